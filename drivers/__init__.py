@@ -1,0 +1,1 @@
+"""The bundled drivers; each registers through an entry point, as a driver from outside does."""

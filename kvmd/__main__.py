@@ -1,0 +1,335 @@
+"""The command line, and the one place that wires everything together."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+import msgspec
+
+import kvmd
+from kvmd import config
+from kvmd.auth import USER, Credentials, check_password
+from kvmd.config import Settings
+from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
+from kvmd.hookspecs import Driver
+from kvmd.kvm import Kvm, list_reports
+from kvmd.notify import notify, watchdog_interval
+from kvmd.registry import Registry
+from kvmd.udev_rules import udev_rules
+from kvmd.web import create_app, create_video_app
+from kvmd.web.server import Server
+
+EXIT_CODES: dict[type[Exception], int] = {ConfigError: 3, DriverError: 4, AuthError: 5}
+"""1 is any other failure, 2 a command line that makes no sense."""
+
+DEMO = """\
+a virtual computer, for trying things out: nothing but this machine can reach it
+
+  page   http://127.0.0.1:{port}
+  video  http://127.0.0.1:{video_port}/stream
+  login  admin / admin (allowed here alone)
+
+log in, press a key, save a picture of the screen:
+
+  curl -s -c kvmd.cookies http://127.0.0.1:{port}/login_api -d '{{"username": "admin", "password": "admin"}}'
+  curl -s -b kvmd.cookies http://127.0.0.1:{port}/keyboard -d '{{"keycodes": ["KeyA"]}}'
+  curl -s -b kvmd.cookies http://127.0.0.1:{video_port}/snapshot -o snapshot.jpg
+
+Ctrl+C ends it."""
+
+Command = Callable[..., Any]
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    """Keep an option that may stand before or after the command's name."""
+    if value is not None:
+        context.ensure_object(dict)[parameter.name] = value
+
+
+def common_options(command: Command) -> Command:
+    """Add the options that every command of the daemon takes."""
+    for option in (
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            expose_value=False,
+            callback=_remember,
+            help=f"The settings file.  [default: {config.DEFAULT_PATH}]",
+        ),
+        click.option(
+            "--log-level",
+            type=click.Choice(["debug", "info", "warning", "error"]),
+            expose_value=False,
+            callback=_remember,
+            help="How much to log to stderr.  [default: info]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(kvmd.__version__, prog_name="kvmd")
+@common_options
+def cli() -> None:
+    """See a computer's screen and press its keys over the network.
+
+    Exit codes: 0 done, 1 failed, 2 the command line makes no sense, 3 the settings cannot be used, 4 a device or its
+    driver cannot be used, 5 not allowed.
+    """
+
+
+@cli.command()
+@common_options
+@click.pass_context
+def serve(context: click.Context) -> None:
+    """Run the daemon until SIGTERM or Ctrl+C."""
+    path = _config_path(context)
+    settings = config.load(path)
+    kvm = Kvm(settings, Registry(), str(path or config.DEFAULT_PATH))
+    kvm.auth.credentials.make_first_password()
+    _run(kvm, settings)
+
+
+@cli.command()
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Of the page and the API.")
+@click.option("--video-port", default=8008, show_default=True, type=click.IntRange(1, 65535), help="Of the video.")
+@common_options
+def demo(port: int, video_port: int) -> None:
+    """Run with a virtual computer, reachable from this machine alone."""
+    with tempfile.TemporaryDirectory(prefix="kvmd-demo-") as folder:
+        settings = Settings(
+            capture=config.CaptureSettings(driver="virtual"),
+            hid=config.HidSettings(driver="virtual"),
+            web=config.WebSettings([f"127.0.0.1:{port}"], [f"127.0.0.1:{video_port}"]),
+            auth=config.AuthSettings(file=f"{folder}/auth.json"),
+        )
+        kvm = Kvm(settings, Registry(), "demo")
+        kvm.auth.credentials.set_password(USER, "admin")
+        _run(kvm, settings, lambda: click.echo(DEMO.format(port=port, video_port=video_port)))
+
+
+@cli.command()
+@json_option
+@common_options
+def devices(as_json: bool) -> None:
+    """List what is plugged in, and which drivers are for it."""
+    found = list_reports(Registry())
+    if as_json:
+        _print_json(found)
+    elif not found:
+        click.echo("nothing is plugged in that a driver is for")
+    for device in [] if as_json else found:
+        drivers = ", ".join(device.drivers) or "none"
+        details = ", ".join(filter(None, (device.usb_id, device.serial, device.path)))
+        click.echo(f"{device.label}  [{details or device.subsystem}]  drivers: {drivers}")
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--udev-rules", "rules", is_flag=True, help="Print the udev rules for all drivers.")
+@json_option
+@common_options
+def drivers(name: str | None, rules: bool, as_json: bool) -> None:
+    """List the drivers, or show the options of the one named NAME."""
+    registry = Registry()
+    found = [driver for driver in registry.drivers if name in (None, driver.name)]
+    if name and not found:
+        names = ", ".join(sorted({driver.name for driver in registry.drivers}))
+        raise ConfigError(f'there is no driver "{name}"; there are: {names}')
+    if rules:
+        click.echo(udev_rules(match for driver in found for match in driver.matches), nl=False)
+    elif as_json:
+        _print_json({"drivers": [_describe(driver) for driver in found], "broken": registry.broken})
+    else:
+        for driver in found:
+            click.echo(_in_words(driver, with_options=bool(name)))
+        for broken in registry.broken:
+            click.echo(f"{broken.name}  cannot be loaded: {broken.reason}", err=True)
+
+
+@cli.command("config")
+@json_option
+@common_options
+@click.pass_context
+def show_config(context: click.Context, as_json: bool) -> None:
+    """Show the settings in force, and where each comes from."""
+    path = _config_path(context)
+    settings = config.load(path)
+    Kvm(settings, Registry(), str(path or config.DEFAULT_PATH))
+    rows = [
+        (option.key, config.value_of(settings, option), config.source_of(path, option))
+        for option in config.options_of(Settings)
+    ]
+    if as_json:
+        _print_json({key: {"value": value, "source": source} for key, value, source in rows})
+        return
+    for key, value, source in rows:
+        click.echo(f"{key} = {config.toml_value(value)}  # {source}")
+
+
+@cli.command()
+@click.argument("user", default=USER)
+@click.option("--stdin", "piped", is_flag=True, help="Read the password from standard input instead of asking.")
+@common_options
+@click.pass_context
+def passwd(context: click.Context, user: str, piped: bool) -> None:
+    """Set the password of USER (default: admin)."""
+    credentials = _credentials(context)
+    if piped:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = click.prompt(f"New password for {user}", hide_input=True, confirmation_prompt=True)
+    check_password(password)
+    credentials.set_password(user, password)
+    click.echo(f"the password of {user} is set")
+
+
+@cli.group()
+def apikey() -> None:
+    """Make, list and remove API keys, which programs send instead of a login."""
+
+
+@apikey.command("add")
+@click.argument("name")
+@json_option
+@common_options
+@click.pass_context
+def apikey_add(context: click.Context, name: str, as_json: bool) -> None:
+    """Make an API key named NAME and show it, this once."""
+    key = _credentials(context).add_key(name)
+    if as_json:
+        _print_json({"name": name, "key": key})
+    else:
+        click.echo(f"{key}\n\nkeep it: it is not shown again; send it as: Authorization: Bearer {key}")
+
+
+@apikey.command("list")
+@json_option
+@common_options
+@click.pass_context
+def apikey_list(context: click.Context, as_json: bool) -> None:
+    """List the API keys."""
+    keys = _credentials(context).read().keys
+    if as_json:
+        _print_json([{"name": name, "created": key.created} for name, key in keys.items()])
+    for name, key in {} if as_json else keys.items():
+        click.echo(f"{name}  made {key.created:%Y-%m-%d %H:%M} UTC")
+
+
+@apikey.command("remove")
+@click.argument("name")
+@common_options
+@click.pass_context
+def apikey_remove(context: click.Context, name: str) -> None:
+    """End the API key named NAME."""
+    _credentials(context).remove_key(name)
+    click.echo(f"the API key {name} is removed")
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is one line on stderr and an exit code."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        for command in Registry().commands():
+            cli.add_command(command)
+        cli(prog_name="kvmd")
+    except KvmdError as error:
+        click.echo(f"kvmd: {error}", err=True)
+        sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))
+
+
+def _run(kvm: Kvm, settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until a signal comes, and leave nothing behind: no key held, no device open."""
+    _set_log_level()
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # what signal.signal calls
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    servers = [
+        Server(create_app(kvm), settings.web.listen),
+        Server(create_video_app(kvm), settings.web.video_listen),
+    ]
+    kvm.start()
+    try:
+        for server in servers:
+            server.start()
+        ready()
+        notify("READY=1")
+        _watch(kvm, ended)
+    finally:
+        notify("STOPPING=1")
+        kvm.stop()
+        for server in servers:
+            server.stop()
+
+
+def _watch(kvm: Kvm, ended: threading.Event) -> None:
+    """Wait for the end; as long as all threads live, systemd is told so."""
+    interval = watchdog_interval()
+    while not ended.wait(interval):
+        if kvm.is_alive():
+            notify("WATCHDOG=1")
+
+
+def _config_path(context: click.Context) -> Path | None:
+    path: Path | None = context.ensure_object(dict).get("config")
+    return path
+
+
+def _set_log_level() -> None:
+    level = click.get_current_context().ensure_object(dict).get("log_level", "info")
+    logging.getLogger().setLevel(level.upper())
+
+
+def _credentials(context: click.Context) -> Credentials:
+    return Credentials(Path(config.load(_config_path(context)).auth.file))
+
+
+def _print_json(value: object) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value)))
+
+
+def _role(driver: Driver) -> str:
+    return "capture" if issubclass(driver, kvmd.CaptureDriver) else "hid"
+
+
+def _summary(driver: Driver) -> str:
+    return (driver.__doc__ or "").strip().partition("\n")[0]
+
+
+def _describe(driver: Driver) -> dict[str, object]:
+    return {
+        "name": driver.name,
+        "role": _role(driver),
+        "summary": _summary(driver),
+        "matches": list(driver.matches),
+        "options": list(config.options_of(driver.Options)),
+    }
+
+
+def _in_words(driver: Driver, with_options: bool) -> str:
+    lines = [f"{driver.name}  [{_role(driver)}]  {_summary(driver)}"]
+    if with_options:
+        for option in config.options_of(driver.Options):
+            lines += [f"  {option.key} = {config.toml_value(option.default)}", f"      {option.type}: {option.help}"]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The capture side of the contract: what a driver that sees a screen is and gives."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import msgspec
+
+from kvmd.device import Device, DriverOptions, Match
+
+
+class PixelFormat(enum.Enum):
+    """How the pixels lie in a frame; the values are V4L2's fourcc codes (UAPI videodev2.h, "Image Formats")."""
+
+    MJPEG = "MJPG"
+    NV12 = "NV12"
+    YU12 = "YU12"
+    YUYV = "YUYV"
+    UYVY = "UYVY"
+    GREY = "GREY"
+    BGR24 = "BGR3"
+    RGB24 = "RGB3"
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One picture, raw or JPEG.
+
+    :param data: the pixels; a driver's memory is valid only until the next frame is asked for
+    :param format: how they lie there; planes follow each other without a gap (V4L2's contiguous formats)
+    :param width: in pixels
+    :param height: in pixels
+    :param stride: bytes from one line of the first plane to the next; 0 for MJPEG
+    :param timestamp: when the picture was taken, in seconds of ``time.monotonic()``
+    :param sequence: counts up by one for each picture taken, so that a gap shows pictures which were skipped
+    :param full_range: whether luma runs from 0 to 255, else 16 to 235 (V4L2 "Quantization"); of no meaning for RGB
+    """
+
+    data: memoryview | bytes
+    format: PixelFormat
+    width: int
+    height: int
+    stride: int
+    timestamp: float
+    sequence: int
+    full_range: bool = True
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """What a capture device receives: size in pixels, pictures a second (where known) and the format they come in."""
+
+    width: int
+    height: int
+    frame_rate: float | None
+    format: PixelFormat
+
+
+class CaptureStatus(msgspec.Struct, frozen=True):
+    """What a capture driver says of itself.
+
+    :param device: the device as a person would call it, with its node
+    :param signal: what it receives; None before the first picture and while there is none
+    :param dropped: frames the device itself reported as damaged, since it was opened
+    """
+
+    device: str
+    signal: Signal | None = None
+    dropped: int = 0
+
+
+class CaptureDriver(ABC):
+    """A device that sees a screen.
+
+    The daemon makes one from its options and the device that ``matches`` chose (None where the options name
+    another or none is needed), calls ``open``, iterates ``frames`` in one thread and calls ``close`` in the end.
+    ``status`` may be called from any thread while it is open.
+    """
+
+    name: ClassVar[str]
+    """The name under which settings and boards know the driver."""
+
+    Options: ClassVar[type[DriverOptions]] = DriverOptions
+    """Its options, a frozen struct: each with type, default and a ``Meta(description=...)``."""
+
+    matches: ClassVar[Sequence[Match]] = ()
+    """The devices the driver is for; also the source of its udev rules."""
+
+    @abstractmethod
+    def __init__(self, options: DriverOptions, device: Device | None) -> None: ...
+
+    @abstractmethod
+    def open(self) -> None:
+        """Make the device ready.
+
+        :raises DeviceAbsent: it is not there
+        :raises DriverError: it is there and cannot be used
+        """
+
+    @abstractmethod
+    def frames(self) -> Iterator[Frame]:
+        """Yield the newest picture each time, waiting for it. May be called again after ``NoSignal``.
+
+        An iterator that waits must give up within a few seconds, so that the daemon can stop.
+
+        :raises NoSignal: there is no picture, with the reason; the driver stays open
+        :raises DeviceLost: the device is gone
+        """
+
+    @abstractmethod
+    def status(self) -> CaptureStatus:
+        """Tell what is captured; without I/O that could block."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the device; does not raise, also when the device is gone or was never opened."""

@@ -1,0 +1,238 @@
+"""kvmd.toml as frozen, typed settings.
+
+Each setting is a field with its type, default and help; docs/configuration.md is made from these by
+``kvmd config --markdown``.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from kvmd.errors import ConfigError
+
+DEFAULT_PATH = Path("/etc/kvmd/kvmd.toml")
+
+Endpoint = Literal["stream", "snapshot", "keyboard", "status", "devices"]
+
+T = TypeVar("T")
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class RoleSettings(_Section, frozen=True, forbid_unknown_fields=True):
+    """Which driver fills a role."""
+
+    driver: Annotated[
+        str, Meta(description='"auto": the best match among what is plugged in; or a driver\'s name.')
+    ] = "auto"
+    options: Annotated[
+        dict[str, Any],
+        Meta(description="The driver's own options: see its page, or `kvmd drivers NAME`."),
+    ] = msgspec.field(default_factory=dict)
+
+
+class CaptureSettings(RoleSettings, frozen=True, forbid_unknown_fields=True):
+    """The picture."""
+
+    quality: Annotated[
+        int, Meta(ge=1, le=100, description="JPEG quality of raw pictures; MJPEG of the device passes untouched.")
+    ] = 80
+
+
+class HidSettings(RoleSettings, frozen=True, forbid_unknown_fields=True):
+    """Keyboard and mouse."""
+
+    hold_timeout: Annotated[
+        float,
+        Meta(gt=0, le=3600, description="Seconds after which a silent HTTP client's held keys are released."),
+    ] = 10.0
+
+
+class WebSettings(_Section, frozen=True, forbid_unknown_fields=True):
+    """HTTP: addresses are `ADDRESS:PORT`, IPv6 in brackets; `[::]` is every address, IPv4 too."""
+
+    listen: Annotated[list[str], Meta(description="Where the API and the page are served.")] = msgspec.field(
+        default_factory=lambda: ["[::]:80"]
+    )
+    video_listen: Annotated[list[str], Meta(description="Where /stream and /snapshot are served.")] = msgspec.field(
+        default_factory=lambda: ["[::]:8008"]
+    )
+
+
+class AuthSettings(_Section, frozen=True, forbid_unknown_fields=True):
+    """Who may do what."""
+
+    open: Annotated[
+        list[Endpoint],
+        Meta(description="What needs no login, for old clients that send none."),
+    ] = msgspec.field(default_factory=list)
+    file: Annotated[str, Meta(description="Where password and API key hashes are kept, readable by kvmd alone.")] = (
+        "/var/lib/kvmd/auth.json"
+    )
+    token_lifetime: Annotated[float, Meta(gt=0, description="Seconds after which a login ends.")] = 86400.0
+
+
+class Settings(_Section, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set."""
+
+    capture: CaptureSettings = msgspec.field(default_factory=CaptureSettings)
+    hid: HidSettings = msgspec.field(default_factory=HidSettings)
+    web: WebSettings = msgspec.field(default_factory=WebSettings)
+    auth: AuthSettings = msgspec.field(default_factory=AuthSettings)
+
+
+class Option(msgspec.Struct, frozen=True):
+    """A setting as documentation and ``kvmd config`` show it."""
+
+    key: str
+    type: str
+    default: Any
+    help: str
+
+
+def read_toml(path: Path, shape: type[T]) -> T:
+    """Read a TOML file into a struct.
+
+    :raises ConfigError: it cannot be read, is not TOML, or a key or value is wrong
+    """
+    try:
+        given = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    return convert(given, shape, str(path))
+
+
+def convert(given: Mapping[str, Any], shape: type[T], source: str, prefix: str = "") -> T:
+    """Check what was given against a struct and make it one.
+
+    :param source: the file, or whatever else the values come from, for the message
+    :param prefix: the key under which the values stand there, with a dot at its end
+    :raises ConfigError: one line that names source, key, what was given and what is accepted
+    """
+    try:
+        return msgspec.convert(given, shape)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {_explain(str(error), given, shape, prefix)}") from error
+
+
+def load(path: Path | None) -> Settings:
+    """Read the settings; without a path, the default file, which need not exist.
+
+    :raises ConfigError: the file cannot be used
+    """
+    if path is None and not DEFAULT_PATH.exists():
+        return Settings()
+    return read_toml(path or DEFAULT_PATH, Settings)
+
+
+def options_of(shape: type, prefix: str = "") -> Iterator[Option]:
+    """List the settings of a struct, and of the structs in it, in the order in which they are declared."""
+    hints = get_type_hints(shape, include_extras=True)
+    for field in msgspec.structs.fields(shape):
+        hint = hints[field.name]
+        if isinstance(hint, type) and issubclass(hint, _Section):
+            yield from options_of(hint, f"{prefix}{field.name}.")
+            continue
+        bare, meta = _split(hint)
+        default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+        yield Option(prefix + field.name, _describe(bare, meta), default, (meta and meta.description) or "")
+
+
+def source_of(path: Path | None, option: Option) -> str:
+    """Say where a setting's value comes from: the file that was read, or the default."""
+    path = path or DEFAULT_PATH
+    try:
+        given = tomllib.loads(path.read_text())
+    except OSError:
+        given = {}
+    return "default" if _value_at(given, option.key) is None else str(path)
+
+
+def value_of(settings: msgspec.Struct, option: Option) -> object:
+    """Return the value that an option has in these settings."""
+    value: object = settings
+    for name in option.key.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def toml_value(value: object) -> str:
+    """Write a value as TOML does; "not set" for None, which TOML lacks."""
+    if value is None:
+        return "not set"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + " }" if value else "{}"
+    return msgspec.json.encode(value).decode()
+
+
+def markdown_table(options: Sequence[Option]) -> str:
+    """Write the table of options that stands in the documentation."""
+    rows = [f"| `{o.key}` | {o.type} | `{toml_value(o.default)}` | {o.help} |" for o in options]
+    return "\n".join(["| option | type | default | meaning |", "|---|---|---|---|", *rows])
+
+
+def _split(hint: object) -> tuple[object, Meta | None]:
+    if get_origin(hint) is Annotated:
+        bare, *extras = get_args(hint)
+        return bare, next((extra for extra in extras if isinstance(extra, Meta)), None)
+    return hint, None
+
+
+def _describe(hint: object, meta: Meta | None = None) -> str:
+    """Name a type in a person's words, with its bounds."""
+    names = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "not set"}
+    if hint in names:
+        return names[hint] + _bounds(meta)
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(f'"{value}"' for value in get_args(hint))
+    if get_origin(hint) is list:
+        return f"list of {_describe(get_args(hint)[0])}"
+    if get_origin(hint) is dict:
+        return "table"
+    return " or ".join(_describe(part) + (_bounds(meta) if part in (int, float) else "") for part in get_args(hint))
+
+
+def _bounds(meta: Meta | None) -> str:
+    if meta is None:
+        return ""
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    found = [f"{word} {getattr(meta, name):g}" for name, word in words.items() if getattr(meta, name) is not None]
+    return " (" + ", ".join(found) + ")" if found else ""
+
+
+def _explain(problem: str, given: Mapping[str, Any], shape: type, prefix: str) -> str:
+    """Turn msgspec's message, ``Expected `int`, got `str` - at `$.web.port` ``, into words of ours."""
+    where = re.search(r" - at `\$\.?(.*?)`$", problem)
+    path = where[1] if where else ""
+    known = list(options_of(shape, prefix))
+    unknown = re.search(r"unknown field `(.*?)`", problem)
+    if unknown:
+        parent = prefix + (f"{path}." if path else "")
+        names = sorted(
+            {option.key.removeprefix(parent).split(".", 1)[0] for option in known if option.key.startswith(parent)}
+        )
+        return f"{parent}{unknown[1]} is not known; there are: {', '.join(names) or 'no options'}"
+    key = re.sub(r"\[.*", "", path)
+    accepted = next((option.type for option in known if option.key == prefix + key), "")
+    if not accepted:
+        section = any(option.key.startswith(f"{prefix}{key}.") for option in known)
+        accepted = f"a table [{prefix}{key}]" if section else problem.split(" - at ", maxsplit=1)[0]
+    return f"{prefix}{key} = {toml_value(_value_at(given, key))} cannot be used; accepted: {accepted}"
+
+
+def _value_at(given: Mapping[str, Any], key: str) -> object:
+    value: object = given
+    for name in filter(None, key.split(".")):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value

@@ -1,0 +1,70 @@
+"""What can go wrong, as a tree.
+
+::
+
+    KvmdError
+    ├── ConfigError        a setting is wrong: names the file, the key, what was given and what is accepted
+    ├── RequestError       what a client asks for makes no sense: an unknown key, too many of them
+    ├── Unsupported        what a client asks for is beyond the driver in use
+    ├── AuthError          who asks may not
+    │   └── TooManyAttempts   and has to wait before trying again
+    └── DriverError        a driver cannot do its work: no permission, no gadget, the device is busy
+        ├── DeviceAbsent   nothing is plugged in that the driver could use
+        ├── DeviceLost     the device was there and is gone: it has to be found and opened again
+        ├── NoSignal       the capture device works, its source sends no picture
+        └── HidOffline     the HID device works, the host takes no reports
+
+Every message starts in lower case, names the thing and, where there is one, the way out. A driver turns the errors of
+the libraries it uses into these at its edge, with ``from error``.
+"""
+
+
+class KvmdError(Exception):
+    """Anything that kvmd reports in words; ``str(error)`` is the message for a person."""
+
+
+class ConfigError(KvmdError):
+    """A setting that cannot be used."""
+
+
+class RequestError(KvmdError):
+    """A request that cannot be understood or must not be carried out; nothing was done."""
+
+
+class Unsupported(KvmdError):
+    """A request that is in order, but which the driver in use cannot carry out."""
+
+
+class AuthError(KvmdError):
+    """A wrong user name, password, token or key."""
+
+
+class TooManyAttempts(AuthError):
+    """Too many wrong logins from one address.
+
+    :param retry_after: seconds until the next attempt is looked at
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DriverError(KvmdError):
+    """The driver cannot work with its device as things stand; it is closed and opened again later."""
+
+
+class DeviceAbsent(DriverError):
+    """No device is plugged in that the driver, or any driver, could use."""
+
+
+class DeviceLost(DriverError):
+    """The device went away while it was in use."""
+
+
+class NoSignal(DriverError):
+    """The device works but receives no picture; it stays open, and frames are asked for again."""
+
+
+class HidOffline(DriverError):
+    """The device works but the host did not take the report; it stays open, and is watched until the host is back."""

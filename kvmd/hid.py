@@ -1,0 +1,150 @@
+"""The HID side of the contract: reports, LEDs, and what a driver that types on a computer is."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import msgspec
+
+from kvmd.device import Device, DriverOptions, Match
+
+MAX_KEYS = 6
+"""Ordinary keys in one report (USB HID 1.11, appendix B.1: boot keyboard)."""
+
+
+class KeyboardReport(msgspec.Struct, frozen=True):
+    """The keys that are down.
+
+    :param modifiers: bit 0 to 7: left Control, Shift, Alt, GUI, then the right ones (HID 1.11, section 8.3)
+    :param keys: up to six usages of the keyboard page (HUT 1.5, section 10)
+    """
+
+    modifiers: int = 0
+    keys: tuple[int, ...] = ()
+
+
+class AbsoluteMouseReport(msgspec.Struct, frozen=True):
+    """The pointer at a place of the screen.
+
+    :param buttons: bit 0 left, 1 right, 2 middle, 3 back, 4 forward
+    :param x: 0 (left edge) to 32767 (right edge)
+    :param y: 0 (top edge) to 32767 (bottom edge)
+    :param wheel: steps, positive away from the user
+    :param hwheel: steps, positive to the right
+    """
+
+    buttons: int = 0
+    x: int = 0
+    y: int = 0
+    wheel: int = 0
+    hwheel: int = 0
+
+
+class RelativeMouseReport(msgspec.Struct, frozen=True):
+    """The pointer moved by some counts, each -127 to 127; buttons and wheels as in the absolute report."""
+
+    buttons: int = 0
+    dx: int = 0
+    dy: int = 0
+    wheel: int = 0
+    hwheel: int = 0
+
+
+Report = KeyboardReport | AbsoluteMouseReport | RelativeMouseReport
+
+
+class Leds(msgspec.Struct, frozen=True):
+    """The lock lamps, as the host last set them."""
+
+    num: bool = False
+    caps: bool = False
+    scroll: bool = False
+
+    @classmethod
+    def from_bits(cls, bits: int) -> Leds:
+        """Read the boot keyboard's output report (HID 1.11, appendix B.1: bit 0 Num, 1 Caps, 2 Scroll)."""
+        return cls(num=bool(bits & 1), caps=bool(bits & 2), scroll=bool(bits & 4))
+
+
+class Capability(enum.Flag):
+    """What a HID driver can do."""
+
+    KEYBOARD = enum.auto()
+    ABSOLUTE_MOUSE = enum.auto()
+    RELATIVE_MOUSE = enum.auto()
+    LEDS = enum.auto()
+
+
+class HidStatus(msgspec.Struct, frozen=True):
+    """What a HID driver says of itself.
+
+    :param device: the device as a person would call it
+    :param host_connected: whether a host has accepted us; None where the hardware cannot tell
+    :param leds: the lock lamps; None where the hardware cannot tell
+    """
+
+    device: str
+    host_connected: bool | None = None
+    leds: Leds | None = None
+
+
+class HidDriver(ABC):
+    """A device that types on a computer.
+
+    The daemon makes one from its options and the device that ``matches`` chose (None where none is needed), calls
+    ``open``, then ``watch`` again and again in one thread, and ``close`` in the end. ``send`` is called by one thread
+    at a time, but beside ``watch``; ``status`` by any.
+    """
+
+    name: ClassVar[str]
+    """The name under which settings and boards know the driver."""
+
+    Options: ClassVar[type[DriverOptions]] = DriverOptions
+    """Its options, a frozen struct: each with type, default and a ``Meta(description=...)``."""
+
+    matches: ClassVar[Sequence[Match]] = ()
+    """The devices the driver is for; also the source of its udev rules."""
+
+    @abstractmethod
+    def __init__(self, options: DriverOptions, device: Device | None) -> None: ...
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capability:
+        """What can be done with this device, known once it is open."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Make the device ready.
+
+        :raises DeviceAbsent: it is not there
+        :raises DriverError: it is there and cannot be used
+        """
+
+    @abstractmethod
+    def send(self, report: Report) -> None:
+        """Hand over a report and return once the hardware has taken it.
+
+        :raises HidOffline: the host did not take it, with the reason
+        :raises DeviceLost: the device is gone
+        :raises Unsupported: the capability is not among those declared
+        """
+
+    @abstractmethod
+    def watch(self, timeout: float) -> bool:
+        """Wait until the LEDs change, at most ``timeout`` seconds, and tell whether they did; never spin.
+
+        :raises HidOffline: no host takes reports, with the reason; call again until it returns
+        :raises DeviceLost: the device is gone
+        """
+
+    @abstractmethod
+    def status(self) -> HidStatus:
+        """Tell how the host stands; without I/O that could block."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the device; does not raise, also when the device is gone or was never opened."""

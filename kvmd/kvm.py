@@ -1,0 +1,337 @@
+"""The KVM: a capture slot, a HID slot and hot-plug; all that the web and the command line may call."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+import kvmd
+from kvmd.auth import Auth
+from kvmd.board import Board, load_boards, read_facts, recognise
+from kvmd.broadcast import Broadcaster, Rate
+from kvmd.capture import CaptureDriver, Frame
+from kvmd.config import DEFAULT_PATH, RoleSettings, Settings
+from kvmd.device import Device, Monitor, list_devices
+from kvmd.encode import Encoder
+from kvmd.errors import DriverError, HidOffline, Unsupported
+from kvmd.hid import Capability, HidDriver, HidStatus, Leds, Report
+from kvmd.hookspecs import Event
+from kvmd.keyboard import Keyboard
+from kvmd.registry import CAPTURE, HID, Registry
+from kvmd.slate import slate
+from kvmd.slot import Slot, SlotStatus, State
+
+logger = logging.getLogger(__name__)
+
+WATCH = 0.5
+"""Seconds between two looks at clients that went silent."""
+
+TITLES = {
+    State.ABSENT: "No capture device",
+    State.STARTING: "Starting",
+    State.NO_SIGNAL: "No signal",
+    State.LOST: "Capture device lost",
+    State.RETRYING: "Capture device unusable",
+}
+
+
+class Size(msgspec.Struct, frozen=True):
+    """A size in pixels."""
+
+    width: int
+    height: int
+
+
+class CaptureReport(msgspec.Struct, frozen=True):
+    """How capture stands.
+
+    :param captured_fps: pictures a second that the device gives
+    :param sent_fps: pictures a second that go out to viewers
+    :param dropped: damaged pictures since the daemon started
+    :param unchanged: pictures that did not have to be encoded again
+    """
+
+    state: State
+    reason: str
+    since: datetime
+    driver: str | None
+    device: str | None
+    resolution: Size | None
+    format: str | None
+    frame_rate: float | None
+    captured_fps: float
+    sent_fps: float
+    viewers: int
+    dropped: int
+    unchanged: int
+
+
+class HidReport(msgspec.Struct, frozen=True):
+    """How HID stands."""
+
+    state: State
+    reason: str
+    since: datetime
+    driver: str | None
+    device: str | None
+    host_connected: bool | None
+    leds: Leds | None
+    capabilities: list[str]
+
+
+class BoardReport(msgspec.Struct, frozen=True):
+    """Which board this is."""
+
+    name: str
+    title: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Everything worth knowing."""
+
+    version: str
+    board: BoardReport | None
+    capture: CaptureReport
+    hid: HidReport
+
+
+class DeviceReport(msgspec.Struct, frozen=True):
+    """A device that is plugged in, and the drivers that are for it, the best first."""
+
+    name: str
+    subsystem: str
+    node: str | None
+    label: str
+    usb_id: str | None
+    serial: str | None
+    path: str | None
+    drivers: list[str]
+
+
+class Kvm:
+    """One screen, one keyboard.
+
+    :param settings: what is set
+    :param registry: what the plug-ins offer
+    :param source: where the settings come from, for messages
+    :raises ConfigError: the settings name a driver or option that is not there
+    """
+
+    def __init__(self, settings: Settings, registry: Registry, source: str = "kvmd.toml") -> None:
+        self.settings = settings
+        self.registry = registry
+        self.board = find_board(registry)
+        self.auth = Auth(settings.auth, registry.verify_password)
+        self.broadcaster = Broadcaster()
+        self.keyboard = Keyboard(self._send, self.auth.alive, settings.hid.hold_timeout)
+        self._encoder = Encoder(settings.capture.quality, self.broadcaster.publish)
+        self._captured = Rate()
+        self._size = Size(1280, 720)
+        capture = registry.choose_capture(*self._role(settings.capture, CAPTURE, source))
+        hid = registry.choose_hid(*self._role(settings.hid, HID, source))
+        self.capture: Slot[CaptureDriver] = Slot(CAPTURE, capture.make, self._look, self._capture_changed)
+        self.hid: Slot[HidDriver] = Slot(HID, hid.make, self._type, self._hid_changed)
+        self._monitor = Monitor(registry.subsystems(), self._plugged)
+
+    def _role(self, given: RoleSettings, role: str, source: str) -> tuple[RoleSettings, str]:
+        """Return the settings of a role and where they come from: the file's, or the board's where it has none."""
+        if self.board and given.driver == "auto" and not given.options:
+            return (self.board.capture if role == CAPTURE else self.board.hid), f"board {self.board.name}"
+        return given, source
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self.broadcaster.start()
+        self._monitor.start()
+        self.capture.start()
+        self.hid.start()
+
+    def stop(self) -> None:
+        """Release every key, close the devices and end all connections."""
+        self._monitor.stop()
+        if self.hid.is_online:
+            with contextlib.suppress(DriverError):
+                self.keyboard.reset()
+        self.hid.stop()
+        self.capture.stop()
+        self._encoder.close()
+        self.broadcaster.stop()
+
+    def is_alive(self) -> bool:
+        """Tell whether all threads do their work still."""
+        return self.capture.is_alive() and self.hid.is_alive() and self.broadcaster.is_alive()
+
+    def tap(self, client: str, codes: Sequence[str]) -> None:
+        """Press keys together and release them; see ``Keyboard.tap``."""
+        self._require_host()
+        self.keyboard.tap(client, codes)
+
+    def press(self, client: str, codes: Sequence[str]) -> None:
+        """Hold keys; see ``Keyboard.press``."""
+        self._require_host()
+        self.keyboard.press(client, codes)
+
+    def release(self, client: str, codes: Sequence[str]) -> None:
+        """Let go of keys; see ``Keyboard.release``."""
+        self._require_host()
+        self.keyboard.release(client, codes)
+
+    def release_all(self, client: str) -> None:
+        """Let go of all keys of a client; see ``Keyboard.release_all``."""
+        self._require_host()
+        self.keyboard.release_all(client)
+
+    def leave(self, client: str) -> None:
+        """Release what a client holds that has gone."""
+        with contextlib.suppress(DriverError):
+            self.keyboard.release_all(client)
+
+    def stream(self, sock: socket.socket, fps: float | None) -> None:
+        """Hand a connected socket over to the broadcaster; see ``Broadcaster.add``."""
+        self.broadcaster.add(sock, fps)
+
+    def snapshot(self, timeout: float) -> Frame | None:
+        """Return a picture taken after this call; None if there is none within ``timeout`` seconds."""
+        return self.broadcaster.wait_fresh(timeout)
+
+    def slate(self) -> Frame:
+        """Return the picture that says why there is none."""
+        status = self.capture.status
+        title, reason = TITLES.get(status.state, "No picture"), status.reason
+        if status.state is State.ONLINE:
+            reason = "the capture device works, but sent no picture in time"
+        return slate(title, reason, self._size.width, self._size.height)
+
+    def status(self) -> Status:
+        """Tell how everything stands."""
+        board = BoardReport(self.board.name, self.board.title) if self.board else None
+        return Status(kvmd.__version__, board, self._capture_report(), self._hid_report())
+
+    def devices(self) -> list[DeviceReport]:
+        """List what is plugged in and which drivers are for it."""
+        return list_reports(self.registry)
+
+    def _look(self, driver: CaptureDriver) -> None:
+        """Work with an open capture driver."""
+        for frame in driver.frames():
+            self._captured.count()
+            if (frame.width, frame.height) != (self._size.width, self._size.height):
+                self._size = Size(frame.width, frame.height)
+            self.capture.online()
+            if self.broadcaster.watched:
+                self._encoder.feed(frame)
+            else:
+                self._encoder.forget()
+            if self.capture.stopping.is_set():
+                return
+
+    def _type(self, driver: HidDriver) -> None:
+        """Work with an open HID driver: nothing is held when it comes, and nobody holds anything for too long."""
+        while not self.hid.stopping.is_set():
+            driver.watch(0 if self.hid.status.state is State.STARTING else WATCH)
+            if not self.hid.is_online:
+                if Capability.KEYBOARD in driver.capabilities:
+                    self.keyboard.reset()
+                self.hid.online()
+            self.keyboard.expire()
+
+    def _require_host(self) -> None:
+        status = self.hid.status
+        if status.state is not State.ONLINE:
+            raise HidOffline(f"keyboard: {status.state.value}: {status.reason}")
+
+    def _send(self, report: Report) -> None:
+        driver = self.hid.driver
+        if driver is None:
+            raise HidOffline(f"keyboard: {self.hid.status.state.value}: {self.hid.status.reason}")
+        if Capability.KEYBOARD not in driver.capabilities:
+            raise Unsupported(f"{driver.name} has no keyboard")
+        try:
+            driver.send(report)
+        except DriverError as error:
+            self.hid.offline(error)
+            raise
+
+    def _capture_changed(self, status: SlotStatus) -> None:
+        if status.state is State.ONLINE:
+            self.broadcaster.clear()
+        else:
+            self._encoder.forget()
+            self.broadcaster.publish(self.slate(), live=False)
+        self._emit(CAPTURE, status)
+
+    def _hid_changed(self, status: SlotStatus) -> None:
+        self._emit(HID, status)
+
+    def _emit(self, role: str, status: SlotStatus) -> None:
+        self.registry.emit(Event(role, status.state.value, status.reason))
+
+    def _plugged(self, action: str, device: Device) -> None:
+        logger.debug("%s: %s", action, device)
+        self.capture.wake()
+        self.hid.wake()
+
+    def _capture_report(self) -> CaptureReport:
+        slot, driver = self.capture.status, self.capture.driver
+        seen = driver.status() if driver else None
+        signal = seen.signal if seen and slot.state is State.ONLINE else None
+        return CaptureReport(
+            state=slot.state,
+            reason=slot.reason,
+            since=slot.since,
+            driver=slot.driver,
+            device=seen.device if seen else None,
+            resolution=Size(signal.width, signal.height) if signal else None,
+            format=signal.format.value if signal else None,
+            frame_rate=signal.frame_rate if signal else None,
+            captured_fps=self._captured.per_second(),
+            sent_fps=self.broadcaster.sent.per_second(),
+            viewers=self.broadcaster.viewers,
+            dropped=self._encoder.dropped + (seen.dropped if seen else 0),
+            unchanged=self._encoder.unchanged,
+        )
+
+    def _hid_report(self) -> HidReport:
+        slot, driver = self.hid.status, self.hid.driver
+        seen = driver.status() if driver else HidStatus("")
+        able = driver.capabilities if driver else Capability(0)
+        return HidReport(
+            state=slot.state,
+            reason=slot.reason,
+            since=slot.since,
+            driver=slot.driver,
+            device=seen.device or None,
+            host_connected=seen.host_connected,
+            leds=seen.leds,
+            capabilities=[str(flag.name).lower() for flag in able],
+        )
+
+
+def find_board(registry: Registry) -> Board | None:
+    """Return the board we run on; those of /etc/kvmd/boards.d/ come first."""
+    return recognise([*load_boards(DEFAULT_PATH.parent / "boards.d"), *registry.boards()], read_facts())
+
+
+def list_reports(registry: Registry) -> list[DeviceReport]:
+    """List what is plugged in and which drivers are for it."""
+    return [_device_report(registry, device) for device in list_devices(registry.subsystems())]
+
+
+def _device_report(registry: Registry, device: Device) -> DeviceReport:
+    udev = device.properties.get
+    vendor, product = udev("ID_VENDOR_ID"), udev("ID_MODEL_ID")
+    return DeviceReport(
+        name=device.name,
+        subsystem=device.subsystem,
+        node=device.node,
+        label=str(device),
+        usb_id=f"{vendor}:{product}" if vendor and product else None,
+        serial=udev("ID_SERIAL_SHORT"),
+        path=udev("ID_PATH"),
+        drivers=registry.matching(device),
+    )

@@ -1,0 +1,211 @@
+"""Plug-ins: the only caller of pluggy.
+
+Each entry point of the group ``kvmd`` is loaded by itself: one that fails is reported and left out, and never keeps
+the daemon from starting.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+import pluggy
+
+from kvmd import hookspecs
+from kvmd.board import Board
+from kvmd.capture import CaptureDriver
+from kvmd.config import RoleSettings, convert
+from kvmd.device import Device, DriverOptions, best_match, device_at, list_devices
+from kvmd.errors import ConfigError, DeviceAbsent
+from kvmd.hid import HidDriver
+from kvmd.hookspecs import PROJECT, Driver, Event
+
+if TYPE_CHECKING:
+    import click
+    import flask
+
+    from kvmd.kvm import Kvm
+
+logger = logging.getLogger(__name__)
+
+CAPTURE = "capture"
+HID = "hid"
+"""The roles."""
+
+D = TypeVar("D", CaptureDriver, HidDriver)
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """A plug-in that could not be loaded: the name of its entry point, and why."""
+
+    name: str
+    reason: str
+
+
+class Choice(Generic[D]):
+    """The drivers that may fill a role, with their options; which one does is decided by what is plugged in.
+
+    :param role: ``capture`` or ``hid``
+    :param drivers: each driver with the options it is to have
+    """
+
+    def __init__(self, role: str, drivers: Sequence[tuple[type[D], DriverOptions]]) -> None:
+        self._role = role
+        self._drivers: Sequence[tuple[type[D], DriverOptions]] = drivers
+
+    def make(self) -> D:
+        """Make the driver that suits best what is plugged in now.
+
+        :raises DeviceAbsent: nothing is plugged in for any of them
+        """
+        present = list_devices({match.subsystem for driver, _ in self._drivers for match in driver.matches})
+        offers = [offer for driver, options in self._drivers for offer in _offers(driver, options, present)]
+        if not offers:
+            raise DeviceAbsent(self._absent())
+        _, make = max(offers, key=lambda offer: offer[0])
+        return make()
+
+    def _absent(self) -> str:
+        driver, options = self._drivers[0]
+        if node := options.node():
+            return f"no {self._role} device: {node} does not exist or is none"
+        if len(self._drivers) > 1:
+            return f"no {self._role} device is plugged in"
+        asked = " with these options" if options != type(options)() else ""
+        return f"no {self._role} device for {driver.name}{asked} is plugged in"
+
+
+class Registry:
+    """What the plug-ins offer.
+
+    :param points: entry points to load; by default those of every installed package
+    """
+
+    def __init__(self, points: Iterable[EntryPoint] | None = None) -> None:
+        self.broken: list[Broken] = []
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        for point in sorted(entry_points(group=PROJECT) if points is None else points, key=lambda point: point.name):
+            self._load(point)
+        self.capture_drivers: dict[str, type[CaptureDriver]] = {}
+        self.hid_drivers: dict[str, type[HidDriver]] = {}
+        for offered in self._ask("kvmd_drivers"):
+            self._add_drivers(offered)
+
+    def _load(self, point: EntryPoint) -> None:
+        try:
+            plugin = point.load()
+            self._manager.register(plugin, point.name)
+            self._manager.check_pending()
+        except Exception as error:  # whatever a stranger's module does at import must not stop us
+            if self._manager.has_plugin(point.name):
+                self._manager.unregister(name=point.name)
+            self.broken.append(Broken(point.name, f"{type(error).__name__}: {error}"))
+            logger.error("plug-in %s cannot be loaded: %s: %s", point.name, type(error).__name__, error)  # noqa: TRY400  # the line says it all
+
+    def _add_drivers(self, offered: Iterable[Driver]) -> None:
+        for driver in offered:
+            known: Driver
+            if issubclass(driver, CaptureDriver):
+                known = self.capture_drivers.setdefault(driver.name, driver)
+            else:
+                known = self.hid_drivers.setdefault(driver.name, driver)
+            if known is not driver:
+                self.broken.append(Broken(driver.name, f"a second driver of this name, in {driver.__module__}"))
+
+    def _ask(self, hook: str, **arguments: object) -> list[Any]:
+        """Call a hook; pluggy answers newest first, we want the order of the names."""
+        answers: list[Any] = getattr(self._manager.hook, hook)(**arguments)
+        return answers[::-1]
+
+    def choose_capture(self, settings: RoleSettings, source: str) -> Choice[CaptureDriver]:
+        """Check the settings for capture and find the drivers that may fill the role.
+
+        :param source: where the settings come from, for the message
+        :raises ConfigError: there is no such driver, or no driver has these options
+        """
+        return _choose(CAPTURE, self.capture_drivers, settings, source)
+
+    def choose_hid(self, settings: RoleSettings, source: str) -> Choice[HidDriver]:
+        """Check the settings for HID and find the drivers that may fill the role.
+
+        :param source: where the settings come from, for the message
+        :raises ConfigError: there is no such driver, or no driver has these options
+        """
+        return _choose(HID, self.hid_drivers, settings, source)
+
+    @property
+    def drivers(self) -> list[Driver]:
+        """All drivers, capture first."""
+        return [*self.capture_drivers.values(), *self.hid_drivers.values()]
+
+    def subsystems(self) -> set[str]:
+        """Return the kernel's classes of every device that a driver could be for."""
+        return {match.subsystem for driver in self.drivers for match in driver.matches}
+
+    def matching(self, device: Device) -> list[str]:
+        """Name the drivers that are for a device, the best first."""
+        scores = {driver.name: best_match(driver.matches, device) for driver in self.drivers}
+        return sorted((name for name, score in scores.items() if score), key=lambda name: (-scores[name], name))
+
+    def boards(self) -> list[Board]:
+        """Return the boards that plug-ins define."""
+        return [board for offered in self._ask("kvmd_boards") for board in offered]
+
+    def blueprints(self, kvm: Kvm) -> list[flask.Blueprint]:
+        """Return the pages and endpoints that plug-ins add."""
+        return [blueprint for offered in self._ask("kvmd_blueprints", kvm=kvm) for blueprint in offered]
+
+    def commands(self) -> list[click.Command]:
+        """Return the commands that plug-ins add to the command line."""
+        return [command for offered in self._ask("kvmd_commands") for command in offered]
+
+    def verify_password(self, user: str, password: str) -> bool | None:
+        """Ask the plug-ins about a login; None if none of them judges it."""
+        verdict: bool | None = self._manager.hook.kvmd_verify_password(user=user, password=password)
+        return verdict
+
+    def emit(self, event: Event) -> None:
+        """Tell the plug-ins; one that fails is logged."""
+        try:
+            self._manager.hook.kvmd_event(event=event)
+        except Exception:
+            logger.exception("a plug-in failed on %s", event)
+
+
+def _choose(role: str, offered: Mapping[str, type[D]], settings: RoleSettings, source: str) -> Choice[D]:
+    if settings.driver != "auto" and settings.driver not in offered:
+        names = ", ".join(f'"{name}"' for name in ("auto", *offered))
+        raise ConfigError(f'{source}: {role}.driver = "{settings.driver}" cannot be used; accepted: {names}')
+    wanted = [offered[settings.driver]] if settings.driver != "auto" else [d for d in offered.values() if d.matches]
+    usable: list[tuple[type[D], DriverOptions]] = []
+    problem = ConfigError(f"{source}: no {role} driver is installed")
+    for driver in wanted:
+        try:
+            usable.append((driver, convert(settings.options, driver.Options, source, f"{role}.options.")))
+        except ConfigError as error:
+            problem = error
+    if not usable:
+        raise problem
+    return Choice(role, usable)
+
+
+def _offers(
+    driver: type[D], options: DriverOptions, present: Iterable[Device]
+) -> Iterator[tuple[int, Callable[[], D]]]:
+    """List the devices that the driver would take: how well they suit, and how to make the driver for each."""
+    if not driver.matches:
+        yield 0, partial(driver, options, None)
+    elif node := options.node():
+        device = device_at(node)
+        if device and any(match.subsystem == device.subsystem for match in driver.matches):
+            yield max(1, best_match(driver.matches, device)), partial(driver, options, device)
+    else:
+        for device in present:
+            score = best_match(driver.matches, device)
+            if score and options.selects(device):
+                yield score, partial(driver, options, device)

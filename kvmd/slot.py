@@ -1,0 +1,174 @@
+"""One role's life: a driver is found, opened and run; what ends it is told, waited out, and tried again."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+import msgspec
+
+from kvmd.capture import CaptureDriver
+from kvmd.errors import DeviceAbsent, DeviceLost, DriverError, HidOffline, NoSignal
+from kvmd.hid import HidDriver
+
+logger = logging.getLogger(__name__)
+
+FIRST_DELAY = 0.2
+LONGEST_DELAY = 5.0
+NO_SIGNAL_DELAY = 1.0
+"""Seconds to wait before the next attempt; a signal is looked for more often than a device."""
+
+D = TypeVar("D", CaptureDriver, HidDriver)
+
+
+class State(enum.Enum):
+    """How a role stands."""
+
+    ABSENT = "absent"
+    """Nothing is plugged in that could fill it."""
+    STARTING = "starting"
+    """A device is being opened."""
+    ONLINE = "online"
+    """It works."""
+    NO_SIGNAL = "no signal"
+    """The device works; nothing answers at the other end of its cable."""
+    LOST = "lost"
+    """The device was there and is gone."""
+    RETRYING = "retrying"
+    """The device is there and cannot be used; it is tried again."""
+
+
+class SlotStatus(msgspec.Struct, frozen=True):
+    """A slot's state, why, since when, and the name of the driver in use."""
+
+    state: State
+    reason: str
+    since: datetime
+    driver: str | None
+
+
+class Slot(Generic[D]):
+    """Keeps one role filled, in a thread of its own.
+
+    :param role: ``capture`` or ``hid``
+    :param make: makes the driver that suits what is plugged in; raises DeviceAbsent
+    :param run: works with an open driver; calls ``online`` when it does work, returns when ``stopping`` is set
+    :param changed: told about every change
+    """
+
+    def __init__(
+        self,
+        role: str,
+        make: Callable[[], D],
+        run: Callable[[D], None],
+        changed: Callable[[SlotStatus], None],
+    ) -> None:
+        self.role = role
+        self.driver: D | None = None
+        self.stopping = threading.Event()
+        self._make: Callable[[], D] = make
+        self._run: Callable[[D], None] = run
+        self._changed = changed
+        self._woken = threading.Event()
+        self._delay = FIRST_DELAY
+        self._worked = False
+        self.status = SlotStatus(State.STARTING, "the daemon has just started", datetime.now(UTC), None)
+        self._thread = threading.Thread(target=self._live, name=f"kvmd-{role}")
+
+    def start(self) -> None:
+        """Begin to fill the role."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the driver and wait for the thread."""
+        self.stopping.set()
+        self._woken.set()
+        self._thread.join()
+
+    def wake(self) -> None:
+        """Try again now: something was plugged in or out."""
+        self._woken.set()
+
+    def is_alive(self) -> bool:
+        """Tell whether the thread runs."""
+        return self._thread.is_alive()
+
+    @property
+    def is_online(self) -> bool:
+        """Whether the role is filled and works."""
+        return self.status.state is State.ONLINE
+
+    def online(self) -> None:
+        """Note that it works; called from ``run``, as often as it likes."""
+        self._worked = True
+        if not self.is_online:
+            driver = self.driver
+            self._set(State.ONLINE, driver.status().device if driver else "")
+
+    def offline(self, error: DriverError) -> None:
+        """Note that the driver failed at work given to it from outside ``run``."""
+        if self.is_online:
+            self._set(State.NO_SIGNAL, str(error))
+
+    def _live(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                self._fill()
+            except DeviceAbsent as error:
+                if self.status.state is not State.LOST:
+                    self._set(State.ABSENT, str(error))
+            except DeviceLost as error:
+                self._set(State.LOST, str(error))
+            except DriverError as error:
+                self._set(State.RETRYING, str(error))
+            except Exception as error:
+                logger.exception("%s: the driver failed", self.role)
+                self._set(State.RETRYING, f"the driver failed: {type(error).__name__}: {error}")
+            self._wait(LONGEST_DELAY)
+
+    def _fill(self) -> None:
+        driver = self._make()
+        self.driver = driver
+        try:
+            self._set(State.STARTING, f"{driver.name} is being opened")
+            driver.open()
+            while not self.stopping.is_set():
+                self._work(driver)
+        finally:
+            self.driver = None
+            driver.close()
+
+    def _work(self, driver: D) -> None:
+        try:
+            self._run(driver)
+        except NoSignal as error:
+            self._set(State.NO_SIGNAL, str(error))
+            self._wait(NO_SIGNAL_DELAY)
+        except HidOffline as error:
+            # The driver waits for its host in watch(), so this only bounds the pace.
+            self._set(State.NO_SIGNAL, str(error))
+            self.stopping.wait(FIRST_DELAY)
+
+    def _wait(self, longest: float) -> None:
+        """Back off, unless something was plugged in; what worked starts anew."""
+        if self._worked:
+            self._delay = FIRST_DELAY
+        self._worked = False
+        woken = self._woken.wait(min(self._delay, longest))
+        self._delay = FIRST_DELAY if woken else min(self._delay * 2, LONGEST_DELAY)
+        if not self.stopping.is_set():
+            self._woken.clear()
+
+    def _set(self, state: State, reason: str) -> None:
+        if (state, reason) == (self.status.state, self.status.reason):
+            return
+        name = self.driver.name if self.driver else None
+        since = self.status.since if state is self.status.state else datetime.now(UTC)
+        self.status = SlotStatus(state, reason, since, name)
+        level = logging.INFO if state in (State.STARTING, State.ONLINE) else logging.WARNING
+        logger.log(level, "%s: %s: %s", self.role, state.value, reason)
+        self._changed(self.status)

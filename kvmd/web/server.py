@@ -1,0 +1,107 @@
+"""The WSGI server: cheroot, from which a stream's socket can be taken over."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from cheroot import wsgi
+from flask import Flask
+
+from kvmd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+_REQUEST = "kvmd.request"
+
+THREADS = 16
+"""Requests at once on one address; streams do not count, a snapshot waits in one of them."""
+
+
+class _Gateway(wsgi.Gateway_10):
+    """Lets the app see the request, to take over its socket."""
+
+    def get_environ(self) -> Any:  # noqa: ANN401  # cheroot's stub says None, which it is not
+        return {**super().get_environ(), _REQUEST: self.req}  # type: ignore[no-untyped-call]
+
+
+class _Wsgi(wsgi.Server):
+    """Takes cheroot's messages into our log."""
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        logger.log(level, "%s", msg, exc_info=traceback)
+
+
+def take_over(environ: WSGIEnvironment) -> socket.socket:
+    """Return the request's connected socket; the server sends nothing more on it, and does not close it.
+
+    cheroot sends no headers when they count as sent, ends its part when the connection is to be closed, and leaves
+    the socket open when the connection lingers (cheroot 11, ``HTTPConnection.close``).
+    """
+    req = environ[_REQUEST]
+    req.sent_headers = True
+    req.close_connection = True
+    req.conn.linger = True
+    sock: socket.socket = req.conn.socket
+    return sock
+
+
+class Server:
+    """An app on some addresses.
+
+    :param app: the app
+    :param addresses: ``ADDRESS:PORT``, IPv6 in brackets
+    """
+
+    def __init__(self, app: Flask, addresses: list[str]) -> None:
+        self._servers = [_server(app, address) for address in addresses]
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Bind the addresses and begin to serve.
+
+        :raises ConfigError: an address cannot be bound
+        """
+        for server in self._servers:
+            try:
+                server.prepare()
+            except OSError as error:
+                raise ConfigError(f"cannot listen on {_name(server)}: {error}; set web.listen") from error
+            thread = threading.Thread(target=server.serve, name=f"kvmd-web-{server.bind_addr[1]}")
+            thread.start()
+            self._threads.append(thread)
+            logger.info("listening on %s", _name(server))
+
+    def stop(self) -> None:
+        """End; requests in work have a moment to finish."""
+        for server in self._servers:
+            server.stop()
+        for thread in self._threads:
+            thread.join()
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """Split ``ADDRESS:PORT``.
+
+    :raises ConfigError: it is none
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535 or (":" in host and not host.startswith("[")):
+        raise ConfigError(f'"{address}" is not an address; accepted: ADDRESS:PORT, such as 127.0.0.1:80 or [::]:80')
+    return host.strip("[]"), int(port)
+
+
+def _server(app: Flask, address: str) -> wsgi.Server:
+    server = _Wsgi(parse_address(address), app, numthreads=THREADS, shutdown_timeout=2)
+    server.gateway = _Gateway
+    return server
+
+
+def _name(server: wsgi.Server) -> str:
+    host, port = server.bind_addr[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
