@@ -28,7 +28,7 @@ class PixelFormat(enum.Enum):
 class Frame(msgspec.Struct, frozen=True):
     """One picture, raw or JPEG.
 
-    :param data: the pixels; a driver's memory is valid only until the next frame is asked for
+    :param data: the pixels, padding at the end allowed; a driver's memory is valid only until the next frame is asked for
     :param format: how they lie there; planes follow each other without a gap (V4L2's contiguous formats)
     :param width: in pixels
     :param height: in pixels
@@ -73,7 +73,7 @@ class CaptureStatus(msgspec.Struct, frozen=True):
 class CaptureDriver(ABC):
     """A device that sees a screen.
 
-    The daemon makes one from its options and the device that ``matches`` chose (None where the options name
+    ``__init__`` may name its own Options as the type of its first parameter; it must not touch the device. The daemon makes one from its options and the device that ``matches`` chose (None where the options name
     another or none is needed), calls ``open``, iterates ``frames`` in one thread and calls ``close`` in the end.
     ``status`` may be called from any thread while it is open.
     """
@@ -92,7 +92,7 @@ class CaptureDriver(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Make the device ready.
+        """Make the device ready; also after ``close``.
 
         :raises DeviceAbsent: it is not there
         :raises DriverError: it is there and cannot be used
@@ -102,7 +102,8 @@ class CaptureDriver(ABC):
     def frames(self) -> Iterator[Frame]:
         """Yield the newest picture each time, waiting for it. May be called again after ``NoSignal``.
 
-        An iterator that waits must give up within a few seconds, so that the daemon can stop.
+        It goes on until it is closed or raises; ``sequence`` may start anew each time. An iterator that waits must
+        give up within a few seconds, so that the daemon can stop.
 
         :raises NoSignal: there is no picture, with the reason; the driver stays open
         :raises DeviceLost: the device is gone

@@ -94,7 +94,7 @@ class HidStatus(msgspec.Struct, frozen=True):
 class HidDriver(ABC):
     """A device that types on a computer.
 
-    The daemon makes one from its options and the device that ``matches`` chose (None where none is needed), calls
+    ``__init__`` may name its own Options as the type of its first parameter; it must not touch the device. The daemon makes one from its options and the device that ``matches`` chose (None where none is needed), calls
     ``open``, then ``watch`` again and again in one thread, and ``close`` in the end. ``send`` is called by one thread
     at a time, but beside ``watch``; ``status`` by any.
     """
@@ -118,7 +118,7 @@ class HidDriver(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Make the device ready.
+        """Make the device ready; also after ``close``.
 
         :raises DeviceAbsent: it is not there
         :raises DriverError: it is there and cannot be used
@@ -135,7 +135,9 @@ class HidDriver(ABC):
 
     @abstractmethod
     def watch(self, timeout: float) -> bool:
-        """Wait until the LEDs change, at most ``timeout`` seconds, and tell whether they did; never spin.
+        """Wait until the LEDs change, at most ``timeout`` seconds, and tell whether they did since the last call.
+
+        It never spins, and a host that is gone is waited for in here, too.
 
         :raises HidOffline: no host takes reports, with the reason; call again until it returns
         :raises DeviceLost: the device is gone

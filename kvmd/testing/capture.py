@@ -1,0 +1,150 @@
+"""The conformance suite of capture drivers."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import Final
+
+import pytest
+from PIL import Image
+
+from kvmd.capture import CaptureDriver, CaptureStatus, Frame, PixelFormat, Signal
+from kvmd.errors import NoSignal
+from kvmd.testing.driver import PATIENCE, DriverConformance, within
+
+BYTES_PER_PIXEL: Final = {
+    PixelFormat.NV12: 1,
+    PixelFormat.YU12: 1,
+    PixelFormat.YUYV: 2,
+    PixelFormat.UYVY: 2,
+    PixelFormat.GREY: 1,
+    PixelFormat.BGR24: 3,
+    PixelFormat.RGB24: 3,
+}
+"""In the first plane (V4L2, "Image Formats")."""
+
+
+class CaptureConformance(DriverConformance):
+    """Give it a driver with a source that sends a picture: override the fixture ``driver``.
+
+    Where the cable can be pulled by program, override ``unplug`` and ``plug`` too.
+    """
+
+    count = 10
+    """How many frames are looked at."""
+
+    def unplug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # for those who override it
+        """Take the signal away."""
+        pytest.skip("the suite was not told how to take the signal away: override unplug() and plug()")
+
+    def plug(self, driver: CaptureDriver) -> None:
+        """Bring the signal back."""
+
+    @pytest.fixture
+    def opened(self, driver: CaptureDriver) -> Iterator[CaptureDriver]:
+        """Return the driver, open."""
+        within(PATIENCE, driver.open)
+        yield driver
+        within(PATIENCE, driver.close)
+
+    def test_frames_are_whole(self, opened: CaptureDriver) -> None:
+        """Every frame holds as many bytes as its size and format say, or is a JPEG of its size."""
+        for frame in _frames(opened, self.count, check_whole):
+            assert frame.width > 0
+            assert frame.height > 0
+
+    def test_frames_are_in_order(self, opened: CaptureDriver) -> None:
+        """Sequence numbers rise, time stamps do not go back, and are of the monotonic clock."""
+        before = time.monotonic()
+        frames = _frames(opened, self.count)
+        for one, next_one in itertools.pairwise(frames):
+            assert one.sequence < next_one.sequence
+            assert one.timestamp <= next_one.timestamp
+        assert before - PATIENCE <= frames[0].timestamp
+        assert frames[-1].timestamp <= time.monotonic()
+
+    def test_status_agrees_with_frames(self, opened: CaptureDriver) -> None:
+        """The status names the device, and the signal that the frames have."""
+        frame = _frames(opened, 1)[0]
+        status = within(PATIENCE, opened.status)
+        assert isinstance(status, CaptureStatus)
+        assert status.device
+        assert isinstance(status.signal, Signal)
+        assert (status.signal.width, status.signal.height) == (frame.width, frame.height)
+        assert status.signal.format == frame.format
+        assert status.signal.frame_rate is None or status.signal.frame_rate > 0
+
+    def test_status_before_the_first_frame(self, opened: CaptureDriver) -> None:
+        """A driver that has seen nothing yet can be asked how it stands."""
+        assert isinstance(within(PATIENCE, opened.status), CaptureStatus)
+
+    def test_frames_again(self, opened: CaptureDriver) -> None:
+        """An iterator that was given up can be followed by another, which yields newer frames."""
+        last = _frames(opened, 2)[-1]
+        first = _frames(opened, 2)[0]
+        assert last.timestamp <= first.timestamp
+
+    def test_open_again(self, driver: CaptureDriver) -> None:
+        """A driver that was closed can be opened again."""
+        for _ in range(2):
+            within(PATIENCE, driver.open)
+            assert _frames(driver, 2)
+            within(PATIENCE, driver.close)
+
+    def test_signal_lost_and_back(self, opened: CaptureDriver) -> None:
+        """Without a signal, iterating raises NoSignal with a reason, as often as it is tried; later it works again."""
+        _frames(opened, 1)
+        self.unplug(opened)
+        for _ in range(2):
+            with pytest.raises(NoSignal) as raised:
+                _frames(opened, 1000)
+            assert str(raised.value)
+        assert within(PATIENCE, opened.status).signal is None
+        self.plug(opened)
+        assert _frames(opened, 2)
+
+
+def check_whole(frame: Frame) -> None:
+    """Fail unless the frame's data is a whole picture of its size."""
+    data = bytes(frame.data)
+    if frame.format is PixelFormat.MJPEG:
+        assert frame.stride == 0
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            assert image.size == (frame.width, frame.height)
+        return
+    assert frame.stride >= frame.width * BYTES_PER_PIXEL[frame.format]
+    assert len(data) >= _size(frame)
+
+
+def _size(frame: Frame) -> int:
+    """Return the bytes of all planes, which follow each other without a gap."""
+    luma = frame.stride * frame.height
+    chroma_lines = (frame.height + 1) // 2
+    if frame.format is PixelFormat.NV12:
+        return luma + frame.stride * chroma_lines
+    if frame.format is PixelFormat.YU12:
+        return luma + 2 * (frame.stride // 2) * chroma_lines
+    return luma
+
+
+def _frames(driver: CaptureDriver, count: int, look: Callable[[Frame], None] = lambda _: None) -> list[Frame]:
+    """Take some frames, looking at each while its data is valid, and give the iterator up."""
+
+    def take() -> list[Frame]:
+        iterator = driver.frames()
+        try:
+            frames = []
+            for frame in itertools.islice(iterator, count):
+                look(frame)
+                frames.append(frame)
+        finally:
+            if isinstance(iterator, Generator):
+                iterator.close()
+        assert len(frames) == count, "frames() ended, although the driver is open"
+        return frames
+
+    return within(3 * PATIENCE, take)
