@@ -73,9 +73,9 @@ class CaptureStatus(msgspec.Struct, frozen=True):
 class CaptureDriver(ABC):
     """A device that sees a screen.
 
-    ``__init__`` may name its own Options as the type of its first parameter; it must not touch the device. The daemon makes one from its options and the device that ``matches`` chose (None where the options name
-    another or none is needed), calls ``open``, iterates ``frames`` in one thread and calls ``close`` in the end.
-    ``status`` may be called from any thread while it is open.
+    The daemon makes one from its options and the device that ``matches`` chose (None where none is needed), calls
+    ``open``, iterates ``frames`` in one thread and calls ``close`` in the end. ``status`` may be called from any
+    thread. ``__init__`` may narrow ``options`` to the driver's own type, and must not touch the device.
     """
 
     name: ClassVar[str]

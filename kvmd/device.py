@@ -76,15 +76,16 @@ class DriverOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return True
 
 
+_UsbId = Annotated[str, Meta(pattern="^[0-9a-f]{4}:[0-9a-f]{4}$")]
+
+
 class DeviceOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
     """Options of a driver whose device is one among several: which one. None given: the best match."""
 
     device: Annotated[str | None, Meta(description="A node, such as `/dev/video0` or a link in `/dev/v4l/by-id/`.")] = (
         None
     )
-    usb_id: Annotated[
-        str | None, Meta(pattern="^[0-9a-f]{4}:[0-9a-f]{4}$", description="USB vendor and product, as `lsusb` shows.")
-    ] = None
+    usb_id: Annotated[_UsbId | None, Meta(description="USB vendor and product, as `lsusb` shows.")] = None
     serial: Annotated[str | None, Meta(description="The USB serial number, udev's `ID_SERIAL_SHORT`.")] = None
     path: Annotated[
         str | None, Meta(description="The port it is plugged into, udev's `ID_PATH`; `*` for any part.")

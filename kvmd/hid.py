@@ -94,9 +94,10 @@ class HidStatus(msgspec.Struct, frozen=True):
 class HidDriver(ABC):
     """A device that types on a computer.
 
-    ``__init__`` may name its own Options as the type of its first parameter; it must not touch the device. The daemon makes one from its options and the device that ``matches`` chose (None where none is needed), calls
+    The daemon makes one from its options and the device that ``matches`` chose (None where none is needed), calls
     ``open``, then ``watch`` again and again in one thread, and ``close`` in the end. ``send`` is called by one thread
-    at a time, but beside ``watch``; ``status`` by any.
+    at a time, but beside ``watch``; ``status`` by any. ``__init__`` may narrow ``options`` to the driver's own type,
+    and must not touch the device.
     """
 
     name: ClassVar[str]
