@@ -11,11 +11,9 @@ ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)
 TEST_PACKAGES += gcc-multilib
 endif
 
-# Where `make install` puts things; PACKAGE may be a wheel.
-DESTDIR ?=
-PREFIX ?= /opt/kvmd
+# What `make install` installs, and where; PACKAGE may be a wheel. The units in etc/ name the same folder.
+PREFIX := /opt/kvmd
 PACKAGE ?= .
-PIP_FLAGS ?=
 
 .PHONY: demo test kernel-test lint format bench docs wheel install clean
 
@@ -64,10 +62,19 @@ $(BIN)/.lint: setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable '.[lint]'
 	@touch $@
 
+# Into /opt/kvmd and the system's folders, as root; the units start with the next boot or device, or by hand.
 install:
-	test -x $(DESTDIR)$(PREFIX)/bin/python || $(PYTHON) -m venv $(DESTDIR)$(PREFIX)
-	$(DESTDIR)$(PREFIX)/bin/pip install --quiet $(PIP_FLAGS) $(PACKAGE)
-	ln -sf $(PREFIX)/bin/kvmd $(DESTDIR)/usr/local/bin/kvmd
+	test -x $(PREFIX)/bin/python || $(PYTHON) -m venv $(PREFIX)
+	$(PREFIX)/bin/pip install --quiet $(PACKAGE)
+	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
+	test -e /etc/kvmd/kvmd.toml || install -D -m 644 etc/kvmd.toml /etc/kvmd/kvmd.toml
+	install -D -m 644 -t /usr/lib/sysusers.d etc/sysusers.d/kvmd.conf
+	install -D -m 644 -t /usr/lib/systemd/system etc/kvmd.service etc/kvmd-gadget.service
+	install -D -m 644 -t /usr/lib/udev/rules.d etc/70-kvmd.rules etc/71-kvmd-gadget.rules
+	systemd-sysusers
+	systemctl daemon-reload
+	udevadm control --reload
+	udevadm trigger --subsystem-match=video4linux --subsystem-match=udc --subsystem-match=hidg
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -28,7 +28,7 @@ class PixelFormat(enum.Enum):
 class Frame(msgspec.Struct, frozen=True):
     """One picture, raw or JPEG.
 
-    :param data: the pixels, padding at the end allowed; a driver's memory is valid only until the next frame is asked for
+    :param data: the pixels, padding at the end allowed; valid only until the next frame is asked for
     :param format: how they lie there; planes follow each other without a gap (V4L2's contiguous formats)
     :param width: in pixels
     :param height: in pixels

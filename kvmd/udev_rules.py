@@ -1,4 +1,4 @@
-"""udev rules out of the drivers' match tables: who may open a device's node, and that plugging it in starts kvmd."""
+"""udev rules out of the drivers' match tables: plugging a device in starts kvmd, and kvmd may open its node."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from kvmd.device import Match
 
-HEADER = "# Made by `kvmd drivers --udev-rules` from the match tables of the drivers.\n"
+HEADER = "# Made by `kvmd drivers --udev-rules` from the match tables of the drivers; do not edit.\n"
 
 
 def udev_rules(matches: Iterable[Match]) -> str:
@@ -16,9 +16,8 @@ def udev_rules(matches: Iterable[Match]) -> str:
 
 
 def _rule(match: Match) -> str:
-    conditions = [f'SUBSYSTEM=="{match.subsystem}"']
+    conditions = ['ACTION!="remove"', f'SUBSYSTEM=="{match.subsystem}"']
     conditions += [f'ENV{{{name}}}=="{pattern}"' for name, pattern in sorted(match.properties.items())]
-    assignments = ['GROUP="kvmd"', 'MODE="0660"']
-    if match.score:
-        assignments += ['TAG+="systemd"', 'ENV{SYSTEMD_WANTS}+="kvmd.service"']
-    return ", ".join(conditions + assignments)
+    # Devices have their group from the system, such as video; the nodes beside them are ours alone.
+    own = [] if match.score else ['GROUP="kvmd"', 'MODE="0660"']
+    return ", ".join([*conditions, *own, 'TAG+="systemd"', 'ENV{SYSTEMD_WANTS}+="kvmd.service"'])
