@@ -5,7 +5,7 @@ to stay. docs/plugins.md shows how.
 """
 
 from kvmd.board import Board
-from kvmd.capture import CaptureDriver, CaptureStatus, Frame, PixelFormat, Signal
+from kvmd.capture import CaptureDriver, CaptureStatus, Frame, PixelFormat, Signal, YcbcrEncoding
 from kvmd.device import Device, DeviceOptions, DriverOptions, Match
 from kvmd.errors import (
     ConfigError,
@@ -61,5 +61,6 @@ __all__ = [
     "RequestError",
     "Signal",
     "Unsupported",
+    "YcbcrEncoding",
     "hookimpl",
 ]

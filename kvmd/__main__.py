@@ -100,7 +100,8 @@ def serve(context: click.Context) -> None:
     settings = config.load(path)
     kvm = Kvm(settings, Registry(), str(path or config.DEFAULT_PATH))
     kvm.auth.credentials.make_first_password()
-    _run(kvm, settings)
+    source = path or config.DEFAULT_PATH
+    _run(kvm, settings, (f"set web.listen in {source}", f"set web.video_listen in {source}"))
 
 
 @cli.command()
@@ -118,7 +119,8 @@ def demo(port: int, video_port: int) -> None:
         )
         kvm = Kvm(settings, Registry(), "demo")
         kvm.auth.credentials.set_password(USER, "admin")
-        _run(kvm, settings, lambda: click.echo(DEMO.format(port=port, video_port=video_port)))
+        text = DEMO.format(port=port, video_port=video_port)
+        _run(kvm, settings, ("give another --port", "give another --video-port"), lambda: click.echo(text))
 
 
 @cli.command()
@@ -251,8 +253,11 @@ def main() -> None:
         sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))
 
 
-def _run(kvm: Kvm, settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until a signal comes, and leave nothing behind: no key held, no device open."""
+def _run(kvm: Kvm, settings: Settings, ways_out: tuple[str, str], ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until a signal comes, and leave nothing behind: no key held, no device open.
+
+    :param ways_out: what to do where an address of the page, or of the video, cannot be used
+    """
     _set_log_level()
     ended = threading.Event()
 
@@ -262,8 +267,8 @@ def _run(kvm: Kvm, settings: Settings, ready: Callable[[], None] = lambda: None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     servers = [
-        Server(create_app(kvm), settings.web.listen),
-        Server(create_video_app(kvm), settings.web.video_listen),
+        Server(create_app(kvm), settings.web.listen, ways_out[0]),
+        Server(create_video_app(kvm), settings.web.video_listen, ways_out[1]),
     ]
     kvm.start()
     try:

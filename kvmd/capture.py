@@ -25,6 +25,13 @@ class PixelFormat(enum.Enum):
     RGB24 = "RGB3"
 
 
+class YcbcrEncoding(enum.Enum):
+    """How Y, Cb and Cr were made of red, green and blue (UAPI videodev2.h, ``enum v4l2_ycbcr_encoding``)."""
+
+    BT601 = 1
+    BT709 = 2
+
+
 class Frame(msgspec.Struct, frozen=True):
     """One picture, raw or JPEG.
 
@@ -36,6 +43,7 @@ class Frame(msgspec.Struct, frozen=True):
     :param timestamp: when the picture was taken, in seconds of ``time.monotonic()``
     :param sequence: counts up by one for each picture taken, so that a gap shows pictures which were skipped
     :param full_range: whether luma runs from 0 to 255, else 16 to 235 (V4L2 "Quantization"); of no meaning for RGB
+    :param encoding: of no meaning for RGB, GREY and MJPEG, which is always BT.601 (JFIF 1.02)
     """
 
     data: memoryview | bytes
@@ -46,6 +54,7 @@ class Frame(msgspec.Struct, frozen=True):
     timestamp: float
     sequence: int
     full_range: bool = True
+    encoding: YcbcrEncoding = YcbcrEncoding.BT601
 
 
 class Signal(msgspec.Struct, frozen=True):

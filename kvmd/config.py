@@ -1,14 +1,16 @@
 """kvmd.toml as frozen, typed settings.
 
-Each setting is a field with its type, default and help; docs/configuration.md is made from these by
-``kvmd config --markdown``.
+Each setting is a field with its type, default and help; ``python -m docs.generate`` makes docs/configuration.md from
+these.
 """
 
 from __future__ import annotations
 
+import datetime
+import enum
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -91,7 +93,7 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True):
 
 
 class Option(msgspec.Struct, frozen=True):
-    """A setting as documentation and ``kvmd config`` show it."""
+    """A setting as documentation and ``kvmd config`` show it; without a default (``NODEFAULT``) it must be given."""
 
     key: str
     type: str
@@ -141,12 +143,13 @@ def options_of(shape: type, prefix: str = "") -> Iterator[Option]:
     hints = get_type_hints(shape, include_extras=True)
     for field in msgspec.structs.fields(shape):
         hint = hints[field.name]
-        if isinstance(hint, type) and issubclass(hint, _Section):
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
             yield from options_of(hint, f"{prefix}{field.name}.")
             continue
-        bare, meta = _split(hint)
-        default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-        yield Option(prefix + field.name, _describe(bare, meta), default, (meta and meta.description) or "")
+        _, meta = _split(hint)
+        made = field.default_factory is not msgspec.NODEFAULT
+        default = field.default_factory() if made else field.default
+        yield Option(prefix + field.name, _describe(hint), default, (meta and meta.description) or "")
 
 
 def source_of(path: Path | None, option: Option) -> str:
@@ -171,9 +174,15 @@ def toml_value(value: object) -> str:
     """Write a value as TOML does; "not set" for None, which TOML lacks."""
     if value is None:
         return "not set"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + " }" if value else "{}"
-    return msgspec.json.encode(value).decode()
+    if isinstance(value, Mapping):
+        items = ", ".join(f"{_toml_key(key)} = {toml_value(item)}" for key, item in value.items())
+        return f"{{ {items} }}" if items else "{}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    if isinstance(value, float | datetime.date | datetime.time):
+        return str(value)  # also nan and inf, which JSON lacks
+    # A basic string of TOML is one of JSON, but for this character (TOML 1.0, "String").
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
 
 
 def markdown_table(options: Sequence[Option]) -> str:
@@ -189,25 +198,45 @@ def _split(hint: object) -> tuple[object, Meta | None]:
     return hint, None
 
 
-def _describe(hint: object, meta: Meta | None = None) -> str:
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else toml_value(key)
+
+
+def _describe(hint: object) -> str:
     """Name a type in a person's words, with its bounds."""
+    bare, meta = _split(hint)
     names = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "not set"}
-    if hint in names:
-        return names[hint] + _bounds(meta)
-    if get_origin(hint) is Literal:
-        return "one of " + ", ".join(f'"{value}"' for value in get_args(hint))
-    if get_origin(hint) is list:
-        return f"list of {_describe(get_args(hint)[0])}"
-    if get_origin(hint) is dict:
+    if bare in names:
+        return names[bare] + _bounds(meta)
+    if isinstance(bare, type) and issubclass(bare, enum.Enum):
+        return _one_of(member.value for member in bare)
+    if get_origin(bare) is Literal:
+        return _one_of(get_args(bare))
+    if get_origin(bare) in (list, tuple):
+        return f"list of {_describe(get_args(bare)[0])}"
+    if get_origin(bare) is dict:
         return "table"
-    return " or ".join(_describe(part) + (_bounds(meta) if part in (int, float) else "") for part in get_args(hint))
+    return " or ".join(_describe(part) for part in get_args(bare))
+
+
+def _one_of(values: Iterable[object]) -> str:
+    return "one of " + ", ".join(toml_value(value) for value in values)
 
 
 def _bounds(meta: Meta | None) -> str:
     if meta is None:
         return ""
-    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    found = [f"{word} {getattr(meta, name):g}" for name, word in words.items() if getattr(meta, name) is not None]
+    words = {
+        "ge": "at least {:g}",
+        "gt": "above {:g}",
+        "le": "at most {:g}",
+        "lt": "below {:g}",
+        "min_length": "at least {} long",
+        "max_length": "at most {} long",
+        "pattern": "as `{}`",
+    }
+    given = {name: getattr(meta, name) for name in words}
+    found = [word.format(given[name]) for name, word in words.items() if given[name] is not None]
     return " (" + ", ".join(found) + ")" if found else ""
 
 
@@ -215,20 +244,22 @@ def _explain(problem: str, given: Mapping[str, Any], shape: type, prefix: str) -
     """Turn msgspec's message, ``Expected `int`, got `str` - at `$.web.port` ``, into words of ours."""
     where = re.search(r" - at `\$\.?(.*?)`$", problem)
     path = where[1] if where else ""
-    known = list(options_of(shape, prefix))
-    unknown = re.search(r"unknown field `(.*?)`", problem)
-    if unknown:
-        parent = prefix + (f"{path}." if path else "")
-        names = sorted(
-            {option.key.removeprefix(parent).split(".", 1)[0] for option in known if option.key.startswith(parent)}
-        )
+    words = problem.split(" - at ", maxsplit=1)[0]
+    known = {option.key: option.type for option in options_of(shape, prefix)}
+    parent = prefix + (f"{path}." if path else "")
+    if unknown := re.search(r"unknown field `(.*?)`", problem):
+        names = sorted({key.removeprefix(parent).split(".", 1)[0] for key in known if key.startswith(parent)})
         return f"{parent}{unknown[1]} is not known; there are: {', '.join(names) or 'no options'}"
-    key = re.sub(r"\[.*", "", path)
-    accepted = next((option.type for option in known if option.key == prefix + key), "")
-    if not accepted:
-        section = any(option.key.startswith(f"{prefix}{key}.") for option in known)
-        accepted = f"a table [{prefix}{key}]" if section else problem.split(" - at ", maxsplit=1)[0]
-    return f"{prefix}{key} = {toml_value(_value_at(given, key))} cannot be used; accepted: {accepted}"
+    if missing := re.search(r"missing required field `(.*?)`", problem):
+        key = parent + missing[1]
+        return f"{key} is missing; accepted: {known.get(key, f'a table [{key}]')}"
+    inner = re.sub(r"\[.*", "", path)
+    key = prefix + inner
+    if not words.startswith(("Expected ", "Invalid ")):
+        return f"{key.rstrip('.')}: {words}"  # a struct's own __post_init__
+    section = any(name.startswith(f"{key}.") for name in known)
+    accepted = known.get(key) or (f"a table [{key}]" if section else words)
+    return f"{key} = {toml_value(_value_at(given, inner))} cannot be used; accepted: {accepted}"
 
 
 def _value_at(given: Mapping[str, Any], key: str) -> object:

@@ -16,7 +16,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from kvmd.capture import Frame, PixelFormat
+from kvmd.capture import Frame, PixelFormat, YcbcrEncoding
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,8 @@ def to_jpeg(frame: Frame, quality: int) -> bytes:
     if not frame.full_range:
         luma = _expand(luma, _full_luma())
         chroma = [_expand(plane, _full_chroma()) for plane in chroma]
+    if chroma and frame.encoding is YcbcrEncoding.BT709:
+        luma, *chroma = _to_bt601(luma, *chroma)
     u, v = chroma or (None, None)
     return bytes(simplejpeg.encode_jpeg_yuv_planes(luma, u, v, quality))
 
@@ -106,6 +108,33 @@ def _full_luma() -> list[int]:
 def _full_chroma() -> list[int]:
     """Map 16..240 to 0..255, around 128."""
     return [min(255, max(0, round((value - 128) * 255 / 224 + 128))) for value in range(256)]
+
+
+@cache
+def _bt709_to_bt601() -> list[list[int]]:
+    """Return the matrix from BT.709 to BT.601 without the column of luma, which is 1, 0, 0; in 1/128."""
+
+    def from_rgb(red: float, blue: float) -> NDArray[np.float64]:
+        """Return the matrix from RGB to YCbCr (ITU-R BT.601 and BT.709, sections 2.5.1 and 3.2)."""
+        luma = np.array([red, 1 - red - blue, blue])
+        return np.array([luma, ([0, 0, 1] - luma) / 2 / (1 - blue), ([1, 0, 0] - luma) / 2 / (1 - red)])
+
+    matrix = from_rgb(0.299, 0.114) @ np.linalg.inv(from_rgb(0.2126, 0.0722))
+    rows: list[list[int]] = np.rint(matrix[:, 1:] * 128).astype(int).tolist()
+    return rows
+
+
+def _to_bt601(luma: Plane, u: Plane, v: Plane) -> tuple[Plane, Plane, Plane]:
+    """Change full-range planes from BT.709 to BT.601, which is all that JPEG knows."""
+    cb, cr = (plane.astype(np.int16) - 128 for plane in (u, v))
+    offset, new_u, new_v = ((cb * a + cr * b + 64) >> 7 for a, b in _bt709_to_bt601())
+    rows, columns = (full // part for full, part in zip(luma.shape, u.shape, strict=True))
+    blocks = luma.reshape(u.shape[0], rows, u.shape[1], columns) + offset[:, None, :, None]
+    return _bytes(blocks).reshape(luma.shape), _bytes(new_u + 128), _bytes(new_v + 128)
+
+
+def _bytes(values: NDArray[np.int16]) -> Plane:
+    return np.clip(values, 0, 255).astype(np.uint8)
 
 
 class Encoder:

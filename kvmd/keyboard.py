@@ -93,6 +93,7 @@ class Keyboard:
         """
         now = time.monotonic()
         with self._lock:
+            self._heard = {client: self._heard[client] for client in self._held}
             for client in list(self._held):
                 silent = now - self._heard[client] > self._hold_timeout
                 if silent or not self._alive(client):

@@ -86,8 +86,17 @@ KEYS: dict[str, Key] = {
 }
 """Every KeyboardEvent.code that the keyboard page has, under the name that W3C gives it."""
 
-ALIASES = {"PrtSc": "PrintScreen", "OSLeft": "MetaLeft", "OSRight": "MetaRight"}
-"""Other names that clients use: BliKVM's document has PrtSc, older browsers have OSLeft and OSRight."""
+ALIASES = {
+    "PrtSc": "PrintScreen",
+    "OSLeft": "MetaLeft",
+    "OSRight": "MetaRight",
+    "VolumeMute": "AudioVolumeMute",
+    "VolumeUp": "AudioVolumeUp",
+    "VolumeDown": "AudioVolumeDown",
+    "Katakana": "Lang3",
+    "Hiragana": "Lang4",
+}
+"""Other names: BliKVM's document has PrtSc, Firefox has or had OS… and Volume…; Katakana and Hiragana are W3C's own."""
 
 
 def find_key(code: str) -> Key:

@@ -86,7 +86,6 @@ class Slot(Generic[D]):
     def stop(self) -> None:
         """Close the driver and wait for the thread."""
         self.stopping.set()
-        self._woken.set()
         self._thread.join()
 
     def wake(self) -> None:

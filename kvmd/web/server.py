@@ -56,10 +56,12 @@ class Server:
 
     :param app: the app
     :param addresses: ``ADDRESS:PORT``, IPv6 in brackets
+    :param way_out: what to do where one cannot be used, for the message
     """
 
-    def __init__(self, app: Flask, addresses: list[str]) -> None:
-        self._servers = [_server(app, address) for address in addresses]
+    def __init__(self, app: Flask, addresses: list[str], way_out: str = "set web.listen") -> None:
+        self._way_out = way_out
+        self._servers = [_server(app, address, way_out) for address in addresses]
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -71,7 +73,7 @@ class Server:
             try:
                 server.prepare()
             except OSError as error:
-                raise ConfigError(f"cannot listen on {_name(server)}: {error}; set web.listen") from error
+                raise ConfigError(f"cannot listen on {_name(server)}: {_reason(error)}; {self._way_out}") from error
             thread = threading.Thread(target=server.serve, name=f"kvmd-web-{server.bind_addr[1]}")
             thread.start()
             self._threads.append(thread)
@@ -85,21 +87,28 @@ class Server:
             thread.join()
 
 
-def parse_address(address: str) -> tuple[str, int]:
+def parse_address(address: str, way_out: str = "set web.listen") -> tuple[str, int]:
     """Split ``ADDRESS:PORT``.
 
+    :param way_out: what to do where it is none, for the message
     :raises ConfigError: it is none
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535 or (":" in host and not host.startswith("[")):
-        raise ConfigError(f'"{address}" is not an address; accepted: ADDRESS:PORT, such as 127.0.0.1:80 or [::]:80')
+        accepted = "ADDRESS:PORT, such as 127.0.0.1:80 or [::]:80"
+        raise ConfigError(f'"{address}" is not an address; accepted: {accepted}; {way_out}')
     return host.strip("[]"), int(port)
 
 
-def _server(app: Flask, address: str) -> wsgi.Server:
-    server = _Wsgi(parse_address(address), app, numthreads=THREADS, shutdown_timeout=2)
+def _server(app: Flask, address: str, way_out: str) -> wsgi.Server:
+    server = _Wsgi(parse_address(address, way_out), app, numthreads=THREADS, shutdown_timeout=2)
     server.gateway = _Gateway
     return server
+
+
+def _reason(error: OSError) -> str:
+    """Return the system's words: cheroot packs them in its own, ``No socket … ([Errno 98] Address already in use)``."""
+    return str(error).rpartition("] ")[2].rstrip(")")
 
 
 def _name(server: wsgi.Server) -> str:
