@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import logging
 import os
 import threading
@@ -129,12 +130,15 @@ def _to_bt601(luma: Plane, u: Plane, v: Plane) -> tuple[Plane, Plane, Plane]:
     cb, cr = (plane.astype(np.int16) - 128 for plane in (u, v))
     offset, new_u, new_v = ((cb * a + cr * b + 64) >> 7 for a, b in _bt709_to_bt601())
     rows, columns = (full // part for full, part in zip(luma.shape, u.shape, strict=True))
-    blocks = luma.reshape(u.shape[0], rows, u.shape[1], columns) + offset[:, None, :, None]
-    return _bytes(blocks).reshape(luma.shape), _bytes(new_u + 128), _bytes(new_v + 128)
+    new_luma = luma.astype(np.int16)
+    # Each chroma sample is for several of luma; slices are faster than np.repeat or a fourth dimension.
+    for row, column in itertools.product(range(rows), range(columns)):
+        new_luma[row::rows, column::columns] += offset
+    return _bytes(new_luma), _bytes(new_u + 128), _bytes(new_v + 128)
 
 
 def _bytes(values: NDArray[np.int16]) -> Plane:
-    return np.clip(values, 0, 255).astype(np.uint8)
+    return np.clip(values, 0, 255, out=values).astype(np.uint8)
 
 
 class Encoder:

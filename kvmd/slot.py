@@ -86,6 +86,7 @@ class Slot(Generic[D]):
     def stop(self) -> None:
         """Close the driver and wait for the thread."""
         self.stopping.set()
+        self._woken.set()
         self._thread.join()
 
     def wake(self) -> None:
@@ -157,7 +158,7 @@ class Slot(Generic[D]):
         if self._worked:
             self._delay = FIRST_DELAY
         self._worked = False
-        woken = self._woken.wait(min(self._delay, longest))
+        self._woken.clear(); woken = self._woken.wait(min(self._delay, longest))
         self._delay = FIRST_DELAY if woken else min(self._delay * 2, LONGEST_DELAY)
         if not self.stopping.is_set():
             self._woken.clear()
