@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -98,7 +99,7 @@ def serve(context: click.Context) -> None:
     """Run the daemon until SIGTERM or Ctrl+C."""
     path = _config_path(context)
     settings = config.load(path)
-    kvm = Kvm(settings, Registry(), str(path or config.DEFAULT_PATH))
+    kvm = Kvm(settings, _registry(), str(path or config.DEFAULT_PATH))
     kvm.auth.credentials.make_first_password()
     source = path or config.DEFAULT_PATH
     _run(kvm, settings, (f"set web.listen in {source}", f"set web.video_listen in {source}"))
@@ -117,7 +118,7 @@ def demo(port: int, video_port: int) -> None:
             web=config.WebSettings([f"127.0.0.1:{port}"], [f"127.0.0.1:{video_port}"]),
             auth=config.AuthSettings(file=f"{folder}/auth.json"),
         )
-        kvm = Kvm(settings, Registry(), "demo")
+        kvm = Kvm(settings, _registry(), "demo")
         kvm.auth.credentials.set_password(USER, "admin")
         text = DEMO.format(port=port, video_port=video_port)
         _run(kvm, settings, ("give another --port", "give another --video-port"), lambda: click.echo(text))
@@ -128,7 +129,7 @@ def demo(port: int, video_port: int) -> None:
 @common_options
 def devices(as_json: bool) -> None:
     """List what is plugged in, and which drivers are for it."""
-    found = list_reports(Registry())
+    found = list_reports(_registry())
     if as_json:
         _print_json(found)
     elif not found:
@@ -146,7 +147,7 @@ def devices(as_json: bool) -> None:
 @common_options
 def drivers(name: str | None, rules: bool, as_json: bool) -> None:
     """List the drivers, or show the options of the one named NAME."""
-    registry = Registry()
+    registry = _registry()
     found = [driver for driver in registry.drivers if name in (None, driver.name)]
     if name and not found:
         names = ", ".join(sorted({driver.name for driver in registry.drivers}))
@@ -170,7 +171,7 @@ def show_config(context: click.Context, as_json: bool) -> None:
     """Show the settings in force, and where each comes from."""
     path = _config_path(context)
     settings = config.load(path)
-    Kvm(settings, Registry(), str(path or config.DEFAULT_PATH))
+    Kvm(settings, _registry(), str(path or config.DEFAULT_PATH))
     rows = [
         (option.key, config.value_of(settings, option), config.source_of(path, option))
         for option in config.options_of(Settings)
@@ -241,11 +242,16 @@ def apikey_remove(context: click.Context, name: str) -> None:
     click.echo(f"the API key {name} is removed")
 
 
+@cache
+def _registry() -> Registry:
+    return Registry()
+
+
 def main() -> None:
     """Run the command line; what goes wrong is one line on stderr and an exit code."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
-        for command in Registry().commands():
+        for command in _registry().commands():
             cli.add_command(command)
         cli(prog_name="kvmd")
     except KvmdError as error:

@@ -47,9 +47,9 @@ class KnownBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def fits(self, facts: Facts) -> bool:
         """Tell whether this is the board."""
         tests = [
-            self.model is None or fnmatchcase(facts.model, self.model),
+            self.model is None or _is_like(facts.model, self.model),
             self.compatible is None or self.compatible in facts.compatible,
-            self.product is None or fnmatchcase(facts.product, self.product),
+            self.product is None or _is_like(facts.product, self.product),
         ]
         return all(tests) and self != KnownBy()
 
@@ -71,7 +71,7 @@ def read_facts(root: Path = Path("/")) -> Facts:
     """
     return Facts(
         model=_read(root / "proc/device-tree/model"),
-        compatible=tuple(_read(root / "proc/device-tree/compatible").split("\0")),
+        compatible=tuple(filter(None, _read(root / "proc/device-tree/compatible").split("\0"))),
         product=_read(root / "sys/class/dmi/id/product_name"),
     )
 
@@ -87,6 +87,11 @@ def load_boards(folder: Path) -> list[Board]:
     :raises ConfigError: a file is not a board
     """
     return [read_toml(path, Board) for path in sorted(folder.glob("*.toml"))]
+
+
+def _is_like(fact: str, pattern: str) -> bool:
+    """Tell whether what the firmware says fits; where it says nothing, nothing does."""
+    return bool(fact) and fnmatchcase(fact, pattern)
 
 
 def _read(path: Path) -> str:

@@ -146,6 +146,8 @@ class Broadcaster:
         :param live: whether it shows the computer's screen, else it is a slate
         """
         with self._changed:
+            if live and not self.watched:
+                return  # It was in work when the last viewer left, and would be old for the next.
             unchanged = self._frame is not None and self._frame.data is frame.data
             self._frame = frame
             self._live = live

@@ -93,34 +93,46 @@ class Registry:
             self._load(point)
         self.capture_drivers: dict[str, type[CaptureDriver]] = {}
         self.hid_drivers: dict[str, type[HidDriver]] = {}
-        for offered in self._ask("kvmd_drivers"):
-            self._add_drivers(offered)
+        for driver in self._ask("kvmd_drivers"):
+            self._add_driver(driver)
 
     def _load(self, point: EntryPoint) -> None:
         try:
             plugin = point.load()
             self._manager.register(plugin, point.name)
             self._manager.check_pending()
-        except Exception as error:  # whatever a stranger's module does at import must not stop us
+        except (Exception, SystemExit) as error:  # whatever a stranger's module does at import must not stop us
             if self._manager.has_plugin(point.name):
                 self._manager.unregister(name=point.name)
-            self.broken.append(Broken(point.name, f"{type(error).__name__}: {error}"))
-            logger.error("plug-in %s cannot be loaded: %s: %s", point.name, type(error).__name__, error)  # noqa: TRY400  # the line says it all
+            self._report(point.name, f"{type(error).__name__}: {error}")
 
-    def _add_drivers(self, offered: Iterable[Driver]) -> None:
-        for driver in offered:
-            known: Driver
-            if issubclass(driver, CaptureDriver):
-                known = self.capture_drivers.setdefault(driver.name, driver)
-            else:
-                known = self.hid_drivers.setdefault(driver.name, driver)
-            if known is not driver:
-                self.broken.append(Broken(driver.name, f"a second driver of this name, in {driver.__module__}"))
+    def _report(self, name: str, reason: str) -> None:
+        self.broken.append(Broken(name, reason))
+        logger.error("plug-in %s cannot be used: %s", name, reason)
+
+    def _add_driver(self, driver: Driver) -> None:
+        known: Driver
+        if issubclass(driver, CaptureDriver):
+            known = self.capture_drivers.setdefault(driver.name, driver)
+        else:
+            known = self.hid_drivers.setdefault(driver.name, driver)
+        if known is not driver:
+            self._report(driver.name, f"a second driver of this name, in {driver.__module__}")
 
     def _ask(self, hook: str, **arguments: object) -> list[Any]:
-        """Call a hook; pluggy answers newest first, we want the order of the names."""
-        answers: list[Any] = getattr(self._manager.hook, hook)(**arguments)
-        return answers[::-1]
+        """Call a hook of every plug-in, in the order of their names, and join the answers; report those that fail."""
+        answers: list[Any] = []
+        for name, call in self._calls(hook, arguments):
+            try:
+                answers += list(call() or ())
+            except Exception as error:  # as at import
+                self._report(name, f"{hook}: {type(error).__name__}: {error}")
+        return answers
+
+    def _calls(self, hook: str, arguments: Mapping[str, object]) -> Iterator[tuple[str, Callable[[], Any]]]:
+        """List what a hook would call; pluggy calls all of them at once, and one that fails hides the others."""
+        for impl in getattr(self._manager.hook, hook).get_hookimpls():
+            yield impl.plugin_name, partial(impl.function, *(arguments[name] for name in impl.argnames))
 
     def choose_capture(self, settings: RoleSettings, source: str) -> Choice[CaptureDriver]:
         """Check the settings for capture and find the drivers that may fill the role.
@@ -154,15 +166,15 @@ class Registry:
 
     def boards(self) -> list[Board]:
         """Return the boards that plug-ins define."""
-        return [board for offered in self._ask("kvmd_boards") for board in offered]
+        return self._ask("kvmd_boards")
 
     def blueprints(self, kvm: Kvm) -> list[flask.Blueprint]:
         """Return the pages and endpoints that plug-ins add."""
-        return [blueprint for offered in self._ask("kvmd_blueprints", kvm=kvm) for blueprint in offered]
+        return self._ask("kvmd_blueprints", kvm=kvm)
 
     def commands(self) -> list[click.Command]:
         """Return the commands that plug-ins add to the command line."""
-        return [command for offered in self._ask("kvmd_commands") for command in offered]
+        return self._ask("kvmd_commands")
 
     def verify_password(self, user: str, password: str) -> bool | None:
         """Ask the plug-ins about a login; None if none of them judges it."""
@@ -171,10 +183,11 @@ class Registry:
 
     def emit(self, event: Event) -> None:
         """Tell the plug-ins; one that fails is logged."""
-        try:
-            self._manager.hook.kvmd_event(event=event)
-        except Exception:
-            logger.exception("a plug-in failed on %s", event)
+        for name, call in self._calls("kvmd_event", {"event": event}):
+            try:
+                call()
+            except Exception:
+                logger.exception("plug-in %s failed on %s", name, event)
 
 
 def _choose(role: str, offered: Mapping[str, type[D]], settings: RoleSettings, source: str) -> Choice[D]:

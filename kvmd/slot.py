@@ -158,7 +158,7 @@ class Slot(Generic[D]):
         if self._worked:
             self._delay = FIRST_DELAY
         self._worked = False
-        self._woken.clear(); woken = self._woken.wait(min(self._delay, longest))
+        woken = self._woken.wait(min(self._delay, longest))
         self._delay = FIRST_DELAY if woken else min(self._delay * 2, LONGEST_DELAY)
         if not self.stopping.is_set():
             self._woken.clear()

@@ -101,9 +101,20 @@ def parse_address(address: str, way_out: str = "set web.listen") -> tuple[str, i
 
 
 def _server(app: Flask, address: str, way_out: str) -> wsgi.Server:
-    server = _Wsgi(parse_address(address, way_out), app, numthreads=THREADS, shutdown_timeout=2)
+    host, port = parse_address(address, way_out)
+    if host == "::" and not _has_ipv6():
+        host = "0.0.0.0"  # noqa: S104  # the same wish, as this machine can fulfil it
+    server = _Wsgi((host, port), app, numthreads=THREADS, shutdown_timeout=2)
     server.gateway = _Gateway
     return server
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.socket(socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def _reason(error: OSError) -> str:
