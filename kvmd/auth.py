@@ -63,11 +63,16 @@ class Credentials:
 
     @property
     def stamp(self) -> tuple[int, int] | None:
-        """Something that changes whenever the file does; None while there is none."""
+        """Something that changes whenever the file does; None while there is none.
+
+        :raises ConfigError: its folder cannot be looked into
+        """
         try:
             status = self.path.stat()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise self._unreadable(error) from error
         return status.st_mtime_ns, status.st_ino
 
     def make_first_password(self) -> None:
@@ -138,9 +143,12 @@ class Credentials:
             try:
                 contents = msgspec.json.decode(self.path.read_bytes(), type=_Contents) if stamp else _Contents()
             except (OSError, msgspec.MsgspecError) as error:
-                raise ConfigError(f"{self.path}: cannot be read: {error}; auth.file says where it is") from error
+                raise self._unreadable(error) from error
             self._contents, self._read_at = contents, stamp
         return self._contents
+
+    def _unreadable(self, error: Exception) -> ConfigError:
+        return ConfigError(f"{self.path}: cannot be read: {error}; auth.file says where it is")
 
     def _write(self, contents: _Contents) -> None:
         _write_secret(self.path, msgspec.json.format(msgspec.json.encode(contents)))

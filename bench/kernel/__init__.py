@@ -1,0 +1,1 @@
+"""What runs inside the kernel lab's guest, started by bench/streamer.py."""

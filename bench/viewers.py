@@ -1,0 +1,120 @@
+"""Viewers of a stream, as many as wanted in one process; they count whole pictures and the server's CPU time.
+
+Only the standard library, as this runs in the kernel lab's guest too. Prints one line of JSON.
+"""
+
+import argparse
+import json
+import select
+import socket
+import time
+
+from bench import cpu
+
+ROOM = 1 << 20
+
+
+class Viewer:
+    """One connection, read just so far that its pictures can be counted.
+
+    :param address: the server
+    :param request: what to send
+    """
+
+    def __init__(self, address: tuple[str, int], request: bytes) -> None:
+        self.pictures = 0
+        self.size = 0
+        self.sock = socket.create_connection(address, timeout=60)
+        self.sock.sendall(request)
+        self.sock.setblocking(False)
+        self._head = b""
+        self._left = 0
+
+    def read(self, room: memoryview) -> bool:
+        """Take what has come; false at the end."""
+        try:
+            count = self.sock.recv_into(room)
+        except BlockingIOError:
+            return True
+        self._take(room[:count])
+        return count > 0
+
+    def _take(self, data: memoryview) -> None:
+        while data:
+            if self._left:
+                used = min(self._left, len(data))
+                self._left -= used
+                self.pictures += self._left == 0
+                data = data[used:]
+            else:
+                data = self._take_head(data)
+
+    def _take_head(self, data: memoryview) -> memoryview:
+        """Look for the empty line; a head with a length is a picture's."""
+        before = len(self._head)
+        self._head += bytes(data[:1024])
+        end = self._head.find(b"\r\n\r\n")
+        if end < 0:
+            return data[1024:]
+        head = self._head[:end].lower()
+        self._head = b""
+        _, found, length = head.partition(b"content-length:")
+        if found:
+            self._left = self.size = int(length.split()[0])
+        return data[end + 4 - before :]
+
+
+class Crowd:
+    """All viewers."""
+
+    def __init__(self, viewers: list[Viewer]) -> None:
+        self.viewers = {viewer.sock.fileno(): viewer for viewer in viewers}
+        self._room = memoryview(bytearray(ROOM))
+        self._epoll = select.epoll()
+        for fd in self.viewers:
+            self._epoll.register(fd, select.EPOLLIN)
+
+    @property
+    def pictures(self) -> int:
+        return sum(viewer.pictures for viewer in self.viewers.values())
+
+    def watch(self, seconds: float) -> None:
+        """Read for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            for fd, _ in self._epoll.poll(left):
+                if not self.viewers[fd].read(self._room):
+                    raise EOFError("the server ended a stream")
+
+
+def main() -> None:
+    """Watch, and print what was seen."""
+    given = _parse()
+    request = f"GET {given.path} HTTP/1.0\r\nHost: {given.host}\r\n\r\n".encode()
+    crowd = Crowd([Viewer((given.host, given.port), request) for _ in range(given.viewers)])
+    crowd.watch(given.settle)
+    pictures, used, begin = crowd.pictures, cpu.of_process(given.pid), time.monotonic()
+    crowd.watch(given.seconds)
+    result = {
+        "pictures": crowd.pictures - pictures,
+        "cpu": cpu.of_process(given.pid) - used,
+        "seconds": time.monotonic() - begin,
+        "size": max((viewer.size for viewer in crowd.viewers.values()), default=0),
+    }
+    print(json.dumps(result))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.viewers")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--path", default="/stream")
+    parser.add_argument("--viewers", type=int, required=True)
+    parser.add_argument("--settle", type=float, default=1.0, help="seconds before it counts")
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--pid", type=int, required=True, help="the server, whose CPU time is taken")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""What tests share: a whole daemon with a virtual computer on free ports of loopback, and a client for it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kvmd_drivers.virtual.computer import Computer, shared
+
+from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
+from kvmd.kvm import Kvm
+from kvmd.registry import Registry
+from kvmd.web import create_app, create_video_app
+from kvmd.web.server import Server
+
+HOST = "127.0.0.1"
+USER = "admin"
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of the HTTP API."""
+
+    code: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def data(self) -> Any:
+        """What was asked for, once the answer says that it is there."""
+        assert (self.code, self.json["status"]) == (200, 1), self.json
+        return self.json["data"]
+
+
+class Daemon:
+    """kvmd as `kvmd demo` runs it, in this process.
+
+    :param name: of its virtual computer
+    """
+
+    def __init__(self, name: str, folder: Path, open_endpoints: list[str], hold_timeout: float) -> None:
+        options = {"computer": name}
+        settings = Settings(
+            capture=CaptureSettings(driver="virtual", options=options, quality=90),
+            hid=HidSettings(driver="virtual", options=options, hold_timeout=hold_timeout),
+            auth=AuthSettings(file=str(folder / "auth.json"), open=open_endpoints),
+        )
+        self.name = name
+        self.kvm = Kvm(settings, Registry())
+        self.kvm.auth.credentials.set_password(USER, PASSWORD)
+        self.app = create_app(self.kvm)
+        self._servers = [Server(app, [f"{HOST}:0"]) for app in (self.app, create_video_app(self.kvm))]
+        self.token = ""
+
+    @property
+    def computer(self) -> Computer:
+        """The computer at the other end of both cables."""
+        return shared(self.name)
+
+    @property
+    def port(self) -> int:
+        return self._servers[0]._servers[0].bind_addr[1]
+
+    @property
+    def video_port(self) -> int:
+        return self._servers[1]._servers[0].bind_addr[1]
+
+    @contextmanager
+    def running(self) -> Iterator[Daemon]:
+        self.kvm.start()
+        for server in self._servers:
+            server.start()
+        try:
+            self.token = self.login()
+            yield self
+        finally:
+            self.kvm.stop()
+            for server in self._servers:
+                server.stop()
+
+    def login(self) -> str:
+        return self.post("/login_api", {"username": USER, "password": PASSWORD}, token="").data["token"]
+
+    def get(self, path: str, **kwargs: Any) -> Answer:
+        return self.request("GET", path, **kwargs)
+
+    def post(self, path: str, body: Any, **kwargs: Any) -> Answer:
+        """Send a body as JSON, or bytes as they are."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.request("POST", path, content, **kwargs)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+        port: int | None = None,
+        source: str = HOST,
+    ) -> Answer:
+        """Send a request on a connection of its own.
+
+        :param token: sent as Bearer; the daemon's own login by default, "" for none
+        :param source: the address it comes from
+        """
+        token = self.token if token is None else token
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+        connection = http.client.HTTPConnection(HOST, port or self.port, timeout=30, source_address=(source, 0))
+        try:
+            connection.request(method, path, body, bearer | (headers or {}))
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def status(self) -> Any:
+        return self.get("/api/status").data
+
+    def down(self) -> tuple[int, tuple[int, ...]]:
+        """What the computer feels being held: modifiers, and ordinary keys in order."""
+        report = self.computer._down
+        return report.modifiers, tuple(sorted(report.keys))
+
+
+@pytest.fixture(scope="session")
+def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemon]:
+    """How a module or a test gets a daemon of its own: ``with make_daemon().running() as daemon``."""
+
+    def make(*, open_endpoints: list[str] | None = None, hold_timeout: float = 10.0) -> Daemon:
+        folder = tmp_path_factory.mktemp("kvmd")
+        return Daemon(folder.name, folder, open_endpoints or [], hold_timeout)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def daemon(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
+    """A daemon that the tests of a module share."""
+    with make_daemon().running() as running:
+        yield running

@@ -1,0 +1,53 @@
+"""On the host: runs the tests of this folder in a guest with a real kernel. In the guest: their fixtures."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.lab import replay
+
+from .daemon import daemon
+from .dummy_hcd import dummy_hcd
+from .host_keyboard import host_keyboard
+from .vivid import vivid
+
+# pytest looks for fixtures here
+__all__ = ["daemon", "dummy_hcd", "host_keyboard", "vivid"]
+
+IN_GUEST = os.environ.get("KVMD_LAB") == "guest"
+REPLAY = pytest.StashKey[replay.Replay]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Instead of running a test here, replay what the guest reports about it."""
+    if IN_GUEST:
+        return None
+    reason = replay.unavailable()
+    if reason:
+        replay.report_unavailable(item, reason)
+        return True
+    if REPLAY not in item.config.stash:
+        item.config.stash[REPLAY] = replay.Replay(item.config, _kernel_tests(item.session))
+    item.config.stash[REPLAY].run(item)
+    return True
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """End the guest."""
+    if REPLAY in session.config.stash:
+        session.config.stash[REPLAY].finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how long the guest took."""
+    summary = config.stash[REPLAY].summary() if REPLAY in config.stash else ""
+    if summary:
+        terminalreporter.write_line(summary)
+
+
+def _kernel_tests(session: pytest.Session) -> list[str]:
+    """The selected tests that lie beside this file."""
+    folder = Path(__file__).parent
+    return [item.nodeid for item in session.items if item.path.is_relative_to(folder)]

@@ -1,0 +1,165 @@
+"""From HTTP to the computer: what /keyboard is asked for arrives as key events at the host of a real USB gadget."""
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kvmd.keymap import find_key
+
+from .daemon import UNIT, Daemon
+from .dummy_hcd import DummyHcd
+from .host_keyboard import HostKeyboard
+from .waiting import eventually, run
+
+DOCUMENT = Path(__file__).parents[1] / "data" / "blikvm-api-v1.4.0.txt"
+NAMES = re.findall(r'"(\w+)"=> \d+', DOCUMENT.read_text())
+GADGET = Path("/sys/kernel/config/usb_gadget/kvmd")
+KEYBOARD = "kvmd"
+"""A part of the name under which the host knows our keyboard."""
+
+Host = Callable[[str], HostKeyboard]
+
+
+@pytest.fixture
+def typist(dummy_hcd: DummyHcd, daemon: Daemon) -> Iterator[Daemon]:
+    """The daemon, with its gadget plugged into the host; the gadget is made by its service, started by udev."""
+    daemon.start("")
+    daemon.login()
+    eventually(lambda: hid(daemon)["state"] == "online", f"HID to be online: {hid(daemon)}", timeout=30)
+    yield daemon
+    run("systemctl", "stop", "kvmd-gadget.service")
+
+
+def hid(daemon: Daemon) -> dict[str, Any]:
+    status: dict[str, Any] = daemon.request("GET", "/api/status").json["data"]["hid"]
+    return status
+
+
+def tap(daemon: Daemon, *names: str) -> None:
+    answer = daemon.request("POST", "/keyboard", {"keycodes": list(names)})
+    assert answer.code == 200, answer
+    assert answer.json == {"status": 1, "info": "key input success", "data": []}
+
+
+def events(*names: str) -> list[tuple[int, int]]:
+    """Return the key events of these keys, tapped one after another."""
+    return [(find_key(name).evdev, value) for name in names for value in (1, 0)]
+
+
+def test_each_name_of_the_document_arrives_as_one_press_and_one_release(typist: Daemon, host_keyboard: Host) -> None:
+    assert len(NAMES) == 95
+    host = host_keyboard(KEYBOARD)
+    for name in NAMES:
+        host.clear()
+        tap(typist, name)
+        host.wait_for(*events(name))
+
+
+def test_a_chord_is_pressed_together_and_released(typist: Daemon, host_keyboard: Host) -> None:
+    host = host_keyboard(KEYBOARD)
+    tap(typist, "ControlLeft", "AltLeft", "Delete")
+    eventually(lambda: len(host.presses()) == 6, "six key events")
+    chord = {find_key(name).evdev for name in ("ControlLeft", "AltLeft", "Delete")}
+    assert {code for code, value in host.presses()[:3] if value == 1} == chord
+    assert {code for code, value in host.presses()[3:] if value == 0} == chord
+
+
+def test_a_thousand_random_keys_arrive_complete_and_in_order(typist: Daemon, host_keyboard: Host) -> None:
+    host = host_keyboard(KEYBOARD)
+    seed = random.randrange(1 << 32)
+    names = random.Random(seed).choices(NAMES, k=1000)
+    for name in names:
+        tap(typist, name)
+    wanted = events(*names)
+    eventually(lambda: len(host.presses()) >= len(wanted), f"{len(wanted)} events, seed {seed}")
+    assert host.presses() == wanted, f"seed {seed}"
+    assert not host.held()
+
+
+def test_the_hosts_lamps_are_in_the_status(typist: Daemon, host_keyboard: Host) -> None:
+    host = host_keyboard(KEYBOARD)
+    assert hid(typist)["leds"] == {"num": False, "caps": False, "scroll": False}
+    host.set_led(host.codes.LED_CAPSL, True)
+    eventually(lambda: hid(typist)["leds"]["caps"], "Caps Lock in the status")
+    host.set_led(host.codes.LED_CAPSL, False)
+    eventually(lambda: not hid(typist)["leds"]["caps"], "Caps Lock out in the status")
+
+
+def test_a_key_that_is_held_stays_down_until_it_is_released(typist: Daemon, host_keyboard: Host) -> None:
+    host = host_keyboard(KEYBOARD)
+    assert typist.request("POST", "/api/keyboard", {"press": ["ShiftLeft", "KeyA"]}).code == 200
+    eventually(lambda: host.held() == {42, 30}, "Shift and A down")
+    assert typist.request("POST", "/api/keyboard", {"release": ["KeyA"]}).code == 200
+    eventually(lambda: host.held() == {42}, "A up")
+    assert typist.request("POST", "/api/logout").code == 200
+    eventually(lambda: not host.held(), "all up after log-out")
+
+
+def test_a_silent_client_holds_nothing_for_good(typist: Daemon, host_keyboard: Host) -> None:
+    typist.start("[hid]\nhold_timeout = 1\n")
+    typist.login()
+    host = host_keyboard(KEYBOARD)
+    eventually(lambda: hid(typist)["state"] == "online", "HID to be online")
+    assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
+    host.wait_for((30, 1), (30, 0))
+
+
+@pytest.mark.parametrize("loss", ["gadget", "controller"])
+def test_a_controller_that_goes_and_comes_back(
+    typist: Daemon, dummy_hcd: DummyHcd, host_keyboard: Host, loss: str
+) -> None:
+    host = host_keyboard(KEYBOARD)
+    assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
+    eventually(lambda: host.held() == {30}, "A down")
+    udc = dummy_hcd.udc
+    if loss == "gadget":
+        (GADGET / "UDC").write_text("\n")
+    else:
+        dummy_hcd.remove()
+    answer = eventually(lambda: _refusal(typist), "a refusal")
+    assert answer["status"] == 0
+    assert udc in answer["info"] or "gadget" in answer["info"] or "UDC" in answer["info"]
+
+    if loss == "gadget":
+        (GADGET / "UDC").write_text(udc)
+    else:
+        dummy_hcd.restore()
+    eventually(lambda: hid(typist)["state"] == "online", f"HID to be online again: {hid(typist)}", timeout=30)
+    again = host_keyboard(KEYBOARD)
+    assert not again.held()
+    tap(typist, "KeyB")
+    again.wait_for((48, 1), (48, 0))
+    assert not again.held()
+
+
+def _refusal(daemon: Daemon) -> dict[str, Any] | None:
+    answer = daemon.request("POST", "/keyboard", {"keycodes": ["KeyX"]})
+    return answer.json if answer.code == 503 else None
+
+
+def test_a_killed_daemon_leaves_no_key_down(typist: Daemon, host_keyboard: Host) -> None:
+    host = host_keyboard(KEYBOARD)
+    assert typist.request("POST", "/api/keyboard", {"press": ["KeyA", "ControlLeft"]}).code == 200
+    eventually(lambda: host.held() == {30, 29}, "Control and A down")
+    typist.kill()
+    typist.wait()
+    eventually(lambda: not host.held(), "all keys up after the restart")
+
+
+def test_a_stopped_daemon_leaves_no_key_down(typist: Daemon, host_keyboard: Host) -> None:
+    host = host_keyboard(KEYBOARD)
+    assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
+    eventually(lambda: host.held() == {30}, "A down")
+    typist.stop()
+    assert not host.held()
+
+
+def test_the_daemon_is_not_root(typist: Daemon) -> None:
+    pid = run("systemctl", "show", "--property=MainPID", "--value", UNIT).strip()
+    uids = re.search(r"Uid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert uids
+    assert int(uids[1]) != 0

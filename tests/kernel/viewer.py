@@ -1,0 +1,67 @@
+"""A viewer of /stream: reads the parts of the multipart answer as they come."""
+
+import http.client
+import io
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from PIL import Image
+
+from .daemon import HOST, STREAM_PORT, Daemon
+from .waiting import eventually
+
+
+@dataclass(frozen=True)
+class Part:
+    """A picture of the stream, with its headers."""
+
+    sequence: int
+    timestamp: float
+    jpeg: bytes
+
+    def image(self) -> Image.Image:
+        """The decoded picture."""
+        return Image.open(io.BytesIO(self.jpeg)).convert("RGB")
+
+
+class Viewer:
+    """One connection to /stream, read in a thread so that nothing is missed."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.parts: list[Part] = []
+        self.ended = threading.Event()
+        self._connection = http.client.HTTPConnection(HOST, STREAM_PORT, timeout=60)
+        self._connection.request("GET", "/stream", headers={"Authorization": f"Bearer {daemon.token}"})
+        self._response = self._connection.getresponse()
+        assert self._response.status == 200
+        self._thread = threading.Thread(target=self._read, name="viewer", daemon=True)
+        self._thread.start()
+
+    def wait_for(self, wanted: Callable[[Part], bool], what: str, timeout: float = 20) -> Part:
+        """Wait for a picture, among those that come from now on."""
+        seen = len(self.parts)
+        return eventually(lambda: next((part for part in self.parts[seen:] if wanted(part)), None), what, timeout)
+
+    def close(self) -> None:
+        """Hang up."""
+        sock = self._connection.sock
+        if sock is not None:
+            sock.close()
+        self._response.close()
+
+    def _read(self) -> None:
+        try:
+            for part in self._split():
+                self.parts.append(part)
+        except (OSError, ValueError, AttributeError):
+            pass
+        self.ended.set()
+
+    def _split(self) -> Iterator[Part]:
+        stream = self._response
+        while stream.readline():  # the boundary
+            headers = http.client.parse_headers(stream)
+            jpeg = stream.read(int(headers["Content-Length"]))
+            assert stream.readline() == b"\r\n"
+            yield Part(int(headers["X-Sequence"]), float(headers["X-Timestamp"]), jpeg)

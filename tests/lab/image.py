@@ -1,0 +1,176 @@
+"""The guest's disk, kernel and initramfs: built once with mmdebstrap, then kept in the user's cache."""
+
+import configparser
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import initramfs
+from .errors import LabError
+from .locking import Say, locked
+
+SUITE = "trixie"
+PYTHON = "3.13"
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+PACKAGES = (
+    "linux-image-amd64",
+    "busybox-static",
+    "kmod",
+    "make",
+    "python3",
+    "python3-evdev",
+    "python3-pip",
+    "python3-venv",
+    "systemd",
+    "systemd-sysv",
+    "udev",
+    "ustreamer",
+    "v4l-utils",
+)
+# the guest boots with its own initramfs, and nobody reads manuals in it
+EXCLUDED = (
+    "/etc/kernel/postinst.d/initramfs-tools",
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+)
+# from Debian, since PyPI has no wheel of it
+FROM_DEBIAN = ("evdev",)
+
+HERE = Path(__file__).parent
+ROOTFS = HERE / "rootfs"
+
+
+@dataclass(frozen=True)
+class Image:
+    """What QEMU boots."""
+
+    disk: Path
+    kernel: Path
+    initrd: Path
+
+
+def requirements(setup_cfg: Path) -> list[str]:
+    """What pip installs into the guest: the run-time dependencies and the extra ``test-guest``."""
+    parser = configparser.ConfigParser()
+    parser.read(setup_cfg)
+    text = parser.get("options", "install_requires", fallback="")
+    text += "\n" + parser.get("options.extras_require", "test-guest", fallback="pytest")
+    lines = {line.strip() for line in text.splitlines()} - {""}
+    return sorted(line for line in lines if re.split(r"[^\w.-]", line)[0] not in FROM_DEBIAN)
+
+
+def cached(checkout: Path, say: Say) -> Image:
+    """The image that fits this checkout, built now if the cache has none.
+
+    :param checkout: the root of the checkout, for its dependencies
+    :param say: told about the progress, line by line
+    """
+    wanted = requirements(checkout / "setup.cfg")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kvmd-hal" / "lab"
+    folder = cache / _key(wanted)
+    with locked(cache / "lock", say, "another run that builds the image"):
+        if not folder.exists():
+            _build(folder, wanted, say)
+            _remove_others(folder)
+    return Image(folder / "root.ext2", folder / "vmlinuz", folder / "initrd")
+
+
+def _key(wanted: list[str]) -> str:
+    """A hash of all that decides what is in the image."""
+    digest = hashlib.sha256("\n".join(wanted).encode())
+    for path in [HERE / "image.py", HERE / "initramfs.py", *sorted(ROOTFS.iterdir())]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _remove_others(folder: Path) -> None:
+    for other in folder.parent.iterdir():
+        if other.is_dir() and other != folder:
+            shutil.rmtree(other)
+
+
+def _build(folder: Path, wanted: list[str], say: Say) -> None:
+    say(f"building the image of Debian {SUITE} in {folder.parent}: this takes a few minutes, once")
+    work = Path(tempfile.mkdtemp(prefix="building-", dir=folder.parent))
+    try:
+        wheels = work / "wheels"
+        out = work / "out"
+        done = work / "done"
+        for each in (wheels, out, done):
+            each.mkdir()
+        _download_wheels(wheels, wanted, say)
+        _run(_mmdebstrap(wheels, out, done / "root.ext2"), say)
+        _take_kernel(out, done)
+        done.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    say(f"built {folder.name}: {(folder / 'root.ext2').stat().st_size >> 20} MB")
+
+
+def _download_wheels(wheels: Path, wanted: list[str], say: Say) -> None:
+    """pip's "download" for the guest's Python, so that the build in the root needs no network."""
+    (wheels / "requirements.txt").write_text("\n".join(wanted) + "\n")
+    platforms = [f"--platform={each}" for each in PLATFORMS]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
+    command += ["--implementation=cp", f"--python-version={PYTHON}", *platforms, f"--dest={wheels}"]
+    _run([*command, f"--requirement={wheels / 'requirements.txt'}"], say)
+
+
+def _mmdebstrap(wheels: Path, out: Path, disk: Path) -> list[str]:
+    """The command that makes the disk.
+
+    Files go in and out through mmdebstrap's own hooks, which work for root and for ordinary users alike.
+    """
+
+    def hook(*words: str | Path) -> str:
+        return "--customize-hook=" + shlex.join(str(word) for word in words)
+
+    return [
+        "mmdebstrap",
+        "--variant=minbase",
+        "--aptopt=APT::Install-Recommends false",
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
+        f"--include={','.join(PACKAGES)}",
+        hook("copy-in", wheels, "/opt"),
+        hook("upload", ROOTFS / "kvmd-lab.service", "/etc/systemd/system/kvmd-lab.service"),
+        hook("upload", ROOTFS / "setup.sh", "/opt/setup.sh"),
+        '--customize-hook=chroot "$1" sh /opt/setup.sh /opt/wheels',
+        hook("copy-out", "/usr/lib/modules", "/usr/bin/busybox", "/boot", out),
+        SUITE,
+        str(disk),
+    ]
+
+
+def _take_kernel(out: Path, done: Path) -> None:
+    """Put the kernel and an initramfs for it beside the disk."""
+    [modules] = (out / "modules").iterdir()
+    [kernel] = (out / "boot").glob("vmlinuz-*")
+    kernel.rename(done / "vmlinuz")
+    (done / "initrd").write_bytes(initramfs.build(out / "busybox", ROOTFS / "init", modules))
+
+
+def _run(command: list[str], say: Say) -> None:
+    """Run a command and pass on each line that it prints.
+
+    :raise LabError: it failed; with its last lines
+    """
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            say(lines[-1])
+    if process.returncode:
+        tail = "\n".join(lines[-20:])
+        raise LabError(f"{command[0]} failed with code {process.returncode}:\n{tail}")

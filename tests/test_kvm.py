@@ -1,0 +1,352 @@
+"""The whole core with the virtual pair: pictures for those who watch, keys for the computer, and cables that go."""
+
+import io
+import socket
+import time
+from email import message_from_bytes
+
+import pytest
+from kvmd_drivers.virtual.computer import shared
+from PIL import Image
+
+import kvmd
+from kvmd import encode
+from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
+from kvmd.errors import ConfigError, HidOffline, RequestError
+from kvmd.keymap import KEYS
+from kvmd.kvm import Kvm
+from kvmd.registry import Registry
+from kvmd.slate import slate
+from kvmd.slot import State
+from tests.kernel.waiting import eventually
+
+NOTHING = (0, ())
+A = KEYS["KeyA"].usage
+
+
+class Encoded:
+    """Counts what goes through the encoder."""
+
+    def __init__(self):
+        self.count = 0
+        self._encode = encode.to_jpeg
+
+    def __call__(self, frame, quality):
+        self.count += 1
+        return self._encode(frame, quality)
+
+
+@pytest.fixture(scope="module")
+def encoded():
+    with pytest.MonkeyPatch.context() as patch:
+        counter = Encoded()
+        patch.setattr(encode, "to_jpeg", counter)
+        yield counter
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, encoded):  # noqa: ARG001  # it is put in place first
+    kvm = new_kvm(tmp_path_factory.mktemp("kvm"))
+    kvm.start()
+    yield kvm
+    kvm.stop()
+    assert not kvm.is_alive()
+
+
+@pytest.fixture
+def kvm(running):
+    """The running KVM, with both cables plugged in, nobody watching and nothing held."""
+    computer_of(running).plug_video(True)
+    computer_of(running).plug_host(True)
+    eventually(lambda: running.capture.is_online and running.hid.is_online, "both being online")
+    running.keyboard.reset()
+    eventually(lambda: not running.broadcaster.watched, "nobody watching")
+    return running
+
+
+@pytest.fixture
+def computer(kvm):
+    return computer_of(kvm)
+
+
+def new_kvm(folder, hold_timeout=10.0, **options):
+    options = {"computer": folder.name, **options}
+    return Kvm(
+        Settings(
+            capture=CaptureSettings(driver="virtual", options=options),
+            hid=HidSettings(driver="virtual", options={"computer": folder.name}, hold_timeout=hold_timeout),
+            auth=AuthSettings(file=str(folder / "auth.json")),
+        ),
+        Registry(),
+    )
+
+
+def computer_of(kvm):
+    return shared(kvm.settings.hid.options["computer"])
+
+
+def down(computer):
+    return computer._down.modifiers, computer._down.keys
+
+
+@pytest.fixture
+def stream(kvm):
+    """The pictures of a stream, each with its headers."""
+    near, far = socket.socketpair()
+    near.settimeout(20)
+    kvm.stream(far, None)
+    with near, near.makefile("rb") as file:
+        yield parts(file)
+
+
+def parts(file):
+    while file.readline() != b"\r\n":
+        pass
+    while file.readline():
+        lines = []
+        while (line := file.readline()) not in {b"\r\n", b""}:
+            lines.append(line)
+        headers = message_from_bytes(b"".join(lines))
+        body = file.read(int(headers["Content-Length"] or 0))
+        file.readline()
+        yield headers, body
+
+
+def is_slate(part):
+    """A slate's background is not the colour of the computer's screen."""
+    return Image.open(io.BytesIO(part[1])).convert("RGB").getpixel((5, 5)) == pytest.approx((16, 20, 26), abs=4)
+
+
+def first(pictures, wanted):
+    return next(part for part in pictures if wanted(part))
+
+
+def is_live(part):
+    return not is_slate(part)
+
+
+def test_nothing_is_encoded_while_nobody_watches(kvm, encoded):
+    seen = kvm.status().capture
+    before = encoded.count
+    eventually(lambda: kvm.status().capture.captured_fps > 10, "pictures being captured")
+    time.sleep(0.5)
+    assert encoded.count == before
+    assert seen.viewers == 0
+    assert kvm.snapshot(20)
+    assert encoded.count > before
+
+
+def test_a_standing_screen_is_encoded_only_when_it_changes(kvm, encoded, stream):
+    first(stream, is_live)
+    before, unchanged = encoded.count, kvm.status().capture.unchanged
+    eventually(lambda: kvm.status().capture.unchanged > unchanged + 20, "unchanged pictures")
+    assert encoded.count - before < 20, "the clock and the cursor change the screen, at most four times a second"
+
+
+def test_status(kvm, stream):
+    first(stream, is_live)
+    status = eventually(
+        lambda: (now := kvm.status()).capture.captured_fps > 10 and now.capture.sent_fps > 0 and now, "a rate"
+    )
+    assert status.version == kvmd.__version__
+    capture, hid = status.capture, status.hid
+    assert (capture.state, capture.driver) == (State.ONLINE, "virtual")
+    assert capture.device == f"virtual computer {kvm.settings.hid.options['computer']}"
+    assert (capture.resolution.width, capture.resolution.height) == (1280, 720)
+    assert (capture.format, capture.frame_rate) == ("RGB3", 30.0)
+    assert (capture.viewers, capture.dropped) == (1, 0)
+    assert capture.sent_fps <= capture.captured_fps <= 31
+    assert (hid.state, hid.driver, hid.host_connected) == (State.ONLINE, "virtual", True)
+    assert hid.device == capture.device
+    assert hid.capabilities == ["keyboard", "absolute_mouse", "relative_mouse", "leds"]
+    assert hid.leds == kvmd.Leds()
+    assert kvm.is_alive()
+
+
+def test_the_lamps_are_in_the_status(kvm):
+    kvm.tap("me", ["CapsLock"])
+    eventually(lambda: kvm.status().hid.leds == kvmd.Leds(caps=True), "the lamp")
+    kvm.tap("me", ["CapsLock"])
+    eventually(lambda: kvm.status().hid.leds == kvmd.Leds(), "the lamp being out")
+
+
+def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(kvm, computer, stream):
+    first(stream, is_live)
+    computer.plug_video(False)
+    shown = first(stream, is_slate)
+    assert Image.open(io.BytesIO(shown[1])).size == (1280, 720), "as large as what was shown before"
+    status = kvm.status().capture
+    assert (status.state, status.resolution, status.format) == (State.NO_SIGNAL, None, None)
+    assert status.reason == "no signal: the virtual computer's cable is unplugged"
+    assert kvm.snapshot(0.05) is None
+    computer.plug_video(True)
+    first(stream, is_live)
+    assert kvm.status().capture.state is State.ONLINE
+    assert kvm.status().capture.since >= status.since
+    assert kvm.capture.driver is not None
+
+
+def test_a_slate_says_why(kvm, computer):
+    online = kvm.slate()
+    computer.plug_video(False)
+    eventually(lambda: kvm.capture.status.state is State.NO_SIGNAL, "the loss")
+    assert kvm.slate().data != online.data
+    assert kvm.slate().data == slate("No signal", "no signal: the virtual computer's cable is unplugged").data
+
+
+def test_a_snapshot_shows_what_was_typed_before(kvm):
+    before = kvm.snapshot(20)
+    kvm.tap("me", ["KeyX"])
+    called = time.monotonic()
+    after = kvm.snapshot(20)
+    assert after.timestamp >= called
+    assert after.data != before.data
+
+
+def test_keys_reach_the_computer(kvm, computer):
+    kvm.tap("me", ["ShiftLeft", "KeyH"])
+    kvm.tap("me", ["KeyI"])
+    assert any(line.text.endswith("Hi") for line in computer.state().lines)
+    kvm.press("me", ["ControlLeft", "KeyA"])
+    assert down(computer) == (1, (A,))
+    kvm.release("me", ["KeyA"])
+    assert down(computer) == (1, ())
+    kvm.release_all("me")
+    assert down(computer) == NOTHING
+
+
+def test_what_makes_no_sense_is_not_typed(kvm, computer):
+    before = computer.state().keys
+    with pytest.raises(RequestError, match='"KeyÄ" is not a key'):
+        kvm.tap("me", ["KeyA", "KeyÄ"])
+    assert computer.state().keys == before
+    assert kvm.hid.is_online, "a client's mistake is none of the hardware"
+
+
+def test_a_lost_host_is_told_and_works_after(kvm, computer):
+    kvm.press("me", ["KeyA"])
+    computer.plug_host(False)
+    for call in (kvm.tap, kvm.press, kvm.release):
+        with pytest.raises(HidOffline, match="no host: the virtual computer's USB cable is unplugged"):
+            call("me", ["KeyB"])
+    eventually(lambda: kvm.status().hid.state is State.NO_SIGNAL, "the loss")
+    status = kvm.status().hid
+    assert (status.host_connected, status.leds) == (False, None)
+    assert status.reason == "no host: the virtual computer's USB cable is unplugged"
+    computer.plug_host(True)
+    eventually(lambda: kvm.hid.is_online, "the host")
+    assert down(computer) == NOTHING
+    kvm.tap("you", ["KeyB"])
+    assert down(computer) == NOTHING, "what was held before the loss is not pressed anew"
+
+
+def test_keys_are_refused_at_once_while_there_is_no_host(kvm, computer):
+    computer.plug_host(False)
+    eventually(lambda: not kvm.hid.is_online, "the loss")
+    with pytest.raises(HidOffline, match="^keyboard: no signal: no host: the virtual computer's USB cable"):
+        kvm.tap("me", ["KeyA"])
+    kvm.leave("me")
+
+
+def test_one_who_leaves_holds_nothing(kvm, computer):
+    kvm.press("me", ["KeyA"])
+    kvm.press("you", ["ShiftLeft"])
+    kvm.leave("me")
+    assert down(computer) == (2, ())
+    kvm.leave("you")
+    kvm.leave("nobody")
+    assert down(computer) == NOTHING
+
+
+def test_the_keys_of_an_ended_session_are_released(kvm, computer):
+    kvm.auth.credentials.set_password("admin", "a password for this")
+    token = kvm.auth.login("admin", "a password for this", "192.0.2.1")
+    client = kvm.auth.identify_token(token)
+    kvm.press(client, ["KeyA"])
+    kvm.auth.logout(token)
+    eventually(lambda: down(computer) == NOTHING, "the release")
+
+
+def test_the_keys_of_a_silent_client_are_released(tmp_path):
+    kvm = new_kvm(tmp_path, hold_timeout=0.05)
+    kvm.start()
+    eventually(lambda: kvm.hid.is_online, "the HID")
+    try:
+        kvm.press("me", ["KeyA"])
+        assert down(computer_of(kvm)) == (0, (A,))
+        eventually(lambda: down(computer_of(kvm)) == NOTHING, "the release")
+    finally:
+        kvm.stop()
+
+
+def test_what_a_life_before_left_held_is_released_at_the_start(tmp_path):
+    kvm = new_kvm(tmp_path)
+    computer_of(kvm).take(kvmd.KeyboardReport(2, (A,)))
+    kvm.start()
+    eventually(lambda: kvm.hid.is_online, "the HID")
+    assert down(computer_of(kvm)) == NOTHING
+    kvm.stop()
+
+
+def test_stop_releases_what_is_held_and_closes_everything(tmp_path):
+    kvm = new_kvm(tmp_path)
+    kvm.start()
+    eventually(lambda: kvm.hid.is_online and kvm.capture.is_online, "both")
+    near, far = socket.socketpair()
+    near.settimeout(20)
+    kvm.stream(far, None)
+    kvm.press("me", ["ControlLeft", "KeyA"])
+    kvm.stop()
+    assert down(computer_of(kvm)) == NOTHING
+    assert not kvm.is_alive()
+    assert (kvm.hid.driver, kvm.capture.driver) == (None, None)
+    with near:
+        while near.recv(1 << 20):
+            pass
+    with pytest.raises(HidOffline):
+        kvm.tap("me", ["KeyA"])
+    assert kvm.snapshot(0) is None
+
+
+@pytest.mark.parametrize("cable", ["plug_video", "plug_host"])
+def test_stop_works_while_a_cable_is_out(tmp_path, cable):
+    kvm = new_kvm(tmp_path)
+    getattr(computer_of(kvm), cable)(False)
+    kvm.start()
+    eventually(lambda: State.NO_SIGNAL in {kvm.hid.status.state, kvm.capture.status.state}, "the loss")
+    kvm.stop()
+    assert not kvm.is_alive()
+
+
+def test_every_change_is_told_to_the_plug_ins(tmp_path, monkeypatch):
+    events = []
+    kvm = new_kvm(tmp_path)
+    monkeypatch.setattr(kvm.registry, "emit", events.append)
+    kvm.start()
+    eventually(lambda: kvm.hid.is_online and kvm.capture.is_online, "both")
+    computer_of(kvm).plug_host(False)
+    eventually(lambda: events[-1].state == "no signal", "the loss")
+    kvm.stop()
+    assert [event.state for event in events if event.role == "capture"] == ["starting", "online"]
+    assert [event.state for event in events if event.role == "hid"] == ["starting", "online", "no signal"]
+    assert events[-1].reason == "no host: the virtual computer's USB cable is unplugged"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (Settings(capture=CaptureSettings(driver="vv4l2")), 'capture.driver = "vv4l2" cannot be used; accepted: "auto"'),
+        (Settings(hid=HidSettings(driver="virtul")), 'hid.driver = "virtul" cannot be used'),
+        (Settings(capture=CaptureSettings(driver="virtual", options={"fps": 1})), "capture.options.fps is not known"),
+        (
+            Settings(capture=CaptureSettings(driver="virtual", options={"frame_rate": 0})),
+            "capture.options.frame_rate = 0 cannot be used",
+        ),
+        (Settings(hid=HidSettings(driver="virtual", options={"computer": 7})), "hid.options.computer = 7"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_told(settings, message):
+    with pytest.raises(ConfigError) as raised:
+        Kvm(settings, Registry(), "my.toml")
+    assert str(raised.value).startswith("my.toml: ")
+    assert message in str(raised.value)

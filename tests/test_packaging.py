@@ -1,0 +1,115 @@
+"""What is installed: every package and data file on disk, and modules that import on a bare machine."""
+
+import configparser
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg")
+FOLDERS = dict(line.split(" = ") for line in SETUP["options"]["package_dir"].split("\n") if line)
+PACKAGES = SETUP["options"]["packages"].split()
+ENTRY_POINTS = [line for line in SETUP["options.entry_points"]["kvmd"].split("\n") if line]
+
+
+def tracked():
+    """List the files of the packages, and no leftovers of running them, with the packages that they are in."""
+    for name, folder in FOLDERS.items():
+        for path in sorted((ROOT / folder).rglob("*")):
+            inner = path.relative_to(ROOT / folder)
+            if path.is_file() and "__pycache__" not in inner.parts:
+                yield name, inner
+
+
+def test_packages_are_those_on_disk():
+    on_disk = {".".join([name, *inner.parts[:-1]]) for name, inner in tracked() if inner.name == "__init__.py"}
+    assert set(PACKAGES) == on_disk
+    assert PACKAGES == sorted(PACKAGES)
+
+
+def test_every_data_file_is_named_and_every_name_is_of_a_file():
+    data = {f"{name}/{inner}" for name, inner in tracked() if inner.suffix != ".py"}
+    found = set()
+    for package, patterns in SETUP["options.package_data"].items():
+        top, *rest = package.split(".")
+        folder = ROOT.joinpath(FOLDERS[top], *rest)
+        for pattern in patterns.replace(",", " ").split():
+            files = [path for path in folder.glob(pattern) if path.is_file()]
+            assert files, f"{package}: {pattern} is of no file"
+            found |= {"/".join([top, *path.relative_to(ROOT / FOLDERS[top]).parts]) for path in files}
+    assert found == data
+
+
+def test_every_driver_has_an_entry_point():
+    modules = {line.split(" = ")[1] for line in ENTRY_POINTS}
+    on_disk = {
+        f"kvmd_drivers.{inner.parts[0].removesuffix('.py')}" for name, inner in tracked() if _is_driver(name, inner)
+    }
+    assert {module for module in modules if module.startswith("kvmd_drivers.")} == on_disk
+
+
+def _is_driver(name, inner):
+    is_module = len(inner.parts) == 1 and inner.suffix == ".py" and inner.name != "__init__.py"
+    return name == "kvmd_drivers" and (is_module or (len(inner.parts) == 2 and inner.name == "__init__.py"))
+
+
+def test_the_installed_package_has_the_entry_points_of_setup_cfg():
+    installed = {f"{point.name} = {point.value}" for point in importlib.metadata.entry_points(group="kvmd")}
+    assert set(ENTRY_POINTS) <= installed
+
+
+@pytest.mark.parametrize("line", ENTRY_POINTS)
+def test_drivers_import_on_a_bare_machine(line):
+    """Vendor libraries and those for one page or command are imported where they are used."""
+    module = line.split(" = ")[1]
+    absent = ["evdev", "picamera2", "serial", "libcamera"]
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import {module}"
+    ran = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build a wheel from a copy of the sources; with the setuptools that is installed, where it is new enough."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in FOLDERS.values():
+        shutil.copytree(ROOT / name, source / name, ignore=ignore)
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    flags = ["--no-build-isolation"] if _setuptools() >= 77 else []
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, *flags, source]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return next(folder.glob("*.whl"))
+
+
+def _setuptools():
+    try:
+        return int(importlib.metadata.version("setuptools").split(".")[0])
+    except importlib.metadata.PackageNotFoundError:
+        return 0
+
+
+def test_the_wheel_holds_every_file(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    packed = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
+    assert packed == {"/".join([name, *inner.parts]) for name, inner in tracked()}
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_has_the_entry_points(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt"))
+        written = archive.read(name).decode()
+    assert "kvmd = kvmd.__main__:main" in written
+    assert set(ENTRY_POINTS) <= set(written.split("\n"))
