@@ -75,13 +75,18 @@ def _take(message: dict[str, Any], seen: dict[str, list[Seen]], say: Say) -> Non
         name = report["nodeid"].partition("[")[2].partition("-")[0]
         properties = dict(report["user_properties"])
         seen[name].append({scenario: properties[scenario] for scenario in SCENARIOS})
-        say(f"round {properties['round'] + 1} of {ROUNDS}: {NAMES[name]}")
+        figures = ", ".join(f"{scenario} {_load(properties[scenario]):.0f}" for scenario in SCENARIOS)
+        say(f"round {properties['round'] + 1} of {ROUNDS}: {NAMES[name]}: {figures}")
 
 
 def _row(scenario: str, name: str, seen: list[Seen]) -> Row:
     rounds = [each[scenario] for each in seen]
-    samples = [each["cpu"] / each["seconds"] * 1000 for each in rounds]
-    return Row(GROUPS[scenario], NAMES[name], samples, _note(rounds))
+    return Row(GROUPS[scenario], NAMES[name], [_load(each) for each in rounds], _note(rounds))
+
+
+def _load(seen: dict[str, float]) -> float:
+    """Return the milliseconds of CPU time for each second."""
+    return seen["cpu"] / seen["seconds"] * 1000
 
 
 def _note(rounds: list[dict[str, float]]) -> str:

@@ -4,8 +4,9 @@ This is the face for authors of drivers and plug-ins: everything that they need 
 to stay. docs/plugins.md shows how.
 """
 
-from kvmd.board import Board
-from kvmd.capture import CaptureDriver, CaptureStatus, Frame, PixelFormat, Signal, YcbcrEncoding
+from kvmd.board import Board, KnownBy
+from kvmd.capture import CaptureDriver, CaptureStatus, Frame, PixelFormat, Signal, YcbcrEncoding, jpeg_damage
+from kvmd.config import RoleSettings
 from kvmd.device import Device, DeviceOptions, DriverOptions, Match
 from kvmd.errors import (
     ConfigError,
@@ -51,6 +52,7 @@ __all__ = [
     "HidOffline",
     "HidStatus",
     "KeyboardReport",
+    "KnownBy",
     "KvmdError",
     "Leds",
     "Match",
@@ -59,8 +61,10 @@ __all__ = [
     "RelativeMouseReport",
     "Report",
     "RequestError",
+    "RoleSettings",
     "Signal",
     "Unsupported",
     "YcbcrEncoding",
     "hookimpl",
+    "jpeg_damage",
 ]

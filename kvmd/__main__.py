@@ -6,10 +6,10 @@ import logging
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -97,6 +97,7 @@ def cli() -> None:
 @click.pass_context
 def serve(context: click.Context) -> None:
     """Run the daemon until SIGTERM or Ctrl+C."""
+    _set_log_level()
     path = _config_path(context)
     settings = config.load(path)
     kvm = Kvm(settings, _registry(), str(path or config.DEFAULT_PATH))
@@ -111,6 +112,7 @@ def serve(context: click.Context) -> None:
 @common_options
 def demo(port: int, video_port: int) -> None:
     """Run with a virtual computer, reachable from this machine alone."""
+    _set_log_level()
     with tempfile.TemporaryDirectory(prefix="kvmd-demo-") as folder:
         settings = Settings(
             capture=config.CaptureSettings(driver="virtual"),
@@ -264,11 +266,11 @@ def _run(kvm: Kvm, settings: Settings, ways_out: tuple[str, str], ready: Callabl
 
     :param ways_out: what to do where an address of the page, or of the video, cannot be used
     """
-    _set_log_level()
-    ended = threading.Event()
+    # Its put() may interrupt its get(); an Event's set() would wait for ever for the lock that wait() has just taken.
+    ended: SimpleQueue[int] = SimpleQueue()
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # what signal.signal calls
-        ended.set()
+        ended.put(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
@@ -290,12 +292,17 @@ def _run(kvm: Kvm, settings: Settings, ways_out: tuple[str, str], ready: Callabl
             server.stop()
 
 
-def _watch(kvm: Kvm, ended: threading.Event) -> None:
+def _watch(kvm: Kvm, ended: SimpleQueue[int]) -> None:
     """Wait for the end; as long as all threads live, systemd is told so."""
     interval = watchdog_interval()
-    while not ended.wait(interval):
-        if kvm.is_alive():
-            notify("WATCHDOG=1")
+    while True:
+        try:
+            ended.get(timeout=interval)
+        except Empty:
+            if kvm.is_alive():
+                notify("WATCHDOG=1")
+        else:
+            return
 
 
 def _config_path(context: click.Context) -> Path | None:

@@ -13,16 +13,34 @@ from kvmd.device import Device, DriverOptions, Match
 
 
 class PixelFormat(enum.Enum):
-    """How the pixels lie in a frame; the values are V4L2's fourcc codes (UAPI videodev2.h, "Image Formats")."""
+    """How the pixels lie in a frame, by V4L2's names (UAPI videodev2.h, "Image Formats")."""
 
-    MJPEG = "MJPG"
+    MJPEG = "MJPEG"
     NV12 = "NV12"
     YU12 = "YU12"
     YUYV = "YUYV"
     UYVY = "UYVY"
     GREY = "GREY"
-    BGR24 = "BGR3"
-    RGB24 = "RGB3"
+    BGR24 = "BGR24"
+    RGB24 = "RGB24"
+
+    @property
+    def fourcc(self) -> str:
+        """V4L2's four letters for it, which are the name but for three."""
+        return {"MJPEG": "MJPG", "BGR24": "BGR3", "RGB24": "RGB3"}.get(self.value, self.value)
+
+    def picture_bytes(self, stride: int, height: int) -> int:
+        """Count the bytes of a raw picture, all planes.
+
+        :param stride: bytes from one line of the first plane to the next
+        :param height: in pixels
+        """
+        chroma_lines = (height + 1) // 2
+        if self is PixelFormat.NV12:
+            return stride * (height + chroma_lines)
+        if self is PixelFormat.YU12:
+            return stride * height + 2 * (stride // 2) * chroma_lines
+        return stride * height
 
 
 class YcbcrEncoding(enum.Enum):
@@ -55,6 +73,25 @@ class Frame(msgspec.Struct, frozen=True):
     sequence: int
     full_range: bool = True
     encoding: YcbcrEncoding = YcbcrEncoding.BT601
+
+
+MIN_JPEG = 128
+"""Bytes; no picture is as small, but a USB dongle that stumbles sends such."""
+
+
+def jpeg_damage(data: memoryview | bytes) -> str | None:
+    """Say what is wrong with a JPEG; None if it is whole.
+
+    It begins with FFD8 and ends with FFD9 (ITU-T T.81, B.1.1.3), after which some devices leave zeros.
+    """
+    if len(data) < MIN_JPEG:
+        return f"a JPEG of {len(data)} bytes"
+    if bytes(data[:2]) != b"\xff\xd8":
+        return "a JPEG without its beginning"
+    # Looking for the end behind the zeros takes a copy, so that is not done where it stands at the end.
+    if bytes(data[-2:]) == b"\xff\xd9" or bytes(data).rstrip(b"\0").endswith(b"\xff\xd9"):
+        return None
+    return "a JPEG without its end"
 
 
 class Signal(msgspec.Struct, frozen=True):

@@ -17,38 +17,22 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from kvmd.capture import Frame, PixelFormat, YcbcrEncoding
+from kvmd.capture import Frame, PixelFormat, YcbcrEncoding, jpeg_damage
 
 logger = logging.getLogger(__name__)
 
 Plane = NDArray[np.uint8]
-
-MIN_JPEG = 128
-"""Bytes; no picture is as small, but a USB dongle that stumbles sends such."""
-
-_LINES = {PixelFormat.NV12: 1.5, PixelFormat.YU12: 1.5}
-"""Lines of memory for a line of the picture, chroma planes included; 1 for packed formats."""
 
 _memcmp = ctypes.CDLL(None).memcmp
 _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
 
 def damage(frame: Frame) -> str | None:
-    """Say what is wrong with a frame; None if it is whole.
-
-    A JPEG begins with FFD8 and ends with FFD9, after which some devices leave zeros (ITU-T T.81, B.1.1.3).
-    """
-    if frame.format is not PixelFormat.MJPEG:
-        needed = int(frame.stride * frame.height * _LINES.get(frame.format, 1))
-        return None if len(frame.data) >= needed else f"short: {len(frame.data)} of {needed} bytes"
-    if len(frame.data) < MIN_JPEG:
-        return f"a JPEG of {len(frame.data)} bytes"
-    if bytes(frame.data[:2]) != b"\xff\xd8":
-        return "a JPEG without its beginning"
-    tail = bytes(frame.data[-64:]).rstrip(b"\0")
-    # A device that pads with more zeros than the tail is long is rare; then the whole frame is looked at.
-    whole = tail.endswith(b"\xff\xd9") if tail else bytes(frame.data).rstrip(b"\0").endswith(b"\xff\xd9")
-    return None if whole else "a JPEG without its end"
+    """Say what is wrong with a frame; None if it is whole."""
+    if frame.format is PixelFormat.MJPEG:
+        return jpeg_damage(frame.data)
+    needed = frame.format.picture_bytes(frame.stride, frame.height)
+    return None if len(frame.data) >= needed else f"short: {len(frame.data)} of {needed} bytes"
 
 
 def to_jpeg(frame: Frame, quality: int) -> bytes:

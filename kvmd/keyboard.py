@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from kvmd.errors import DriverError, RequestError
+from kvmd.errors import RequestError
 from kvmd.hid import MAX_KEYS, KeyboardReport
 from kvmd.keymap import Key, find_key
 
@@ -116,10 +116,7 @@ class Keyboard:
         self._set(client, keys)
         try:
             self._send(self._report())
-        except RequestError:
-            self._set(client, before)
-            raise
-        except DriverError:
+        except Exception:
             self._set(client, [key for key in keys if key in before])
             raise
 

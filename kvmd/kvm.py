@@ -155,7 +155,7 @@ class Kvm:
         """Release every key, close the devices and end all connections."""
         self._monitor.stop()
         if self.hid.is_online:
-            with contextlib.suppress(DriverError):
+            with contextlib.suppress(DriverError, Unsupported):
                 self.keyboard.reset()
         self.hid.stop()
         self.capture.stop()

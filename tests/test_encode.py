@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from kvmd import encode
-from kvmd.capture import Frame, PixelFormat
+from kvmd.capture import Frame, PixelFormat, YcbcrEncoding
 from kvmd.encode import Encoder, damage, to_jpeg
 from tests.kernel.waiting import eventually
 
@@ -29,11 +29,12 @@ def chart():
     return np.kron(np.array(COLOURS, np.uint8), np.ones((CELL, CELL, 1), np.uint8))
 
 
-def to_yuv(rgb, full_range):
-    """ITU-R BT.601, sections 2.5.1 to 2.5.3, with the ranges of JPEG (JFIF 1.02) or of video."""
+def to_yuv(rgb, full_range, encoding=YcbcrEncoding.BT601):
+    """ITU-R BT.601, section 2.5, or BT.709, section 3, with the ranges of JPEG (JFIF 1.02) or of video."""
     red, green, blue = (rgb[..., part].astype(float) for part in range(3))
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    u, v = (blue - luma) / 1.772 + 128, (red - luma) / 1.402 + 128
+    kr, kb = (0.299, 0.114) if encoding is YcbcrEncoding.BT601 else (0.2126, 0.0722)
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    u, v = (blue - luma) / 2 / (1 - kb) + 128, (red - luma) / 2 / (1 - kr) + 128
     if not full_range:
         luma, u, v = luma * 219 / 255 + 16, (u - 128) * 224 / 255 + 128, (v - 128) * 224 / 255 + 128
     return [np.clip(np.round(plane), 0, 255).astype(np.uint8) for plane in (luma, u, v)]
@@ -46,11 +47,11 @@ def pad(lines, stride):
     return memory.tobytes()
 
 
-def raw_frame(pixel_format, full_range=True, extra=0, rgb=None, sequence=1):
+def raw_frame(pixel_format, full_range=True, extra=0, rgb=None, sequence=1, encoding=YcbcrEncoding.BT601):
     """The chart in a format, by the tables of the kernel's uapi documentation; ``extra``: what the stride adds."""
     rgb = chart() if rgb is None else rgb
     height, width, _ = rgb.shape
-    y, u, v = to_yuv(rgb, full_range)
+    y, u, v = to_yuv(rgb, full_range, encoding)
     if pixel_format in {PixelFormat.RGB24, PixelFormat.BGR24}:
         order = rgb if pixel_format is PixelFormat.RGB24 else rgb[..., ::-1]
         stride = width * 3 + extra
@@ -67,7 +68,8 @@ def raw_frame(pixel_format, full_range=True, extra=0, rgb=None, sequence=1):
             data += pad(np.stack((u[::2, ::2], v[::2, ::2]), axis=2).reshape(height // 2, width), stride)
         elif pixel_format is PixelFormat.YU12:
             data += pad(u[::2, ::2], stride // 2) + pad(v[::2, ::2], stride // 2)
-    return Frame(memoryview(data), pixel_format, width, height, stride, time.monotonic(), sequence, full_range)
+    now = time.monotonic()
+    return Frame(memoryview(data), pixel_format, width, height, stride, now, sequence, full_range, encoding)
 
 
 def jpeg(colour=(200, 100, 50), sequence=1):
@@ -103,14 +105,15 @@ def encoded(monkeypatch):
 
 @pytest.mark.parametrize("extra", [0, 32])
 @pytest.mark.parametrize("full_range", [True, False], ids=["full", "limited"])
+@pytest.mark.parametrize("encoding", YcbcrEncoding)
 @pytest.mark.parametrize("pixel_format", RAW)
-def test_colours_are_right(pixel_format, full_range, extra):
-    frame = raw_frame(pixel_format, full_range, extra)
+def test_colours_are_right(pixel_format, encoding, full_range, extra):
+    frame = raw_frame(pixel_format, full_range, extra, encoding=encoding)
     picture = Image.open(io.BytesIO(to_jpeg(frame, 95))).convert("RGB")
     assert picture.size == (WIDTH, HEIGHT)
     for row, colours in enumerate(COLOURS):
         for column, colour in enumerate(colours):
-            grey = round(0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2])
+            grey = int(to_yuv(np.array(colour), True, encoding)[0])
             wanted = (grey,) * 3 if pixel_format is PixelFormat.GREY else colour
             for place in (2, CELL // 2, CELL - 3):
                 seen = picture.getpixel((column * CELL + place, row * CELL + place))

@@ -6,6 +6,7 @@ import time
 from email import message_from_bytes
 
 import pytest
+from kvmd_drivers.virtual import VirtualHid
 from kvmd_drivers.virtual.computer import shared
 from PIL import Image
 
@@ -14,7 +15,7 @@ from kvmd import encode
 from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
 from kvmd.errors import ConfigError, HidOffline, RequestError
 from kvmd.keymap import KEYS
-from kvmd.kvm import Kvm
+from kvmd.kvm import Kvm, Size
 from kvmd.registry import Registry
 from kvmd.slate import slate
 from kvmd.slot import State
@@ -153,7 +154,7 @@ def test_status(kvm, stream):
     assert (capture.state, capture.driver) == (State.ONLINE, "virtual")
     assert capture.device == f"virtual computer {kvm.settings.hid.options['computer']}"
     assert (capture.resolution.width, capture.resolution.height) == (1280, 720)
-    assert (capture.format, capture.frame_rate) == ("RGB3", 30.0)
+    assert (capture.format, capture.frame_rate) == ("RGB24", 30.0)
     assert (capture.viewers, capture.dropped) == (1, 0)
     assert capture.sent_fps <= capture.captured_fps <= 31
     assert (hid.state, hid.driver, hid.host_connected) == (State.ONLINE, "virtual", True)
@@ -171,6 +172,7 @@ def test_the_lamps_are_in_the_status(kvm):
 
 
 def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(kvm, computer, stream):
+    kvm._size = Size(640, 480)
     first(stream, is_live)
     computer.plug_video(False)
     shown = first(stream, is_slate)
@@ -184,6 +186,18 @@ def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(kvm, computer, 
     assert kvm.status().capture.state is State.ONLINE
     assert kvm.status().capture.since >= status.since
     assert kvm.capture.driver is not None
+
+
+def test_one_who_joins_when_the_signal_is_back_sees_no_slate(kvm, computer):
+    computer.plug_video(False)
+    eventually(lambda: kvm.capture.status.state is State.NO_SIGNAL, "the loss")
+    computer.plug_video(True)
+    eventually(lambda: kvm.capture.is_online, "the signal")
+    near, far = socket.socketpair()
+    near.settimeout(20)
+    kvm.stream(far, None)
+    with near, near.makefile("rb") as file:
+        assert is_live(next(parts(file)))
 
 
 def test_a_slate_says_why(kvm, computer):
@@ -314,6 +328,19 @@ def test_stop_works_while_a_cable_is_out(tmp_path, cable):
     getattr(computer_of(kvm), cable)(False)
     kvm.start()
     eventually(lambda: State.NO_SIGNAL in {kvm.hid.status.state, kvm.capture.status.state}, "the loss")
+    kvm.stop()
+    assert not kvm.is_alive()
+
+
+def test_a_device_without_a_keyboard_is_no_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(VirtualHid, "capabilities", kvmd.Capability.ABSOLUTE_MOUSE)
+    kvm = new_kvm(tmp_path)
+    kvm.start()
+    eventually(lambda: kvm.hid.is_online, "the HID")
+    with pytest.raises(kvmd.Unsupported, match="virtual has no keyboard"):
+        kvm.press("me", ["KeyA"])
+    kvm.leave("me")
+    assert kvm.status().hid.capabilities == ["absolute_mouse"]
     kvm.stop()
     assert not kvm.is_alive()
 

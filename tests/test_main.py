@@ -172,7 +172,7 @@ class TestPasswd:
         assert run("passwd", "--stdin", "--config", settings, "eve", given="correct horse\n").returncode == 0
         assert list(json.loads(secrets.read_text())["users"]) == ["eve"]
 
-    def test_a_file_that_cannot_be_written(self, settings, tmp_path):
+    def test_a_file_that_cannot_be_written(self, settings):
         settings.write_text('[auth]\nfile = "/proc/kvmd/auth.json"')
         said = one_line(run("passwd", "--stdin", "--config", settings, given="correct horse\n"), 3)
         assert said.startswith("/proc/kvmd/auth.json: cannot be written: ")
@@ -207,7 +207,7 @@ class TestApiKey:
 
 
 class TestGadget:
-    def test_a_machine_that_has_none(self, tmp_path):
+    def test_a_machine_that_has_none(self):
         """Exit code 4 is a device's; no machine that runs these tests has a controller of this name."""
         ran = run("gadget", "up", "--udc", "no_such_controller")
         assert ran.returncode == 4

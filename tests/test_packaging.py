@@ -29,7 +29,7 @@ def tracked():
 
 def test_packages_are_those_on_disk():
     on_disk = {".".join([name, *inner.parts[:-1]]) for name, inner in tracked() if inner.name == "__init__.py"}
-    assert set(PACKAGES) == on_disk
+    assert on_disk == set(PACKAGES)
     assert PACKAGES == sorted(PACKAGES)
 
 

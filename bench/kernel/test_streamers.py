@@ -15,8 +15,8 @@ from tests.kernel.waiting import run
 
 FPS = 5
 ROUNDS = 3
-SECONDS = 5.0
-SETTLE = 2.5
+SECONDS = 4.0
+SETTLE = 2.0
 VIEWERS = 4
 USTREAMER_PORT = 8888
 

@@ -85,7 +85,7 @@ class V4l2Options(DeviceOptions, frozen=True, forbid_unknown_fields=True):
     ] = None
     format: Annotated[
         PixelFormat | None,
-        Meta(description="The pixel format, by V4L2's code. By default MJPEG, else what is cheapest to encode."),
+        Meta(description="The pixel format, by V4L2's name. By default MJPEG, else what is cheapest to encode."),
     ] = None
     timeout: Annotated[float, Meta(gt=0, le=10, description="Seconds without a frame that mean no signal.")] = 3.0
 
@@ -236,6 +236,7 @@ class V4l2Capture(CaptureDriver):
             timestamp=picture.timestamp,
             sequence=picture.sequence,
             full_range=layout.full_range,
+            encoding=layout.encoding,
         )
 
 
@@ -248,10 +249,10 @@ def _configure(node: Node, options: V4l2Options) -> tuple[Layout, Fraction | Non
     if refusal:
         raise DriverError(f"{node.path} cannot capture: {refusal}; `v4l2-ctl --list-devices` shows the device's others")
     mode = _choose(node, options)
-    got = node.set_format(mode.format.value, mode.size)
-    if (got.fourcc, got.size) != (mode.format.value, mode.size):
+    got = node.set_format(mode.format.fourcc, mode.size)
+    if (got.fourcc, got.size) != (mode.format.fourcc, mode.size):
         raise DriverError(
-            f"{node.path} does not do {mode.format.value} {mode.size}: it offers {got.fourcc} {got.size} instead; "
+            f"{node.path} does not do {mode.format.fourcc} {mode.size}: it offers {got.fourcc} {got.size} instead; "
             "set width, height and format so, or leave them out"
         )
     if got.planes != 1:
@@ -277,7 +278,7 @@ def _choose(node: Node, options: V4l2Options) -> Mode:
 def _modes(node: Node, wanted: Size | None) -> list[Mode]:
     """List what a node offers; where it does not list sizes, the wanted one, else that which is set."""
     size = wanted or node.format().size
-    known = {each.value: each for each in PixelFormat}
+    known = {each.fourcc: each for each in PixelFormat}
     return [
         Mode(known[code], each, max(node.frame_rates(code, each), default=None))
         for code in node.formats()

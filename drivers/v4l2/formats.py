@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import msgspec
 
-from kvmd import PixelFormat
+from kvmd import PixelFormat, YcbcrEncoding, jpeg_damage
 
 from . import uapi
 from .node import NodeFormat, Size
@@ -29,6 +29,8 @@ FLUENT = Fraction(25)
 
 _RGB = (PixelFormat.BGR24, PixelFormat.RGB24)
 
+_BY_FOURCC = {each.fourcc: each for each in PixelFormat}
+
 _BYTES_OF_PIXEL = {
     PixelFormat.YUYV: 2,
     PixelFormat.UYVY: 2,
@@ -36,9 +38,6 @@ _BYTES_OF_PIXEL = {
     PixelFormat.RGB24: 3,
 }
 """Of the first plane, where it is not 1."""
-
-_SMALLEST_JPEG = 128
-"""Bytes: no picture of a screen is that small, its quantization tables alone take as much."""
 
 
 class Mode(msgspec.Struct, frozen=True):
@@ -86,6 +85,7 @@ class Layout(msgspec.Struct, frozen=True):
     :param stride: bytes from one line of the first plane to the next; 0 for MJPEG
     :param length: bytes of a picture, all planes; None for MJPEG
     :param full_range: whether luma runs from 0 to 255
+    :param encoding: how YCbCr was made of RGB
     """
 
     format: PixelFormat
@@ -93,22 +93,23 @@ class Layout(msgspec.Struct, frozen=True):
     stride: int
     length: int | None
     full_range: bool
+    encoding: YcbcrEncoding = YcbcrEncoding.BT601
 
     @classmethod
     def of(cls, raw: NodeFormat) -> Layout:
         """Work it out from the format that was set."""
-        pixel_format = PixelFormat(raw.fourcc)
+        pixel_format = _BY_FOURCC[raw.fourcc]
         full_range = _full_range(pixel_format, raw)
         if pixel_format is PixelFormat.MJPEG:
             return cls(pixel_format, raw.size, 0, None, full_range)
         stride = raw.stride or raw.size.width * _BYTES_OF_PIXEL.get(pixel_format, 1)
-        length = _picture_bytes(pixel_format, stride, raw.size.height)
-        return cls(pixel_format, raw.size, stride, length, full_range)
+        length = pixel_format.picture_bytes(stride, raw.size.height)
+        return cls(pixel_format, raw.size, stride, length, full_range, _encoding(raw))
 
     def is_whole(self, data: memoryview) -> bool:
         """Tell a whole picture from a torn or short one."""
         if self.length is None:
-            return is_whole_jpeg(data)
+            return jpeg_damage(data) is None
         return len(data) >= self.length
 
 
@@ -121,18 +122,10 @@ def _full_range(pixel_format: PixelFormat, raw: NodeFormat) -> bool:
     return pixel_format in _RGB or raw.colorspace == uapi.V4L2_COLORSPACE_JPEG
 
 
-def _picture_bytes(pixel_format: PixelFormat, stride: int, height: int) -> int:
-    """Count all planes, which follow each other without a gap (the kernel's "Image Formats")."""
-    chroma_lines = (height + 1) // 2
-    if pixel_format is PixelFormat.NV12:
-        return stride * (height + chroma_lines)
-    if pixel_format is PixelFormat.YU12:
-        return stride * height + 2 * (stride // 2) * chroma_lines
-    return stride * height
-
-
-def is_whole_jpeg(data: memoryview) -> bool:
-    """Tell a JPEG from a torn one: SOI at the start, EOI at the end (ITU-T T.81, B.1.1.3), then zeros at most."""
-    if len(data) < _SMALLEST_JPEG or bytes(data[:2]) != b"\xff\xd8":
-        return False
-    return bytes(data[-2:]) == b"\xff\xd9" or bytes(data).rstrip(b"\0").endswith(b"\xff\xd9")
+def _encoding(raw: NodeFormat) -> YcbcrEncoding:
+    """Follow videodev2.h, ``V4L2_MAP_YCBCR_ENC_DEFAULT``; what is neither counts as BT.601."""
+    if raw.ycbcr_encoding == uapi.V4L2_YCBCR_ENC_DEFAULT:
+        is_709 = raw.colorspace in (uapi.V4L2_COLORSPACE_REC709, uapi.V4L2_COLORSPACE_DCI_P3)
+    else:
+        is_709 = raw.ycbcr_encoding in (uapi.V4L2_YCBCR_ENC_709, uapi.V4L2_YCBCR_ENC_XV709)
+    return YcbcrEncoding.BT709 if is_709 else YcbcrEncoding.BT601

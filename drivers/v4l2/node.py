@@ -79,6 +79,7 @@ class NodeFormat(msgspec.Struct, frozen=True):
     field: int
     colorspace: int
     quantization: int
+    ycbcr_encoding: int
 
 
 class Node:
@@ -195,6 +196,7 @@ class Node:
             field=pix.field,
             colorspace=pix.colorspace,
             quantization=pix.quantization,
+            ycbcr_encoding=pix.ycbcr_enc,
         )
 
     def _parm(self, request: int, raw: uapi.Streamparm) -> Fraction | None:

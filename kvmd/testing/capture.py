@@ -117,18 +117,7 @@ def check_whole(frame: Frame) -> None:
             assert image.size == (frame.width, frame.height)
         return
     assert frame.stride >= frame.width * BYTES_PER_PIXEL[frame.format]
-    assert len(data) >= _size(frame)
-
-
-def _size(frame: Frame) -> int:
-    """Return the bytes of all planes, which follow each other without a gap."""
-    luma = frame.stride * frame.height
-    chroma_lines = (frame.height + 1) // 2
-    if frame.format is PixelFormat.NV12:
-        return luma + frame.stride * chroma_lines
-    if frame.format is PixelFormat.YU12:
-        return luma + 2 * (frame.stride // 2) * chroma_lines
-    return luma
+    assert len(data) >= frame.format.picture_bytes(frame.stride, frame.height)
 
 
 def _frames(driver: CaptureDriver, count: int, look: Callable[[Frame], None] = lambda _: None) -> list[Frame]:

@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kvmd import Device, DeviceAbsent, DriverError, PixelFormat
+from kvmd import Device, DeviceAbsent, DriverError, PixelFormat, YcbcrEncoding
 from kvmd.device import best_match
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options, uapi
-from kvmd_drivers.v4l2.formats import PREFERENCE, Layout, Mode, choose, describe, is_whole_jpeg
+from kvmd_drivers.v4l2.formats import PREFERENCE, Layout, Mode, choose, describe
 from kvmd_drivers.v4l2.node import Capability, NodeFormat, Size, fourcc, number
 
 FULL_HD = Size(1920, 1080)
@@ -31,7 +31,7 @@ def jpeg(size: int = 1000, tail: bytes = b"\xff\xd9") -> memoryview:
 
 
 def node_format(code: str, width: int = 640, height: int = 480, **fields) -> NodeFormat:
-    values = {"stride": 0, "planes": 1, "field": 1, "colorspace": 0, "quantization": 0} | fields
+    values = {"stride": 0, "planes": 1, "field": 1, "colorspace": 0, "quantization": 0, "ycbcr_encoding": 0} | fields
     return NodeFormat(code, Size(width, height), **values)
 
 
@@ -101,7 +101,7 @@ def test_what_is_not_there_is_not_chosen(wanted, size):
 
 
 def test_modes_in_words():
-    words = "MJPG: 1920x1080 at 30, 1280x720 at 60, 640x480 at 60; YUYV: 1920x1080 at 5, 640x480 at 30"
+    words = "MJPEG: 1920x1080 at 30, 1280x720 at 60, 640x480 at 60; YUYV: 1920x1080 at 5, 640x480 at 30"
     assert describe(DONGLE) == words
     assert describe([Mode(PixelFormat.NV12, HD), Mode(PixelFormat.YUYV, HD)]) == "NV12, YUYV: 1280x720"
     assert describe([]) == "nothing that kvmd can use"
@@ -163,6 +163,22 @@ def test_range_by_the_headers_rule(code, colorspace, quantization, full):
     assert Layout.of(node_format(code, colorspace=colorspace, quantization=quantization)).full_range is full
 
 
+@pytest.mark.parametrize(
+    ("colorspace", "ycbcr_encoding", "encoding"),
+    [
+        (8, 0, YcbcrEncoding.BT601),  # sRGB, as webcams say
+        (uapi.V4L2_COLORSPACE_REC709, 0, YcbcrEncoding.BT709),
+        (uapi.V4L2_COLORSPACE_REC709, 1, YcbcrEncoding.BT601),
+        (uapi.V4L2_COLORSPACE_DCI_P3, 0, YcbcrEncoding.BT709),
+        (8, uapi.V4L2_YCBCR_ENC_709, YcbcrEncoding.BT709),
+        (8, uapi.V4L2_YCBCR_ENC_XV709, YcbcrEncoding.BT709),
+    ],
+)
+def test_encoding_by_the_headers_rule(colorspace, ycbcr_encoding, encoding):
+    raw = node_format("YUYV", colorspace=colorspace, ycbcr_encoding=ycbcr_encoding)
+    assert Layout.of(raw).encoding is encoding
+
+
 # -- JPEG
 
 
@@ -171,27 +187,6 @@ def test_mjpeg_has_neither_stride_nor_length():
     assert (layout.stride, layout.length) == (0, None)
     assert layout.is_whole(jpeg())
     assert not layout.is_whole(jpeg(tail=b""))
-
-
-@pytest.mark.parametrize("tail", [b"\xff\xd9", b"\xff\xd9\0", b"\xff\xd9" + bytes(900)])
-def test_whole_jpeg(tail):
-    assert is_whole_jpeg(jpeg(tail=tail))
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        jpeg(tail=b""),
-        jpeg(tail=bytes(100)),
-        jpeg(tail=b"\xff\xd9\0\x01"),
-        jpeg()[2:],
-        jpeg(size=127),
-        memoryview(bytes(1000)),
-        memoryview(b""),
-    ],
-)
-def test_torn_jpeg(data):
-    assert not is_whole_jpeg(data)
 
 
 # -- nodes

@@ -7,6 +7,7 @@ import select
 import shutil
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -128,7 +129,7 @@ class Pointer:
             kinds = device.capabilities()
             if NAME in device.name and wanted in kinds and (self.codes.EV_ABS in kinds) == absolute:
                 return device
-            device.close()
+            close_input(device)
         return None
 
     def wait_for(self, *wanted: tuple[int, int, int]) -> None:
@@ -146,7 +147,14 @@ class Pointer:
         return x, y
 
     def close(self) -> None:
-        self.device.close()
+        close_input(self.device)
+
+
+def close_input(device: Any) -> None:
+    with warnings.catch_warnings():
+        # evdev 1.9 asks asyncio for a loop that is not there
+        warnings.simplefilter("ignore", DeprecationWarning)
+        device.close()
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def assert_bars(pixel_format: PixelFormat, seen: list[tuple[int, ...]]) -> None:
 
 
 def test_mjpeg_that_is_not_offered_is_named(hdmi: Path, capture: Capture) -> None:
-    with pytest.raises(DriverError, match=r"does not offer MJPG; it offers .*YUYV.*: \d+x\d+"):
+    with pytest.raises(DriverError, match=r"does not offer MJPEG; it offers .*YUYV.*: \d+x\d+"):
         capture(hdmi, format=PixelFormat.MJPEG)
 
 

@@ -1,0 +1,104 @@
+"""Make what is made from the code: the settings' page, the drivers' tables of options, and the udev rules.
+
+``python -m docs.generate`` writes them; tests/test_docs.py checks that there is nothing to write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from kvmd.capture import CaptureDriver
+from kvmd.config import Settings, markdown_table, options_of
+from kvmd.hookspecs import Driver
+from kvmd.registry import Registry
+from kvmd.udev_rules import udev_rules
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- options -->", "<!-- /options -->"
+
+INTRODUCTION = """\
+# Settings
+
+kvmd reads `/etc/kvmd/kvmd.toml`, or the file given with `--config`. Nothing has to be set: without a file, or with an
+empty one, every setting has its default. A setting that is unknown or cannot be used keeps kvmd from starting, with one
+line that names the file, the key, what was given and what is accepted.
+
+`kvmd config` shows the settings in force and where each comes from; `kvmd drivers NAME` shows a driver's options.
+
+```toml
+[capture]
+driver = "auto"                          # or a driver's name
+options = { device = "/dev/video0" }     # an explicit device works without udev knowing it
+[hid]
+driver = "auto"
+options = {}
+[web]
+listen = ["[::]:80"]
+video_listen = ["[::]:8008"]
+[auth]
+open = []                                # e.g. ["stream", "snapshot"]
+```
+
+With `driver = "auto"` and no options, a [board](plugins.md#a-board) that is recognised says which driver fills the
+role. Else the drivers that have the options given are asked, and the best match among what is plugged in is taken.
+"""
+
+
+def bundled_drivers() -> list[Driver]:
+    """List the drivers of this repository, without those of other packages that happen to be installed."""
+    return [driver for driver in Registry().drivers if driver.__module__.split(".")[0] == "kvmd_drivers"]
+
+
+def page_of(driver: Driver) -> Path:
+    """Return the page of a driver, which has its name."""
+    return ROOT / f"docs/{driver.name}.md"
+
+
+def outputs() -> dict[Path, str]:
+    """Return every file that is made, with what it should hold."""
+    drivers = bundled_drivers()
+    pages = {page_of(driver): _with_options(page_of(driver), drivers) for driver in drivers}
+    rules = udev_rules(match for driver in drivers for match in driver.matches)
+    return {ROOT / "docs/configuration.md": configuration(), **pages, ROOT / "etc/70-kvmd.rules": rules}
+
+
+def configuration() -> str:
+    """Write the page about the settings."""
+    parts = [INTRODUCTION]
+    for field in msgspec.structs.fields(Settings):
+        parts += [f"## [{field.name}]\n", f"{field.type.__doc__}\n", _table(field.type, f"{field.name}.")]
+    return "\n".join(parts)
+
+
+def _with_options(page: Path, drivers: Iterable[Driver]) -> str:
+    """Put the options of all drivers of the page's name between the page's markers."""
+    tables = {_role(driver): _table(driver.Options) for driver in drivers if page_of(driver) == page}
+    alike = len(set(tables.values())) == 1
+    body = next(iter(tables.values())) if alike else "\n".join(f"{role}:\n\n{tables[role]}" for role in tables)
+    text = page.read_text()
+    if BEGIN not in text:
+        raise SystemExit(f"{page}: a line {BEGIN} is needed, where the table of options is to stand")
+    return re.sub(rf"{BEGIN}(\n.*?{END})?", lambda _: f"{BEGIN}\n\n{body}\n{END}", text, count=1, flags=re.DOTALL)
+
+
+def _role(driver: Driver) -> str:
+    return "Capture" if issubclass(driver, CaptureDriver) else "HID"
+
+
+def _table(shape: type, prefix: str = "") -> str:
+    options = list(options_of(shape, prefix))
+    return f"{markdown_table(options)}\n" if options else "None.\n"
+
+
+def main() -> None:
+    """Write the files."""
+    for path, text in outputs().items():
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Documentation: what is made from code is up to date, every hook and route is described, links lead somewhere."""
+
+import inspect
+import re
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from docs import generate
+from kvmd import hookspecs
+from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
+from kvmd.hookspecs import PROJECT
+from kvmd.kvm import Kvm
+from kvmd.registry import Registry
+from kvmd.web import create_app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+HOOKS = [value for value in vars(hookspecs).values() if hasattr(value, f"{PROJECT}_spec")]
+
+
+@pytest.mark.parametrize("path", generate.outputs(), ids=lambda path: path.name)
+def test_nothing_is_to_be_made_anew(path):
+    assert path.read_text() == generate.outputs()[path], "run `make docs`"
+
+
+def test_running_the_generator_changes_nothing():
+    before = {path: path.read_text() for path in generate.outputs()}
+    generate.main()
+    assert {path: path.read_text() for path in before} == before
+
+
+def test_a_fresh_marker_is_filled_and_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs/v4l2.md"
+    page.write_text("# v4l2\n\n<!-- options -->\n\n## After\n")
+    drivers = [driver for driver in generate.bundled_drivers() if driver.name == "v4l2"]
+    text = generate._with_options(page, drivers)
+    assert text.startswith("# v4l2\n\n<!-- options -->\n\n| option |")
+    assert text.endswith(" |\n\n<!-- /options -->\n\n## After\n")
+    page.write_text(text)
+    assert generate._with_options(page, drivers) == text
+
+
+@pytest.mark.parametrize("driver", generate.bundled_drivers(), ids=lambda driver: driver.__name__)
+def test_every_driver_has_a_page_with_its_options(driver):
+    text = generate.page_of(driver).read_text()
+    table = text[text.index(generate.BEGIN) : text.index(generate.END)]
+    assert all(f"| `{name}` |" in table for name in driver.Options.__struct_fields__)
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
+def test_every_hook_stands_in_the_documentation_with_its_arguments(hook):
+    arguments = ", ".join(inspect.signature(hook).parameters)
+    assert f"`{hook.__name__}({arguments})`" in (ROOT / "docs/plugins.md").read_text()
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_examples_of_plugins_load(number):
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs/plugins.md").read_text(), re.DOTALL)
+    assert len(examples) == 4
+    module = ModuleType("example")
+    sys.modules[module.__name__] = module
+    exec(compile(examples[number], "docs/plugins.md", "exec"), vars(module))
+    registry = Registry([EntryPoint("example", module.__name__, PROJECT)])
+    del sys.modules[module.__name__]
+    assert registry.broken == []
+    assert len([*registry.drivers, *registry.boards(), *registry.blueprints(None), *registry.commands()]) == 1
+
+
+def test_there_are_hooks():
+    assert {hook.__name__ for hook in HOOKS} == {name for name in vars(hookspecs) if name.startswith("kvmd_")}
+
+
+def test_the_documentation_names_no_hook_that_is_none():
+    named = set(re.findall(r"\bkvmd_[a-z_]+(?=\()", (ROOT / "docs/plugins.md").read_text()))
+    assert named == {hook.__name__ for hook in HOOKS}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match("[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        if not path.exists() or (anchor and anchor not in _anchors(path)):
+            broken.append(target)
+    assert broken == []
+
+
+def _anchors(path):
+    """Return the anchors that a forge gives to a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def routes():
+    settings = Settings(
+        capture=CaptureSettings(driver="virtual"), hid=HidSettings(driver="virtual"), auth=AuthSettings(file="none")
+    )
+    app = create_app(Kvm(settings, Registry()))
+    return sorted(
+        {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods & {"GET", "POST"}}
+    )
+
+
+@pytest.mark.parametrize(("method", "rule"), routes())
+def test_every_route_stands_in_the_api_reference(method, rule):
+    path = re.sub("<.*?>", "NAME", rule)
+    lines = [line for line in (ROOT / "docs/api.md").read_text().split("\n") if f"`{path}`" in line]
+    assert any(re.search(rf"\b{method}\b", line) for line in lines), f"{method} {path} in no line of docs/api.md"
+
+
+def test_the_api_reference_names_no_route_that_is_none():
+    known = {re.sub("<.*?>", "NAME", rule) for _, rule in routes()}
+    table = re.findall(r"^\| [A-Z, ]+ \| `(/[^`]*)` \|", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
+    assert set(table) == known
