@@ -71,7 +71,7 @@ def measure(say: Say) -> Table:
 def _remarks() -> list[str]:
     remarks = [
         f"kvmd and Pillow at quality {QUALITY}; size and PSNR of the luma plane say how alike the pictures are.",
-        f"{ROUNDS} rounds, the contestants in turn in each.",
+        f"{ROUNDS} rounds, contestants in turn.",
     ]
     if shutil.which("ffmpeg"):
         remarks.append("ffmpeg: mjpeg on one thread, fixed Huffman tables as in libjpeg, -q:v of the nearest PSNR.")

@@ -30,7 +30,7 @@ def tracked():
 def test_packages_are_those_on_disk():
     on_disk = {".".join([name, *inner.parts[:-1]]) for name, inner in tracked() if inner.name == "__init__.py"}
     assert on_disk == set(PACKAGES)
-    assert PACKAGES == sorted(PACKAGES)
+    assert sorted(PACKAGES) == PACKAGES
 
 
 def test_every_data_file_is_named_and_every_name_is_of_a_file():

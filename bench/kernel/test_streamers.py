@@ -13,9 +13,11 @@ from tests.kernel.daemon import STREAM_PORT, UNIT, Daemon
 from tests.kernel.vivid import Vivid
 from tests.kernel.waiting import run
 
-FPS = 5
+FPS = 2
+"""So few that an emulated CPU keeps up."""
+
 ROUNDS = 3
-SECONDS = 4.0
+SECONDS = 6.0
 SETTLE = 2.0
 VIEWERS = 4
 USTREAMER_PORT = 8888

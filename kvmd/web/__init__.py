@@ -6,13 +6,14 @@ import logging
 
 import msgspec
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kvmd.errors import AuthError, DriverError, KvmdError, RequestError, TooManyAttempts, Unsupported
 from kvmd.kvm import Kvm
 from kvmd.web import blikvm, pages, status, video
 from kvmd.web.envelope import failure
 from kvmd.web.identity import identify
+from kvmd.web.server import discard_body
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ def create_video_app(kvm: Kvm) -> Flask:
 def _bare_app(kvm: Kvm) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.url_map.merge_slashes = False
     app.before_request(lambda: _guard(kvm))
     app.after_request(_harden)
     app.register_error_handler(KvmdError, _refused)
@@ -64,10 +66,19 @@ def _guard(kvm: Kvm) -> None:
     endpoint = request.endpoint or ""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise HTTPException(response=failure(415, "a body with Content-Encoding is not accepted; send it plain"))
+    _read_body()
     g.client = f"address:{request.remote_addr}"
     if not endpoint or endpoint in PUBLIC or endpoint.rpartition(".")[2] in kvm.settings.auth.open:
         return
     g.client = identify(kvm.auth)
+
+
+def _read_body() -> None:
+    """Read the body, also where nobody wants it: the server would take it for the next request."""
+    try:
+        request.get_data()
+    except (OSError, ValueError) as error:
+        raise RequestError(f"the body cannot be read: {error}") from error
 
 
 def _harden(response: Response) -> Response:
@@ -94,8 +105,12 @@ def _http_error(error: HTTPException) -> Response:
         return error.response
     code = error.code or 500
     if code == 413:
+        discard_body(request.environ)
         return failure(413, f"the body is larger than {MAX_BODY} bytes")
-    return failure(code, f"{request.method} {request.path}: {error.name.lower()}")
+    response = failure(code, f"{request.method} {request.path}: {error.name.lower()}")
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(error.valid_methods)
+    return response
 
 
 def _failed(error: Exception) -> Response:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from cheroot import wsgi
+from cheroot.server import HTTPConnection, HTTPRequest
 from flask import Flask
 
 from kvmd.errors import ConfigError
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _REQUEST = "kvmd.request"
+
+MAX_REQUEST = 256 * 1024
+"""Bytes of headers, and of a body, beyond which the app is not even asked."""
 
 THREADS = 16
 """Requests at once on one address; streams do not count, a snapshot waits in one of them."""
@@ -30,8 +36,31 @@ class _Gateway(wsgi.Gateway_10):
         return {**super().get_environ(), _REQUEST: self.req}  # type: ignore[no-untyped-call]
 
 
+class _Request(HTTPRequest):
+    """Answers what never reaches the app, such as malformed HTTP, as the app does."""
+
+    def simple_response(self, status: str | int, msg: str = "") -> None:
+        """Refuse the request and close the connection."""
+        self.close_connection = True
+        body = msgspec.json.encode({"status": 0, "info": msg or str(status), "data": ()})
+        head = (
+            f"{self.server.protocol} {status}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        with contextlib.suppress(OSError):
+            self.conn.wfile.write(head.encode() + body)
+
+
+class _Connection(HTTPConnection):
+    RequestHandlerClass = _Request
+
+
 class _Wsgi(wsgi.Server):
-    """Takes cheroot's messages into our log."""
+    """Takes cheroot's messages into our log, and no more memory than requests of ours can need."""
+
+    ConnectionClass = _Connection
+    max_request_header_size = MAX_REQUEST
+    max_request_body_size = MAX_REQUEST
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         logger.log(level, "%s", msg, exc_info=traceback)
@@ -49,6 +78,18 @@ def take_over(environ: WSGIEnvironment) -> socket.socket:
     req.conn.linger = True
     sock: socket.socket = req.conn.socket
     return sock
+
+
+def discard_body(environ: WSGIEnvironment) -> None:
+    """Read for a moment what a client still sends of a body that is too large.
+
+    Unread it would reset the connection, and the client would not see the answer (RFC 9112, section 9.6).
+    """
+    environ[_REQUEST].conn.socket.settimeout(1)
+    # Whatever is wrong with the rest of it, the answer is the same.
+    with contextlib.suppress(Exception):
+        while environ["wsgi.input"].read(64 * 1024):
+            pass
 
 
 class Server:
@@ -104,7 +145,7 @@ def _server(app: Flask, address: str, way_out: str) -> wsgi.Server:
     host, port = parse_address(address, way_out)
     if host == "::" and not _has_ipv6():
         host = "0.0.0.0"  # noqa: S104  # the same wish, as this machine can fulfil it
-    server = _Wsgi((host, port), app, numthreads=THREADS, shutdown_timeout=2)
+    server = _Wsgi((host, port), app, numthreads=THREADS, request_queue_size=128, shutdown_timeout=2)
     server.gateway = _Gateway
     return server
 

@@ -1,5 +1,6 @@
 """The web server as the network meets it: failures, limits, headers, and sockets that misbehave."""
 
+import contextlib
 import json
 import logging
 import socket
@@ -118,9 +119,16 @@ def test_a_body_that_is_too_large_is_refused(wire, path, framing):
     assert answer[1]["connection"] == "close", "what is left of it is no request"
 
 
-def test_a_body_that_is_announced_as_too_large_is_not_waited_for(wire):
-    wire.send(request("POST", "/", "Content-Length: 99999999999"))
+@pytest.mark.parametrize("length", [MAX_BODY + 1, 99999999999])
+def test_a_body_that_is_announced_as_too_large_is_not_waited_for(wire, length):
+    wire.send(request("POST", "/", f"Content-Length: {length}"))
     check_failure(wire.answer(), 413)
+
+
+@pytest.mark.parametrize("body", [b"x\r\n", b"5\r\nabcdefgh\r\n", b"-1\r\n", b"FFFFFFFFFFFFFFFF\r\nabc"])
+def test_chunks_that_are_none_are_refused(wire, body):
+    wire.send(request("POST", "/login_api", "Transfer-Encoding: chunked", "Connection: close", body=body))
+    check_failure(wire.answer(), 400)
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/", "/keyboard", "/static/page.js"])
@@ -171,21 +179,21 @@ def test_what_is_no_http_is_refused_and_the_server_lives(daemon, nonsense):
             said = wire.file.read()
         except ConnectionResetError:
             said = b""
-        assert b"Traceback" not in said
-        assert b"<" not in said
-        assert not said.startswith(b"HTTP/1.1 2")
+        if said:
+            head, _, body = said.partition(b"\r\n\r\n")
+            assert head.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505"))
+            assert b"application/json" in head
+            assert json.loads(body)["status"] == 0
     assert daemon.get("/").code == 200
 
 
 def test_headers_without_end_are_refused(daemon):
     with Wire(daemon.port) as wire:
         wire.send(b"GET / HTTP/1.1\r\n")
-        with pytest.raises(OSError, match="reset|Broken pipe"):  # noqa: PT012  # any of these sends may fail
+        with contextlib.suppress(OSError):
             for _ in range(10_000):
                 wire.send(b"X-Long: " + b"x" * 1000 + b"\r\n")
-            wire.file.read()
-            wire.send(b"\r\n\r\n")
-            raise ConnectionResetError("it ended in order: reset")
+            pytest.fail("it takes as many headers as one sends")
     assert daemon.get("/").code == 200
 
 
@@ -231,13 +239,14 @@ def test_the_server_does_not_tell_its_version(daemon):
     assert "Python" not in str(daemon.get("/").headers)
 
 
-def test_a_slow_client_holds_up_nobody(daemon):
-    slow = [Wire(daemon.port) for _ in range(40)]
-    for wire in slow:
-        wire.send(b"GET / HT")
-    assert daemon.get("/").code == 200
-    for wire in slow:
-        wire.__exit__()
+def test_idle_connections_hold_up_nobody(daemon):
+    """Browsers open some ahead of need, and keep others."""
+    with contextlib.ExitStack() as idle:
+        for _ in range(40):
+            wire = idle.enter_context(Wire(daemon.port))
+        wire.send(request("GET", "/nothing"))
+        check_failure(wire.answer(), 404)
+        assert daemon.get("/").code == 200
 
 
 def test_requests_at_once_are_all_answered(daemon):
@@ -264,6 +273,7 @@ def test_a_plug_in_adds_pages_behind_the_login(make_daemon, monkeypatch):
         assert daemon.get("/extra").body == b"hello"
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # cheroot leaves a socket behind
 def test_an_address_in_use_is_told(daemon):
     server = Server(flask.Flask("test"), [f"{HOST}:{daemon.port}"])
     with pytest.raises(ConfigError, match=rf"^cannot listen on {HOST}:{daemon.port}: .*; set web\.listen$"):
