@@ -1,16 +1,13 @@
-"""The command line, and the one place that wires everything together."""
+"""The command line."""
 
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from types import FrameType
 from typing import Any
 
 import click
@@ -18,16 +15,12 @@ import msgspec
 
 import kvmd
 from kvmd import config
-from kvmd.auth import USER, Credentials, check_password
 from kvmd.config import Settings
+from kvmd.credentials import USER, Credentials, check_password
 from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
 from kvmd.hookspecs import Driver
-from kvmd.kvm import Kvm, list_reports
-from kvmd.notify import notify, watchdog_interval
 from kvmd.registry import Registry
 from kvmd.udev_rules import udev_rules
-from kvmd.web import create_app, create_video_app
-from kvmd.web.server import Server
 
 EXIT_CODES: dict[type[Exception], int] = {ConfigError: 3, DriverError: 4, AuthError: 5}
 """1 is any other failure, 2 a command line that makes no sense."""
@@ -98,12 +91,13 @@ def cli() -> None:
 def serve(context: click.Context) -> None:
     """Run the daemon until SIGTERM or Ctrl+C."""
     _set_log_level()
+    from kvmd.daemon import run  # noqa: PLC0415  # the web server and the encoder are slow to import
+
     path = _config_path(context)
     settings = config.load(path)
-    kvm = Kvm(settings, _registry(), str(path or config.DEFAULT_PATH))
-    kvm.auth.credentials.make_first_password()
-    source = path or config.DEFAULT_PATH
-    _run(kvm, settings, (f"set web.listen in {source}", f"set web.video_listen in {source}"))
+    Credentials(Path(settings.auth.file)).make_first_password()
+    source = str(path or config.DEFAULT_PATH)
+    run(settings, _registry(), source, (f"set web.listen in {source}", f"set web.video_listen in {source}"))
 
 
 @cli.command()
@@ -112,6 +106,8 @@ def serve(context: click.Context) -> None:
 @common_options
 def demo(port: int, video_port: int) -> None:
     """Run with a virtual computer, reachable from this machine alone."""
+    from kvmd.daemon import run  # noqa: PLC0415  # as in serve
+
     _set_log_level()
     with tempfile.TemporaryDirectory(prefix="kvmd-demo-") as folder:
         settings = Settings(
@@ -120,10 +116,10 @@ def demo(port: int, video_port: int) -> None:
             web=config.WebSettings([f"127.0.0.1:{port}"], [f"127.0.0.1:{video_port}"]),
             auth=config.AuthSettings(file=f"{folder}/auth.json"),
         )
-        kvm = Kvm(settings, _registry(), "demo")
-        kvm.auth.credentials.set_password(USER, "admin")
+        Credentials(Path(settings.auth.file)).set_password(USER, "admin")
         text = DEMO.format(port=port, video_port=video_port)
-        _run(kvm, settings, ("give another --port", "give another --video-port"), lambda: click.echo(text))
+        ways_out = ("give another --port", "give another --video-port")
+        run(settings, _registry(), "demo", ways_out, lambda: click.echo(text))
 
 
 @cli.command()
@@ -131,7 +127,7 @@ def demo(port: int, video_port: int) -> None:
 @common_options
 def devices(as_json: bool) -> None:
     """List what is plugged in, and which drivers are for it."""
-    found = list_reports(_registry())
+    found = _registry().devices()
     if as_json:
         _print_json(found)
     elif not found:
@@ -172,6 +168,8 @@ def drivers(name: str | None, rules: bool, as_json: bool) -> None:
 def show_config(context: click.Context, as_json: bool) -> None:
     """Show the settings in force, and where each comes from."""
     path = _config_path(context)
+    from kvmd.kvm import Kvm  # noqa: PLC0415  # as in serve
+
     settings = config.load(path)
     Kvm(settings, _registry(), str(path or config.DEFAULT_PATH))
     rows = [
@@ -259,50 +257,6 @@ def main() -> None:
     except KvmdError as error:
         click.echo(f"kvmd: {error}", err=True)
         sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))
-
-
-def _run(kvm: Kvm, settings: Settings, ways_out: tuple[str, str], ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until a signal comes, and leave nothing behind: no key held, no device open.
-
-    :param ways_out: what to do where an address of the page, or of the video, cannot be used
-    """
-    # Its put() may interrupt its get(); an Event's set() would wait for ever for the lock that wait() has just taken.
-    ended: SimpleQueue[int] = SimpleQueue()
-
-    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # what signal.signal calls
-        ended.put(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    servers = [
-        Server(create_app(kvm), settings.web.listen, ways_out[0]),
-        Server(create_video_app(kvm), settings.web.video_listen, ways_out[1]),
-    ]
-    kvm.start()
-    try:
-        for server in servers:
-            server.start()
-        ready()
-        notify("READY=1")
-        _watch(kvm, ended)
-    finally:
-        notify("STOPPING=1")
-        kvm.stop()
-        for server in servers:
-            server.stop()
-
-
-def _watch(kvm: Kvm, ended: SimpleQueue[int]) -> None:
-    """Wait for the end; as long as all threads live, systemd is told so."""
-    interval = watchdog_interval()
-    while True:
-        try:
-            ended.get(timeout=interval)
-        except Empty:
-            if kvm.is_alive():
-                notify("WATCHDOG=1")
-        else:
-            return
 
 
 def _config_path(context: click.Context) -> Path | None:

@@ -20,9 +20,10 @@ from kvmd.capture import Frame
 logger = logging.getLogger(__name__)
 
 BOUNDARY = "kvmd"
+CONTENT_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 HEAD = (
     "HTTP/1.1 200 OK\r\n"
-    f"Content-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\n"
+    f"Content-Type: {CONTENT_TYPE}\r\n"
     "Cache-Control: no-store\r\n"
     "Connection: close\r\n"
     "X-Content-Type-Options: nosniff\r\n"

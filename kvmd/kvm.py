@@ -16,7 +16,7 @@ from kvmd.board import Board, load_boards, read_facts, recognise
 from kvmd.broadcast import Broadcaster, Rate
 from kvmd.capture import CaptureDriver, Frame
 from kvmd.config import DEFAULT_PATH, RoleSettings, Settings
-from kvmd.device import Device, Monitor, list_devices
+from kvmd.device import Device, Monitor
 from kvmd.encode import Encoder
 from kvmd.errors import DriverError, HidOffline, Unsupported
 from kvmd.hid import Capability, HidDriver, HidStatus, Leds, Report
@@ -98,19 +98,6 @@ class Status(msgspec.Struct, frozen=True):
     board: BoardReport | None
     capture: CaptureReport
     hid: HidReport
-
-
-class DeviceReport(msgspec.Struct, frozen=True):
-    """A device that is plugged in, and the drivers that are for it, the best first."""
-
-    name: str
-    subsystem: str
-    node: str | None
-    label: str
-    usb_id: str | None
-    serial: str | None
-    path: str | None
-    drivers: list[str]
 
 
 class Kvm:
@@ -212,10 +199,6 @@ class Kvm:
         board = BoardReport(self.board.name, self.board.title) if self.board else None
         return Status(kvmd.__version__, board, self._capture_report(), self._hid_report())
 
-    def devices(self) -> list[DeviceReport]:
-        """List what is plugged in and which drivers are for it."""
-        return list_reports(self.registry)
-
     def _look(self, driver: CaptureDriver) -> None:
         """Work with an open capture driver."""
         for frame in driver.frames():
@@ -315,23 +298,3 @@ class Kvm:
 def find_board(registry: Registry) -> Board | None:
     """Return the board we run on; those of /etc/kvmd/boards.d/ come first."""
     return recognise([*load_boards(DEFAULT_PATH.parent / "boards.d"), *registry.boards()], read_facts())
-
-
-def list_reports(registry: Registry) -> list[DeviceReport]:
-    """List what is plugged in and which drivers are for it."""
-    return [_device_report(registry, device) for device in list_devices(registry.subsystems())]
-
-
-def _device_report(registry: Registry, device: Device) -> DeviceReport:
-    udev = device.properties.get
-    vendor, product = udev("ID_VENDOR_ID"), udev("ID_MODEL_ID")
-    return DeviceReport(
-        name=device.name,
-        subsystem=device.subsystem,
-        node=device.node,
-        label=str(device),
-        usb_id=f"{vendor}:{product}" if vendor and product else None,
-        serial=udev("ID_SERIAL_SHORT"),
-        path=udev("ID_PATH"),
-        drivers=registry.matching(device),
-    )

@@ -46,6 +46,19 @@ class Broken(msgspec.Struct, frozen=True):
     reason: str
 
 
+class DeviceReport(msgspec.Struct, frozen=True):
+    """A device that is plugged in, and the drivers that are for it, the best first."""
+
+    name: str
+    subsystem: str
+    node: str | None
+    label: str
+    usb_id: str | None
+    serial: str | None
+    path: str | None
+    drivers: list[str]
+
+
 class Choice(Generic[D]):
     """The drivers that may fill a role, with their options; which one does is decided by what is plugged in.
 
@@ -164,6 +177,10 @@ class Registry:
         scores = {driver.name: best_match(driver.matches, device) for driver in self.drivers}
         return sorted((name for name, score in scores.items() if score), key=lambda name: (-scores[name], name))
 
+    def devices(self) -> list[DeviceReport]:
+        """List what is plugged in, and which drivers are for it."""
+        return [_device_report(device, self.matching(device)) for device in list_devices(self.subsystems())]
+
     def boards(self) -> list[Board]:
         """Return the boards that plug-ins define."""
         return self._ask("kvmd_boards")
@@ -222,3 +239,18 @@ def _offers(
             score = best_match(driver.matches, device)
             if score and options.selects(device):
                 yield score, partial(driver, options, device)
+
+
+def _device_report(device: Device, drivers: list[str]) -> DeviceReport:
+    udev = device.properties.get
+    vendor, product = udev("ID_VENDOR_ID"), udev("ID_MODEL_ID")
+    return DeviceReport(
+        name=device.name,
+        subsystem=device.subsystem,
+        node=device.node,
+        label=str(device),
+        usb_id=f"{vendor}:{product}" if vendor and product else None,
+        serial=udev("ID_SERIAL_SHORT"),
+        path=udev("ID_PATH"),
+        drivers=drivers,
+    )

@@ -12,8 +12,9 @@ import argon2
 import pytest
 from argon2 import PasswordHasher
 
-from kvmd import auth as module
-from kvmd.auth import USER, Auth, Credentials, check_password
+from kvmd import credentials as module
+from kvmd.auth import Auth
+from kvmd.credentials import USER, Credentials, check_password
 from kvmd.config import AuthSettings
 from kvmd.errors import AuthError, ConfigError, RequestError, TooManyAttempts
 
@@ -156,7 +157,7 @@ def test_a_change_by_another_process_is_seen(credentials):
     credentials.set_password(USER, PASSWORD)
     assert credentials.verify(USER, PASSWORD)
     code = (
-        "import sys; from pathlib import Path; from kvmd.auth import Credentials;"
+        "import sys; from pathlib import Path; from kvmd.credentials import Credentials;"
         "Credentials(Path(sys.argv[1])).set_password('admin', 'another password')"
     )
     subprocess.run([sys.executable, "-c", code, credentials.path], check=True, timeout=60)

@@ -362,7 +362,10 @@ def test_every_change_is_told_to_the_plug_ins(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (Settings(capture=CaptureSettings(driver="vv4l2")), 'capture.driver = "vv4l2" cannot be used; accepted: "auto"'),
+        (
+            Settings(capture=CaptureSettings(driver="vv4l2")),
+            'capture.driver = "vv4l2" cannot be used; accepted: "auto"',
+        ),
         (Settings(hid=HidSettings(driver="virtul")), 'hid.driver = "virtul" cannot be used'),
         (Settings(capture=CaptureSettings(driver="virtual", options={"fps": 1})), "capture.options.fps is not known"),
         (

@@ -37,10 +37,11 @@ from kvmd import (
 )
 
 from .computer import HEIGHT, WIDTH, Computer, find, shared
-from .screen import Screen
 
 if TYPE_CHECKING:
     import flask
+
+    from .screen import Screen
 
 PATIENCE: Final = 1.0
 """Seconds for which frames() waits for a signal that it has already reported as gone."""
@@ -81,6 +82,8 @@ class VirtualCapture(CaptureDriver):
 
     def open(self) -> None:
         """Turn to the screen."""
+        from .screen import Screen  # noqa: PLC0415  # only who looks needs numpy and Pillow
+
         self._screen = Screen()
         self._signal = None
         self._lost = False

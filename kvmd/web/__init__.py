@@ -6,7 +6,7 @@ import logging
 
 import msgspec
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from kvmd.errors import AuthError, DriverError, KvmdError, RequestError, TooManyAttempts, Unsupported
 from kvmd.kvm import Kvm
@@ -51,7 +51,7 @@ def create_video_app(kvm: Kvm) -> Flask:
 
 def _bare_app(kvm: Kvm) -> Flask:
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     app.url_map.merge_slashes = False
     app.before_request(lambda: _guard(kvm))
     app.after_request(_harden)
@@ -75,10 +75,9 @@ def _guard(kvm: Kvm) -> None:
 
 def _read_body() -> None:
     """Read the body, also where nobody wants it: the server would take it for the next request."""
-    try:
-        request.get_data()
-    except (OSError, ValueError) as error:
-        raise RequestError(f"the body cannot be read: {error}") from error
+    # Werkzeug cuts a chunked body off at MAX_CONTENT_LENGTH.
+    if len(request.get_data()) > MAX_BODY:
+        raise RequestEntityTooLarge
 
 
 def _harden(response: Response) -> Response:

@@ -53,6 +53,7 @@ class _Request(HTTPRequest):
 
 class _Connection(HTTPConnection):
     RequestHandlerClass = _Request
+    heard = False
 
 
 class _Wsgi(wsgi.Server):
@@ -61,6 +62,14 @@ class _Wsgi(wsgi.Server):
     ConnectionClass = _Connection
     max_request_header_size = MAX_REQUEST
     max_request_body_size = MAX_REQUEST
+
+    def process_conn(self, conn: _Connection) -> None:
+        """Give a connection to a thread once there is something to read; cheroot has a thread wait for a new one's."""
+        if conn.heard:
+            super().process_conn(conn)
+        else:
+            conn.heard = True
+            self.put_conn(conn)
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         logger.log(level, "%s", msg, exc_info=traceback)

@@ -18,6 +18,6 @@ def make(kvm: Kvm) -> Blueprint:
 
     @blueprint.get("/api/devices")
     def devices() -> Response:
-        return success("devices success", kvm.devices())
+        return success("devices success", kvm.registry.devices())
 
     return blueprint

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
+from kvmd.broadcast import CONTENT_TYPE
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
 from kvmd.web.server import take_over
@@ -27,7 +28,7 @@ def make(kvm: Kvm) -> Blueprint:
         fps = _number("fps", None)
         if fps is not None and fps <= 0:
             raise RequestError(f"fps={fps:g} cannot be used; accepted: a number above 0")
-        return Response(_hand_over(kvm, request.environ, fps))
+        return Response(_hand_over(kvm, request.environ, fps), content_type=CONTENT_TYPE)
 
     @blueprint.get("/snapshot")
     def snapshot() -> Response:

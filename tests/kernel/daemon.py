@@ -35,10 +35,13 @@ class Answer:
 
 
 class Daemon:
-    """The installed kvmd."""
+    """The installed kvmd.
 
-    def __init__(self) -> None:
-        self.token = ""
+    :param key: an API key, which requests carry and which outlives a restart
+    """
+
+    def __init__(self, key: str) -> None:
+        self.token = key
         self._begin = time.time()
 
     def start(self, config: str | None = None) -> None:
@@ -77,7 +80,7 @@ class Daemon:
         return run("journalctl", f"--unit={UNIT}", f"--since=@{self._begin:.0f}", "--no-pager", "--output=cat")
 
     def login(self) -> None:
-        """Get a token, which later requests carry."""
+        """Get a token, which later requests carry instead of the key."""
         answer = self.request("POST", "/login_api", {"username": USER, "password": PASSWORD})
         assert answer.code == 200, answer
         self.token = answer.json["data"]["token"]
@@ -105,14 +108,16 @@ class Daemon:
         return True
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
-    """Kvmd with a known password, not yet started; stopped in the end, its configuration as it was."""
+    """Kvmd with a known password and an API key, not yet started; stopped in the end, its configuration as it was."""
     before = CONFIG.read_text() if CONFIG.exists() else None
     run("kvmd", "passwd", "--stdin", USER, stdin=f"{PASSWORD}\n")
-    kvmd = Daemon()
+    key = json.loads(run("kvmd", "apikey", "add", "tests", "--json"))["key"]
+    kvmd = Daemon(key)
     yield kvmd
     kvmd.stop()
+    run("kvmd", "apikey", "remove", "tests")
     if before is None:
         CONFIG.unlink(missing_ok=True)
     else:

@@ -48,7 +48,6 @@ def test_snapshot_shows_the_colour_bars_and_the_stream_advances(
 ) -> None:
     vivid.load(**HDMI, multiplanar=planar)
     daemon.start(configuration(pixel_format))
-    daemon.login()
     image = snapshot(daemon)
     assert image.size == (1280, 720)
     colours = [image.getpixel((80 + 160 * number, 540)) for number in range(8)]
@@ -64,7 +63,6 @@ def test_snapshot_shows_the_colour_bars_and_the_stream_advances(
 def test_status_tells_what_is_captured(vivid: Vivid, daemon: Daemon) -> None:
     node = vivid.load(**HDMI)
     daemon.start(configuration("YUYV"))
-    daemon.login()
     snapshot(daemon)
     capture = daemon.request("GET", "/api/status").json["data"]["capture"]
     assert capture["state"] == "online"
@@ -78,14 +76,12 @@ def test_status_tells_what_is_captured(vivid: Vivid, daemon: Daemon) -> None:
 def test_an_explicit_device_works(vivid: Vivid, daemon: Daemon) -> None:
     node = vivid.load(**HDMI)
     daemon.start(f'[capture]\noptions = {{ device = "{node}" }}\n')
-    daemon.login()
     assert has_bars(snapshot(daemon))
 
 
 def test_a_device_that_is_pulled_is_told_and_comes_back_on_the_same_connection(vivid: Vivid, daemon: Daemon) -> None:
     vivid.load(**HDMI)
     daemon.start(configuration("YUYV"))
-    daemon.login()
     viewer = Viewer(daemon)
     viewer.wait_for(lambda part: has_bars(part.image()), "the colour bars")
 
@@ -107,7 +103,6 @@ def test_a_device_that_is_pulled_is_told_and_comes_back_on_the_same_connection(v
 def test_nobody_watching_encodes_nothing(vivid: Vivid, daemon: Daemon) -> None:
     vivid.load(**HDMI)
     daemon.start(configuration("YUYV"))
-    daemon.login()
     capture = eventually(lambda: _captured(daemon), "pictures from the device")
     assert capture["sent_fps"] == 0
     assert capture["viewers"] == 0

@@ -24,14 +24,29 @@ KEYBOARD = "kvmd"
 Host = Callable[[str], HostKeyboard]
 
 
-@pytest.fixture
-def typist(dummy_hcd: DummyHcd, daemon: Daemon) -> Iterator[Daemon]:
-    """The daemon, with its gadget plugged into the host; the gadget is made by its service, started by udev."""
+@pytest.fixture(scope="module")
+def controller() -> Iterator[DummyHcd]:
+    """The controller for all tests here; udev starts kvmd-gadget.service, which makes the gadget on it."""
+    controller = DummyHcd()
+    controller.load()
+    yield controller
+    run("kvmd", "gadget", "down")
+    controller.unload()
+
+
+@pytest.fixture(scope="module")
+def running(controller: DummyHcd, daemon: Daemon) -> Daemon:
+    """The daemon, started once, with its gadget plugged into the host."""
+    assert controller.udc
     daemon.start("")
-    daemon.login()
-    eventually(lambda: hid(daemon)["state"] == "online", f"HID to be online: {hid(daemon)}", timeout=30)
-    yield daemon
-    run("systemctl", "stop", "kvmd-gadget.service")
+    return daemon
+
+
+@pytest.fixture
+def typist(running: Daemon) -> Daemon:
+    """The daemon, ready to type."""
+    eventually(lambda: hid(running)["state"] == "online", "HID to be online", timeout=60)
+    return running
 
 
 def hid(daemon: Daemon) -> dict[str, Any]:
@@ -95,31 +110,44 @@ def test_a_key_that_is_held_stays_down_until_it_is_released(typist: Daemon, host
     eventually(lambda: host.held() == {42, 30}, "Shift and A down")
     assert typist.request("POST", "/api/keyboard", {"release": ["KeyA"]}).code == 200
     eventually(lambda: host.held() == {42}, "A up")
-    assert typist.request("POST", "/api/logout").code == 200
-    eventually(lambda: not host.held(), "all up after log-out")
+    assert typist.request("POST", "/api/keyboard", {"release_all": True}).code == 200
+    eventually(lambda: not host.held(), "Shift up")
+
+
+def test_logging_out_releases_what_was_held(typist: Daemon, host_keyboard: Host) -> None:
+    host = host_keyboard(KEYBOARD)
+    key = typist.token
+    typist.login()
+    try:
+        assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
+        eventually(lambda: host.held() == {30}, "A down")
+        assert typist.request("POST", "/api/logout").code == 200
+        eventually(lambda: not host.held(), "all up after log-out")
+    finally:
+        typist.token = key
 
 
 def test_a_silent_client_holds_nothing_for_good(typist: Daemon, host_keyboard: Host) -> None:
     typist.start("[hid]\nhold_timeout = 1\n")
-    typist.login()
-    host = host_keyboard(KEYBOARD)
     eventually(lambda: hid(typist)["state"] == "online", "HID to be online")
+    host = host_keyboard(KEYBOARD)
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
     host.wait_for((30, 1), (30, 0))
+    typist.start("")
 
 
 @pytest.mark.parametrize("loss", ["gadget", "controller"])
 def test_a_controller_that_goes_and_comes_back(
-    typist: Daemon, dummy_hcd: DummyHcd, host_keyboard: Host, loss: str
+    typist: Daemon, controller: DummyHcd, host_keyboard: Host, loss: str
 ) -> None:
     host = host_keyboard(KEYBOARD)
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
     eventually(lambda: host.held() == {30}, "A down")
-    udc = dummy_hcd.udc
+    udc = controller.udc
     if loss == "gadget":
         (GADGET / "UDC").write_text("\n")
     else:
-        dummy_hcd.remove()
+        controller.remove()
     answer = eventually(lambda: _refusal(typist), "a refusal")
     assert answer["status"] == 0
     assert udc in answer["info"] or "gadget" in answer["info"] or "UDC" in answer["info"]
@@ -127,7 +155,7 @@ def test_a_controller_that_goes_and_comes_back(
     if loss == "gadget":
         (GADGET / "UDC").write_text(udc)
     else:
-        dummy_hcd.restore()
+        controller.restore()
     eventually(lambda: hid(typist)["state"] == "online", f"HID to be online again: {hid(typist)}", timeout=30)
     again = host_keyboard(KEYBOARD)
     assert not again.held()
@@ -155,10 +183,12 @@ def test_a_stopped_daemon_leaves_no_key_down(typist: Daemon, host_keyboard: Host
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
     eventually(lambda: host.held() == {30}, "A down")
     typist.stop()
-    assert not host.held()
+    eventually(lambda: not host.held(), "all keys up", timeout=5)
+    typist.start()
 
 
 def test_the_daemon_is_not_root(typist: Daemon) -> None:
+    assert typist.active()
     pid = run("systemctl", "show", "--property=MainPID", "--value", UNIT).strip()
     uids = re.search(r"Uid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     assert uids

@@ -193,8 +193,10 @@ def test_close_ends_an_iterator_that_waits(vivid: Vivid, capture: Capture) -> No
     threading.Thread(target=watch).start()
     time.sleep(0.5)
     assert not ended.is_set()
+    begin = time.monotonic()
     driver.close()
     assert ended.wait(1)
+    assert time.monotonic() - begin < 1.5
 
 
 def test_webcam_gives_its_largest_fluent_size(vivid: Vivid, capture: Capture) -> None:

@@ -2,8 +2,9 @@
 
 import http.client
 import io
+import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import Image
@@ -33,6 +34,7 @@ class Viewer:
         self.ended = threading.Event()
         self._connection = http.client.HTTPConnection(HOST, STREAM_PORT, timeout=60)
         self._connection.request("GET", "/stream", headers={"Authorization": f"Bearer {daemon.token}"})
+        self._sock = self._connection.sock
         self._response = self._connection.getresponse()
         assert self._response.status == 200
         self._thread = threading.Thread(target=self._read, name="viewer", daemon=True)
@@ -45,23 +47,18 @@ class Viewer:
 
     def close(self) -> None:
         """Hang up."""
-        sock = self._connection.sock
-        if sock is not None:
-            sock.close()
-        self._response.close()
+        self._sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._connection.close()
 
     def _read(self) -> None:
-        try:
-            for part in self._split():
-                self.parts.append(part)
-        except (OSError, ValueError, AttributeError):
-            pass
-        self.ended.set()
-
-    def _split(self) -> Iterator[Part]:
         stream = self._response
-        while stream.readline():  # the boundary
+        while stream.readline():  # the boundary; nothing comes any more once one of us has hung up
             headers = http.client.parse_headers(stream)
+            if "Content-Length" not in headers:
+                break
             jpeg = stream.read(int(headers["Content-Length"]))
-            assert stream.readline() == b"\r\n"
-            yield Part(int(headers["X-Sequence"]), float(headers["X-Timestamp"]), jpeg)
+            if stream.readline() != b"\r\n":
+                break
+            self.parts.append(Part(int(headers["X-Sequence"]), float(headers["X-Timestamp"]), jpeg))
+        self.ended.set()

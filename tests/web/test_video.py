@@ -53,8 +53,6 @@ def is_slate(jpeg):
     return np.abs(pixels(jpeg)[5, 5] - (16, 20, 26)).max() < 5
 
 
-
-
 @pytest.fixture(autouse=True)
 def _plugged_in(daemon):
     yield

@@ -1,0 +1,69 @@
+"""The daemon: the one place that wires the KVM, the web servers and the system's signals together."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from types import FrameType
+
+from kvmd.config import Settings
+from kvmd.kvm import Kvm
+from kvmd.notify import notify, watchdog_interval
+from kvmd.registry import Registry
+from kvmd.web import create_app, create_video_app
+from kvmd.web.server import Server
+
+
+def run(
+    settings: Settings,
+    registry: Registry,
+    source: str,
+    ways_out: tuple[str, str],
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT comes, and leave nothing behind: no key held, no device open.
+
+    :param source: where the settings come from, for messages
+    :param ways_out: what to do where an address of the page, or of the video, cannot be used
+    :param ready: called once everything answers
+    :raises ConfigError: the settings cannot be used
+    """
+    kvm = Kvm(settings, registry, source)
+    # Its put() may interrupt its get(); an Event's set() would wait for ever for the lock that wait() has just taken.
+    ended: SimpleQueue[int] = SimpleQueue()
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # what signal.signal calls
+        ended.put(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    servers = [
+        Server(create_app(kvm), settings.web.listen, ways_out[0]),
+        Server(create_video_app(kvm), settings.web.video_listen, ways_out[1]),
+    ]
+    kvm.start()
+    try:
+        for server in servers:
+            server.start()
+        ready()
+        notify("READY=1")
+        _watch(kvm, ended)
+    finally:
+        notify("STOPPING=1")
+        kvm.stop()
+        for server in servers:
+            server.stop()
+
+
+def _watch(kvm: Kvm, ended: SimpleQueue[int]) -> None:
+    """Wait for the end; as long as all threads live, systemd is told so."""
+    interval = watchdog_interval()
+    while True:
+        try:
+            ended.get(timeout=interval)
+        except Empty:
+            if kvm.is_alive():
+                notify("WATCHDOG=1")
+        else:
+            return
