@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kvmd_drivers.virtual.computer import Computer, shared
 
 from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
 from kvmd.kvm import Kvm
 from kvmd.registry import Registry
 from kvmd.web import create_app, create_video_app
 from kvmd.web.server import Server
+from kvmd_drivers.virtual.computer import Computer, shared
 
 HOST = "127.0.0.1"
 USER = "admin"

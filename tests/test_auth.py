@@ -14,8 +14,8 @@ from argon2 import PasswordHasher
 
 from kvmd import credentials as module
 from kvmd.auth import Auth
-from kvmd.credentials import USER, Credentials, check_password
 from kvmd.config import AuthSettings
+from kvmd.credentials import USER, Credentials, check_password
 from kvmd.errors import AuthError, ConfigError, RequestError, TooManyAttempts
 
 PASSWORD = "correct horse battery staple"
@@ -174,7 +174,7 @@ def test_a_file_that_cannot_be_read_is_told(credentials):
 @pytest.mark.parametrize("call", [Credentials.make_first_password, Credentials.read])
 def test_a_folder_that_cannot_be_used_is_told(tmp_path, call):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="auth.file says where it is"):
+    with pytest.raises(ConfigError, match=r"auth\.file says where it is"):
         call(Credentials(tmp_path / "file" / "auth.json"))
 
 
@@ -271,7 +271,7 @@ def test_a_restart_ends_every_session_but_no_key(tmp_path, auth):
 
 def test_five_wrong_logins_a_minute_are_looked_at(auth, hashed, caplog):
     for _ in range(5):
-        with pytest.raises(AuthError, match="^wrong user name or password$"):
+        with pytest.raises(AuthError, match=r"^wrong user name or password$"):
             auth.login(USER, "wrong", HERE)
     for password in ("wrong", PASSWORD):
         with pytest.raises(TooManyAttempts, match="too many wrong logins; try again in") as raised:
@@ -295,7 +295,7 @@ def test_guessing_by_basic_or_of_names_is_slowed_as_well(auth):
 def test_right_logins_do_not_count(auth):
     for _ in range(20):
         auth.login(USER, PASSWORD, HERE)
-    with pytest.raises(AuthError, match="^wrong"):
+    with pytest.raises(AuthError, match=r"^wrong"):
         auth.login(USER, "wrong", HERE)
 
 
@@ -313,7 +313,7 @@ def test_basic_is_hashed_once(auth, hashed):
 def test_basic_ends_with_the_password(auth, tmp_path):
     auth.identify_password(USER, PASSWORD, HERE)
     Credentials(tmp_path / "auth.json").set_password(USER, "another password")
-    with pytest.raises(AuthError, match="^wrong"):
+    with pytest.raises(AuthError, match=r"^wrong"):
         auth.identify_password(USER, PASSWORD, HERE)
     assert auth.identify_password(USER, "another password", HERE)
 

@@ -1,5 +1,6 @@
 """Pictures to viewers over real sockets: whole, recent, and nobody waits for anybody."""
 
+import itertools
 import socket
 import threading
 import time
@@ -163,7 +164,7 @@ def test_the_rate_can_be_limited(broadcaster, watch, monkeypatch):
         seen.append(int(headers["X-Sequence"]))
         limited.file.read(int(headers["Content-Length"]) + len(BOUNDARY) + 6)
     assert len(seen) == pytest.approx(30, abs=2), seen
-    assert max(later - earlier for earlier, later in zip(seen, seen[1:], strict=False)) <= 4, "evenly"
+    assert max(later - earlier for earlier, later in itertools.pairwise(seen)) <= 4, "evenly"
 
 
 def _settled(broadcaster):

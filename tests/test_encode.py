@@ -47,7 +47,7 @@ def pad(lines, stride):
     return memory.tobytes()
 
 
-def raw_frame(pixel_format, full_range=True, extra=0, rgb=None, sequence=1, encoding=YcbcrEncoding.BT601):
+def raw_frame(pixel_format, full_range=True, extra=0, *, rgb=None, sequence=1, encoding=YcbcrEncoding.BT601):
     """The chart in a format, by the tables of the kernel's uapi documentation; ``extra``: what the stride adds."""
     rgb = chart() if rgb is None else rgb
     height, width, _ = rgb.shape

@@ -6,8 +6,6 @@ import time
 from email import message_from_bytes
 
 import pytest
-from kvmd_drivers.virtual import VirtualHid
-from kvmd_drivers.virtual.computer import shared
 from PIL import Image
 
 import kvmd
@@ -19,6 +17,8 @@ from kvmd.kvm import Kvm, Size
 from kvmd.registry import Registry
 from kvmd.slate import slate
 from kvmd.slot import State
+from kvmd_drivers.virtual import VirtualHid
+from kvmd_drivers.virtual.computer import shared
 from tests.kernel.waiting import eventually
 
 NOTHING = (0, ())
@@ -257,7 +257,7 @@ def test_a_lost_host_is_told_and_works_after(kvm, computer):
 def test_keys_are_refused_at_once_while_there_is_no_host(kvm, computer):
     computer.plug_host(False)
     eventually(lambda: not kvm.hid.is_online, "the loss")
-    with pytest.raises(HidOffline, match="^keyboard: no signal: no host: the virtual computer's USB cable"):
+    with pytest.raises(HidOffline, match=r"^keyboard: no signal: no host: the virtual computer's USB cable"):
         kvm.tap("me", ["KeyA"])
     kvm.leave("me")
 

@@ -33,6 +33,8 @@ class HostKeyboard:
         evdev: Any = importlib.import_module("evdev")
         self.codes: Any = evdev.ecodes
         self.device: Any = evdev.InputDevice(node)
+        # Else the guest's console gets the keys too, and Control+Alt+Delete ends it.
+        self.device.grab()
         self.gone = threading.Event()
         self._presses: list[Press] = []
         self._dropped = False

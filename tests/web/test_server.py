@@ -5,6 +5,7 @@ import json
 import logging
 import socket
 import threading
+import time
 
 import flask
 import pytest
@@ -105,7 +106,7 @@ def test_every_failure_has_the_envelope(wire, daemon, method, path, code):
         assert "GET" in answer[1]["allow"] or "POST" in answer[1]["allow"], "RFC 9110, section 15.5.6"
 
 
-def test_a_body_that_is_encoded_is_refused(wire, daemon):
+def test_a_body_that_is_encoded_is_refused(wire):
     wire.send(request("POST", "/keyboard", "Content-Encoding: gzip", "Content-Length: 2", body=b"{}"))
     assert "Content-Encoding" in check_failure(wire.answer(), 415)
 
@@ -118,6 +119,14 @@ def test_a_body_that_is_too_large_is_refused(wire, path, framing):
     answer = wire.answer()
     assert check_failure(answer, 413) == f"the body is larger than {MAX_BODY} bytes"
     assert answer[1]["connection"] == "close", "what is left of it is no request"
+
+
+def test_a_client_that_is_refused_can_send_to_the_end_and_read_why(wire):
+    wire.send(request("POST", "/", f"Content-Length: {len(LARGE)}"))
+    for start in range(0, len(LARGE), 20_000):
+        time.sleep(0.05)
+        wire.send(LARGE[start : start + 20_000])
+    check_failure(wire.answer(), 413)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
