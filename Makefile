@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 DEMO_PACKAGES := python3-venv libudev1
-LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs busybox-static e2fsprogs kmod
+LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs debian-archive-keyring uidmap git
 TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev chromium curl
 ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)
 TEST_PACKAGES += gcc-multilib
@@ -37,6 +37,7 @@ format: $(BIN)/.lint
 	$(BIN)/ruff format .
 
 bench: $(BIN)/.test
+	@tools/need ffmpeg
 	$(BIN)/python -m bench
 
 docs: $(BIN)/.demo

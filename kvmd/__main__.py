@@ -95,7 +95,6 @@ def serve(context: click.Context) -> None:
 
     path = _config_path(context)
     settings = config.load(path)
-    Credentials(Path(settings.auth.file)).make_first_password()
     source = str(path or config.DEFAULT_PATH)
     run(settings, _registry(), source, (f"set web.listen in {source}", f"set web.video_listen in {source}"))
 

@@ -130,11 +130,12 @@ class Broadcaster:
 
     def stop(self) -> None:
         """Close all connections and wait for the thread."""
-        self._stopping = True
         with self._changed:
+            self._stopping = True
             self._changed.notify_all()
-        os.eventfd_write(self._wake, 1)
+            os.eventfd_write(self._wake, 1)
         self._thread.join()
+        os.close(self._wake)
 
     def is_alive(self) -> bool:
         """Tell whether the thread runs."""
@@ -147,7 +148,7 @@ class Broadcaster:
         :param live: whether it shows the computer's screen, else it is a slate
         """
         with self._changed:
-            if live and not self.watched:
+            if self._stopping or (live and not self.watched):
                 return  # It was in work when the last viewer left, and would be old for the next.
             unchanged = self._frame is not None and self._frame.data is frame.data
             self._frame = frame
@@ -156,8 +157,8 @@ class Broadcaster:
             if unchanged:
                 return
             self._number += 1
-        self.sent.count()
-        os.eventfd_write(self._wake, 1)
+            self.sent.count()
+            os.eventfd_write(self._wake, 1)
 
     def clear(self) -> None:
         """Show nothing until the next picture comes."""
@@ -175,8 +176,11 @@ class Broadcaster:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         with self._changed:
+            if self._stopping:
+                sock.close()
+                return
             self._joining.append(_Viewer(sock, fps))
-        os.eventfd_write(self._wake, 1)
+            os.eventfd_write(self._wake, 1)
 
     def wait_fresh(self, timeout: float) -> Frame | None:
         """Wait for a picture of the screen that was taken after this call; None if there is none in time.
@@ -212,7 +216,6 @@ class Broadcaster:
             for viewer in [*self._viewers.values(), *self._joining]:
                 viewer.sock.close()
             self._epoll.close()
-            os.close(self._wake)
 
     def _turn(self) -> None:
         for fd, events in self._epoll.poll(self._patience()):

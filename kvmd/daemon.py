@@ -30,6 +30,7 @@ def run(
     :raises ConfigError: the settings cannot be used
     """
     kvm = Kvm(settings, registry, source)
+    kvm.auth.credentials.make_first_password()
     # Its put() may interrupt its get(); an Event's set() would wait for ever for the lock that wait() has just taken.
     ended: SimpleQueue[int] = SimpleQueue()
 

@@ -43,7 +43,7 @@ def auth(tmp_path):
 @pytest.fixture
 def clock(monkeypatch):
     clock = SimpleNamespace(now=time.monotonic())
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
+    monkeypatch.setattr("kvmd.auth.time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
     return clock
 
 

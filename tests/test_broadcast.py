@@ -345,6 +345,31 @@ def test_stop_closes_all(broadcaster, watch):
     assert not broadcaster.is_alive()
 
 
+def test_stop_meets_a_viewer_that_leaves(broadcaster, watch, monkeypatch):
+    """The thread may see that it is to stop before it is woken."""
+    watch()
+    really_write = broadcast.os.eventfd_write
+
+    def write(fd, value):
+        really_write(fd, value)
+        broadcaster._thread.join(0.3)
+        really_write(fd, value)
+
+    monkeypatch.setattr(broadcast.os, "eventfd_write", write)
+    broadcaster.stop()
+    assert not broadcaster.is_alive()
+
+
+def test_what_comes_after_the_stop_is_let_go(broadcaster):
+    broadcaster.stop()
+    broadcaster.publish(picture(1))
+    broadcaster.publish(picture(0), live=False)
+    viewer = Viewer(broadcaster)
+    assert viewer.file.read() == b""
+    viewer.close()
+    assert broadcaster.wait_fresh(3600) is None
+
+
 def test_it_does_not_spin_when_there_is_nothing_to_do(broadcaster, watch, monkeypatch):
     """A viewer that was shown all there is, and one that has to wait for its turn, cost nothing."""
     turns = []

@@ -127,15 +127,6 @@ def test_logging_out_releases_what_was_held(typist: Daemon, host_keyboard: Host)
         typist.token = key
 
 
-def test_a_silent_client_holds_nothing_for_good(typist: Daemon, host_keyboard: Host) -> None:
-    typist.start("[hid]\nhold_timeout = 1\n")
-    eventually(lambda: hid(typist)["state"] == "online", "HID to be online")
-    host = host_keyboard(KEYBOARD)
-    assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
-    host.wait_for((30, 1), (30, 0))
-    typist.start("")
-
-
 @pytest.mark.parametrize("loss", ["gadget", "controller"])
 def test_a_controller_that_goes_and_comes_back(
     typist: Daemon, controller: DummyHcd, host_keyboard: Host, loss: str
@@ -193,3 +184,11 @@ def test_the_daemon_is_not_root(typist: Daemon) -> None:
     uids = re.search(r"Uid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     assert uids
     assert int(uids[1]) != 0
+
+
+def test_a_silent_client_holds_nothing_for_good(typist: Daemon, host_keyboard: Host) -> None:
+    typist.start("[hid]\nhold_timeout = 1\n")
+    eventually(lambda: hid(typist)["state"] == "online", "HID to be online")
+    host = host_keyboard(KEYBOARD)
+    assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
+    host.wait_for((30, 1), (30, 0))

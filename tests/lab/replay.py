@@ -81,11 +81,23 @@ class Replay:
         self.lock.enter_context(locked(logs.with_suffix(".lock"), self._say, "another run of the kernel tests"))
         built = image.cached(self.config.rootpath, self._say)
         limits = Limits(_seconds("KVMD_LAB_TOTAL", Limits.total), _seconds("KVMD_LAB_SILENCE", Limits.silence))
-        self.machine = Machine(built, logs, limits)
-        self._say("booting")
-        self.machine.start(self.config.rootpath, self.nodeids, _arguments(self.config))
+        try:
+            self._boot(Machine(built, logs, limits))
+        except LabError as error:
+            # QEMU's emulation races with the kernel's patching of itself: now and then a boot ends in a panic.
+            self._say(f"the guest did not come up, so once more: {error}")
+            assert self.machine is not None
+            self.machine.stop(0)
+            self._boot(Machine(built, logs, limits))
         while self.collected is None:
             self._receive()
+
+    def _boot(self, machine: Machine) -> None:
+        """Start a guest, up to its first message."""
+        self.machine = machine
+        self._say("booting")
+        machine.start(self.config.rootpath, self.nodeids, _arguments(self.config))
+        self._receive()
 
     def _follow(self, item: pytest.Item) -> None:
         """Hand on the reports of one test."""
