@@ -170,15 +170,19 @@ def show_config(context: click.Context, as_json: bool) -> None:
     from kvmd.kvm import Kvm  # noqa: PLC0415  # as in serve
 
     settings = config.load(path)
-    Kvm(settings, _registry(), str(path or config.DEFAULT_PATH))
-    rows = [
-        (option.key, config.value_of(settings, option), config.source_of(path, option))
+    file = str(path or config.DEFAULT_PATH)
+    kvm = Kvm(settings, _registry(), file)
+    rows = {
+        option.key: (config.value_of(settings, option), config.source_of(path, option))
         for option in config.options_of(Settings)
-    ]
+    }
+    for role, (chosen, source) in kvm.roles.items():
+        if source != file:
+            rows |= {f"{role}.driver": (chosen.driver, source), f"{role}.options": (chosen.options, source)}
     if as_json:
-        _print_json({key: {"value": value, "source": source} for key, value, source in rows})
+        _print_json({key: {"value": value, "source": source} for key, (value, source) in rows.items()})
         return
-    for key, value, source in rows:
+    for key, (value, source) in rows.items():
         click.echo(f"{key} = {config.toml_value(value)}  # {source}")
 
 

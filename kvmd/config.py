@@ -69,6 +69,10 @@ class WebSettings(_Section, frozen=True, forbid_unknown_fields=True):
         default_factory=lambda: ["[::]:8008"]
     )
 
+    def __post_init__(self) -> None:
+        for address in (*self.listen, *self.video_listen):
+            parse_address(address)
+
 
 class AuthSettings(_Section, frozen=True, forbid_unknown_fields=True):
     """Who may do what."""
@@ -99,6 +103,18 @@ class Option(msgspec.Struct, frozen=True):
     type: str
     default: Any
     help: str
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """Split ``ADDRESS:PORT``.
+
+    :raises ValueError: it is none
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535 or (":" in host and not host.startswith("[")):
+        accepted = "ADDRESS:PORT, such as 127.0.0.1:80 or [::]:80"
+        raise ValueError(f'"{address}" is not an address; accepted: {accepted}')
+    return host.strip("[]"), int(port)
 
 
 def read_toml(path: Path, shape: type[T]) -> T:

@@ -119,8 +119,13 @@ class Kvm:
         self._encoder = Encoder(settings.capture.quality, self.broadcaster.publish)
         self._captured = Rate()
         self._size = Size(1280, 720)
-        capture = registry.choose_capture(*self._role(settings.capture, CAPTURE, source))
-        hid = registry.choose_hid(*self._role(settings.hid, HID, source))
+        self.roles = {
+            CAPTURE: self._role(settings.capture, CAPTURE, source),
+            HID: self._role(settings.hid, HID, source),
+        }
+        """What fills each role, and where that comes from."""
+        capture = registry.choose_capture(*self.roles[CAPTURE])
+        hid = registry.choose_hid(*self.roles[HID])
         self.capture: Slot[CaptureDriver] = Slot(CAPTURE, capture.make, self._look, self._capture_changed)
         self.hid: Slot[HidDriver] = Slot(HID, hid.make, self._type, self._hid_changed)
         self._monitor = Monitor(registry.subsystems(), self._plugged)

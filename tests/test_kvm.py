@@ -10,7 +10,8 @@ from PIL import Image
 
 import kvmd
 from kvmd import encode
-from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
+from kvmd.board import Facts
+from kvmd.config import AuthSettings, CaptureSettings, HidSettings, RoleSettings, Settings
 from kvmd.errors import ConfigError, HidOffline, RequestError
 from kvmd.keymap import KEYS
 from kvmd.kvm import Kvm, Size
@@ -380,3 +381,22 @@ def test_settings_that_cannot_be_used_are_told(settings, message):
         Kvm(settings, Registry(), "my.toml")
     assert str(raised.value).startswith("my.toml: ")
     assert message in str(raised.value)
+
+
+def test_a_board_fills_the_roles_that_the_settings_leave_open(tmp_path, monkeypatch):
+    board = """
+        name = "acme"
+        title = "Acme KVM"
+        known_by = { model = "Acme*" }
+        capture = { driver = "virtual", options = { frame_rate = 5.0 } }
+        hid = { driver = "virtual" }
+    """
+    (tmp_path / "boards.d").mkdir()
+    (tmp_path / "boards.d" / "acme.toml").write_text(board)
+    monkeypatch.setattr("kvmd.kvm.DEFAULT_PATH", tmp_path / "kvmd.toml")
+    monkeypatch.setattr("kvmd.kvm.read_facts", lambda: Facts(model="Acme KVM 2"))
+    settings = Settings(hid=HidSettings(options={"computer": "other"}, driver="virtual"))
+    kvm = Kvm(settings, Registry(), "my.toml")
+    assert kvm.roles["capture"] == (RoleSettings("virtual", {"frame_rate": 5.0}), "board acme")
+    assert kvm.roles["hid"] == (settings.hid, "my.toml")
+    assert kvm.status().board.title == "Acme KVM"

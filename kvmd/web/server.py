@@ -13,6 +13,7 @@ from cheroot import wsgi
 from cheroot.server import HTTPConnection, HTTPRequest
 from flask import Flask
 
+from kvmd.config import parse_address
 from kvmd.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Server:
 
     def __init__(self, app: Flask, addresses: list[str], way_out: str = "set web.listen") -> None:
         self._way_out = way_out
-        self._servers = [_server(app, address, way_out) for address in addresses]
+        self._servers = [_server(app, address) for address in addresses]
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -137,21 +138,8 @@ class Server:
             thread.join()
 
 
-def parse_address(address: str, way_out: str = "set web.listen") -> tuple[str, int]:
-    """Split ``ADDRESS:PORT``.
-
-    :param way_out: what to do where it is none, for the message
-    :raises ConfigError: it is none
-    """
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535 or (":" in host and not host.startswith("[")):
-        accepted = "ADDRESS:PORT, such as 127.0.0.1:80 or [::]:80"
-        raise ConfigError(f'"{address}" is not an address; accepted: {accepted}; {way_out}')
-    return host.strip("[]"), int(port)
-
-
-def _server(app: Flask, address: str, way_out: str) -> wsgi.Server:
-    host, port = parse_address(address, way_out)
+def _server(app: Flask, address: str) -> wsgi.Server:
+    host, port = parse_address(address)
     if host == "::" and not _has_ipv6():
         host = "0.0.0.0"  # noqa: S104  # the same wish, as this machine can fulfil it
     server = _Wsgi((host, port), app, numthreads=THREADS, request_queue_size=128, shutdown_timeout=2)

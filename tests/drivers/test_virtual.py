@@ -9,10 +9,6 @@ import flask
 import msgspec
 import numpy as np
 import pytest
-from kvmd_drivers import virtual
-from kvmd_drivers.virtual import VirtualCapture, VirtualHid, keys, screen
-from kvmd_drivers.virtual.computer import LINES, Computer, shared
-from kvmd_drivers.virtual.screen import Screen
 
 from kvmd import (
     AbsoluteMouseReport,
@@ -24,6 +20,10 @@ from kvmd import (
     RelativeMouseReport,
 )
 from kvmd.testing import CaptureConformance, HidConformance
+from kvmd_drivers import virtual
+from kvmd_drivers.virtual import VirtualCapture, VirtualHid, keys, screen
+from kvmd_drivers.virtual.computer import LINES, Computer, shared
+from kvmd_drivers.virtual.screen import Screen
 
 SHIFT = 0x02
 CTRL_ALT = 0x05

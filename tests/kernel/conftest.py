@@ -15,14 +15,16 @@ from .vivid import vivid
 # pytest looks for fixtures here
 __all__ = ["daemon", "dummy_hcd", "host_keyboard", "vivid"]
 
+FOLDER = Path(__file__).parent
 IN_GUEST = os.environ.get("KVMD_LAB") == "guest"
 REPLAY = pytest.StashKey[replay.Replay]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    """Instead of running a test here, replay what the guest reports about it."""
-    if IN_GUEST:
+    """Instead of running a test of this folder here, replay what the guest reports about it."""
+    # pytest asks every conftest about every test.
+    if IN_GUEST or not item.path.is_relative_to(FOLDER):
         return None
     reason = replay.unavailable()
     if reason:
@@ -49,5 +51,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def _kernel_tests(session: pytest.Session) -> list[str]:
     """The selected tests that lie beside this file."""
-    folder = Path(__file__).parent
-    return [item.nodeid for item in session.items if item.path.is_relative_to(folder)]
+    return [item.nodeid for item in session.items if item.path.is_relative_to(FOLDER)]

@@ -11,9 +11,10 @@ import flask
 import pytest
 
 from kvmd import registry as registry_module
+from kvmd.config import parse_address
 from kvmd.errors import ConfigError
 from kvmd.web import MAX_BODY
-from kvmd.web.server import Server, parse_address
+from kvmd.web.server import Server
 from tests.conftest import HOST, PASSWORD, USER
 
 LOGIN = json.dumps({"username": USER, "password": PASSWORD}).encode()
@@ -330,5 +331,5 @@ def test_addresses(address, wanted):
 
 @pytest.mark.parametrize("address", ["", "80", ":80", "127.0.0.1", "127.0.0.1:", "::1:80", "host:x", "h:65536", "h:-1"])
 def test_what_is_no_address_is_told(address):
-    with pytest.raises(ConfigError, match="is not an address; accepted: ADDRESS:PORT"):
+    with pytest.raises(ValueError, match="is not an address; accepted: ADDRESS:PORT"):
         parse_address(address)
