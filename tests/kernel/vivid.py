@@ -30,8 +30,10 @@ class Vivid:
         return self.node
 
     def unload(self) -> None:
-        """Remove the module; whoever has a node open keeps it, so this waits."""
+        """Pull the card and remove the module; whoever has a node open keeps it for a moment, so this waits."""
         if DRIVER.exists():
+            if (DRIVER / CARD).exists():
+                self.unbind()
             eventually(self._removed, "vivid to be unused")
 
     def unbind(self) -> None:
