@@ -1,6 +1,6 @@
 """Who is asking: sessions, API keys, passwords, and slowing down those who guess.
 
-Tokens are random and long, and live in memory: a restart ends every session.
+Tokens are random and long, and live in memory: a restart ends every session, and so does a new password.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import limits
 
@@ -21,6 +22,14 @@ from kvmd.errors import AuthError, TooManyAttempts
 logger = logging.getLogger(__name__)
 
 WRONG_LOGINS = limits.RateLimitItemPerMinute(5)
+
+
+class _Session(NamedTuple):
+    """Who logged in, with which password (its hash), and until when, in seconds of ``time.monotonic()``."""
+
+    user: str
+    password: str | None
+    end: float
 
 
 class Auth:
@@ -34,8 +43,8 @@ class Auth:
         self.credentials = Credentials(Path(settings.file))
         self._lifetime = settings.token_lifetime
         self._verify_password = verify_password
-        self._sessions: dict[str, float] = {}
-        self._proven: dict[str, tuple[int, int] | None] = {}
+        self._sessions: dict[str, _Session] = {}
+        self._proven: dict[str, str] = {}
         self._pepper = secrets.token_hex()
         self._limiter = limits.strategies.MovingWindowRateLimiter(limits.storage.MemoryStorage())
         self._lock = threading.Lock()
@@ -49,10 +58,10 @@ class Auth:
         """
         self._check(user, password, address)
         token = secrets.token_hex(16)
-        now = time.monotonic()
+        session = _Session(user, self.credentials.hash_of(user), time.monotonic() + self._lifetime)
         with self._lock:
-            self._sessions = {client: end for client, end in self._sessions.items() if end > now}
-            self._sessions[_client(token)] = now + self._lifetime
+            self._sessions = {client: known for client, known in self._sessions.items() if self._holds(known)}
+            self._sessions[_client(token)] = session
         return token
 
     def logout(self, token: str) -> None:
@@ -73,29 +82,42 @@ class Auth:
         :raises AuthError: wrong
         """
         proof = digest(f"{self._pepper}\0{user}\0{password}")
-        stamp = self.credentials.stamp
-        if self._proven.get(proof, ()) != stamp:
+        stored = self.credentials.hash_of(user)
+        # Also before a look at what is known, or guessing at that would not be slowed.
+        self._refuse_guessers(address)
+        # What a plug-in judges is not in the file, and it may judge otherwise the next time.
+        if stored is None or self._proven.get(proof) != stored:
             self._check(user, password, address)
-            self._proven[proof] = stamp
+            if stored is not None:
+                self._proven[proof] = stored
         return f"basic:{user}@{address}"
 
     def alive(self, client: str) -> bool:
         """Tell whether a client may still be there: only sessions end by themselves."""
         if not client.startswith("session:"):
             return True
-        return self._sessions.get(client, 0) > time.monotonic()
+        session = self._sessions.get(client)
+        return session is not None and self._holds(session)
+
+    def _holds(self, session: _Session) -> bool:
+        """Tell whether a session has not ended, be it by its time or by a new password."""
+        return session.end > time.monotonic() and self.credentials.hash_of(session.user) == session.password
 
     def _check(self, user: str, password: str, address: str) -> None:
         # One at a time: a hash takes 64 MiB, and guesses in parallel must be counted like others.
         with self._lock:
-            if not self._limiter.test(WRONG_LOGINS, address):
-                wait = max(1.0, self._limiter.get_window_stats(WRONG_LOGINS, address).reset_time - time.time())
-                raise TooManyAttempts(f"too many wrong logins; try again in {wait:.0f} s", wait)
+            self._refuse_guessers(address)
             verdict = self._verify_password(user, password)
             if not (self.credentials.verify(user, password) if verdict is None else verdict):
                 self._limiter.hit(WRONG_LOGINS, address)
                 logger.warning("wrong login for %r from %s", user, address)
                 raise AuthError("wrong user name or password")
+
+    def _refuse_guessers(self, address: str) -> None:
+        """Look at nothing that an address sends which was wrong too often."""
+        if not self._limiter.test(WRONG_LOGINS, address):
+            wait = max(1.0, self._limiter.get_window_stats(WRONG_LOGINS, address).reset_time - time.time())
+            raise TooManyAttempts(f"too many wrong logins; try again in {wait:.0f} s", wait)
 
 
 def _client(token: str) -> str:

@@ -89,12 +89,16 @@ class Credentials:
 
     def verify(self, user: str, password: str) -> bool:
         """Tell whether the password is the user's; takes the same time for a user who is not there."""
-        stored = self.read().users.get(user)
+        stored = self.hash_of(user)
         try:
             self._hasher.verify(stored or self._decoy, password)
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
         return stored is not None
+
+    def hash_of(self, user: str) -> str | None:
+        """Return the hash of a user's password, which changes with it; None if the user is not in the file."""
+        return self.read().users.get(user)
 
     def add_key(self, name: str) -> str:
         """Make an API key and return it; it cannot be read again.

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from kvmd.errors import RequestError
+from kvmd.errors import HidOffline, RequestError
 from kvmd.hid import MAX_KEYS, KeyboardReport
 from kvmd.keymap import Key, find_key
 
@@ -35,6 +35,7 @@ class Keyboard:
         self._held: dict[str, list[Key]] = {}
         self._heard: dict[str, float] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def tap(self, client: str, codes: Iterable[str]) -> None:
         """Press the keys together, then release them; return when the hardware took both reports.
@@ -110,8 +111,18 @@ class Keyboard:
             self._heard.clear()
             self._send(KeyboardReport())
 
+    def close(self) -> None:
+        """Let go of everything, and refuse whatever comes later.
+
+        :raises DriverError: the report was not taken
+        """
+        self._closed = True
+        self.reset()
+
     def _change(self, client: str, keys: list[Key]) -> None:
         """Make these the client's keys. A press that is not taken is undone; a release stays done."""
+        if self._closed:
+            raise HidOffline("keyboard: the daemon is stopping")
         before = self._held.get(client, [])
         self._set(client, keys)
         try:

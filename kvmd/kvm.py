@@ -146,9 +146,8 @@ class Kvm:
     def stop(self) -> None:
         """Release every key, close the devices and end all connections."""
         self._monitor.stop()
-        if self.hid.is_online:
-            with contextlib.suppress(DriverError, Unsupported):
-                self.keyboard.reset()
+        with contextlib.suppress(DriverError, Unsupported):
+            self.keyboard.close()
         self.hid.stop()
         self.capture.stop()
         self._encoder.close()
@@ -217,11 +216,14 @@ class Kvm:
                 self._encoder.forget()
             if self.capture.stopping.is_set():
                 return
+        if not self.capture.stopping.is_set():
+            raise DriverError(f"the driver {driver.name} gave no more frames and did not say why")
 
     def _type(self, driver: HidDriver) -> None:
         """Work with an open HID driver: nothing is held when it comes, and nobody holds anything for too long."""
         while not self.hid.stopping.is_set():
-            driver.watch(0 if self.hid.status.state is State.STARTING else WATCH)
+            # One that was just opened need not be waited for; one whose host is gone waits for it in there.
+            driver.watch(WATCH if self.hid.status.state in (State.ONLINE, State.NO_SIGNAL) else 0)
             if not self.hid.is_online:
                 if Capability.KEYBOARD in driver.capabilities:
                     self.keyboard.reset()

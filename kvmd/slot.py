@@ -134,7 +134,9 @@ class Slot(Generic[D]):
         driver = self._make()
         self.driver = driver
         try:
-            self._set(State.STARTING, f"{driver.name} is being opened")
+            # What was wrong is told until it works: an attempt alone is no news.
+            if self.status.state not in (State.LOST, State.RETRYING):
+                self._set(State.STARTING, f"{driver.name} is being opened")
             driver.open()
             while not self.stopping.is_set():
                 self._work(driver)

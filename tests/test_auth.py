@@ -328,3 +328,24 @@ def test_a_plug_in_judges_before_the_file(tmp_path, verdict):
         auth.credentials.set_password("theirs", PASSWORD)
         with pytest.raises(AuthError):
             auth.login("theirs", PASSWORD, HERE)
+
+
+def test_a_new_password_ends_sessions_and_api_keys_stay(tmp_path):
+    auth = new_auth(tmp_path)
+    token = auth.login(USER, PASSWORD, "10.0.0.1")
+    key = auth.credentials.add_key("script")
+    assert auth.identify_token(token), "another entry in the file ends nothing"
+    auth.credentials.set_password(USER, "a new password")
+    assert auth.identify_token(token) is None
+    assert auth.identify_token(key) == "key:script"
+
+
+def test_a_known_basic_password_cannot_be_guessed_without_limit(tmp_path):
+    auth = new_auth(tmp_path)
+    auth.identify_password(USER, PASSWORD, "10.0.0.1")
+    for _ in range(5):
+        with pytest.raises(AuthError):
+            auth.identify_password(USER, "wrong", "10.0.0.2")
+    with pytest.raises(TooManyAttempts):
+        auth.identify_password(USER, PASSWORD, "10.0.0.2")
+    auth.identify_password(USER, PASSWORD, "10.0.0.1")

@@ -302,3 +302,12 @@ def _operate(keys, call, client, codes):
         keys.tap(client, [*codes, "Nonsense"])
     else:
         getattr(keys, call)(client, codes)
+
+
+def test_a_closed_keyboard_releases_all_and_refuses_the_rest(host, keys):
+    keys.press("one", ["KeyA"])
+    keys.close()
+    for call in (keys.press, keys.tap):
+        with pytest.raises(HidOffline, match="the daemon is stopping"):
+            call("two", ["KeyB"])
+    assert host.reports == [KeyboardReport(0, (A,)), NOTHING]

@@ -18,7 +18,7 @@ from kvmd.kvm import Kvm, Size
 from kvmd.registry import Registry
 from kvmd.slate import slate
 from kvmd.slot import State
-from kvmd_drivers.virtual import VirtualHid
+from kvmd_drivers.virtual import VirtualCapture, VirtualHid
 from kvmd_drivers.virtual.computer import shared
 from tests.kernel.waiting import eventually
 
@@ -400,3 +400,14 @@ def test_a_board_fills_the_roles_that_the_settings_leave_open(tmp_path, monkeypa
     assert kvm.roles["capture"] == (RoleSettings("virtual", {"frame_rate": 5.0}), "board acme")
     assert kvm.roles["hid"] == (settings.hid, "my.toml")
     assert kvm.status().board.title == "Acme KVM"
+
+
+def test_a_driver_whose_frames_end_is_tried_again_and_not_in_a_circle(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(VirtualCapture, "frames", lambda _: iter(calls.append(1) or ()))
+    kvm = new_kvm(tmp_path)
+    kvm.start()
+    eventually(lambda: kvm.capture.status.state is State.RETRYING, "retrying")
+    assert "gave no more frames" in kvm.capture.status.reason
+    assert len(calls) < 10
+    kvm.stop()

@@ -182,7 +182,7 @@ def test_lost_stays_lost_while_nothing_is_plugged_in(started):
     started.now(at_run=None, at_make=None)
     started.slot.wake()
     started.reach(State.ONLINE)
-    assert started.states[-3:] == [State.LOST, State.STARTING, State.ONLINE]
+    assert started.states[-2:] == [State.LOST, State.ONLINE]
 
 
 @pytest.mark.parametrize("error", [NoSignal("the source sends nothing"), HidOffline("the host sleeps")])
@@ -308,3 +308,15 @@ def test_it_stops_from_any_state(role, monkeypatch, script):
     role.slot.stop()
     assert not role.slot.is_alive()
     assert role.slot.driver is None
+
+
+def test_retrying_is_told_once_until_it_works(started):
+    started.now(at_open=DriverError("/dev/video0 is in use"), at_run=DriverError("it stopped"))
+    retrying = started.reach(State.RETRYING)
+    opened = len(started.drivers)
+    eventually(lambda: len(started.drivers) >= opened + 2, "two more attempts")
+    assert started.slot.status.since == retrying.since
+    assert State.STARTING not in started.states[started.states.index(State.RETRYING) :]
+    started.now(at_open=None, at_run=None)
+    started.slot.wake()
+    started.reach(State.ONLINE)

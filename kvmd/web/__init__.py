@@ -96,6 +96,8 @@ def _refused(error: KvmdError) -> Response:
     response = failure(code, str(error))
     if isinstance(error, TooManyAttempts):
         response.headers["Retry-After"] = str(round(error.retry_after))
+    elif code == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
     return response
 
 

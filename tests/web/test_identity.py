@@ -84,6 +84,7 @@ def test_no_rule_is_forgotten(daemon):
 def test_nonsense_is_not_let_in_and_breaks_nothing(daemon, headers):
     answer = no_token(daemon, **headers)
     assert (answer.code, answer.json["status"]) == (401, 0)
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_a_cookie_from_another_site_is_refused(daemon):
