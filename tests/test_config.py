@@ -3,7 +3,9 @@
 import datetime
 import enum
 import math
+import re
 import tomllib
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -299,3 +301,12 @@ class TestTomlValue:
 
     def test_none(self):
         assert toml_value(None) == "not set"
+
+
+def test_the_file_that_is_installed_shows_the_defaults(tmp_path):
+    shipped = Path(__file__).parents[1] / "etc" / "kvmd.toml"
+    path = tmp_path / "kvmd.toml"
+    path.write_text(re.sub(r"(?m)^# (\w+ = )", r"\1", shipped.read_text()))
+    assert load(shipped) == load(path) == Settings()
+    given = {f"{name}.{key}" for name, section in tomllib.loads(path.read_text()).items() for key in section}
+    assert given == {option.key for option in options_of(Settings)}
