@@ -10,10 +10,11 @@ from tests.lab import replay
 from .daemon import daemon
 from .dummy_hcd import dummy_hcd
 from .host_keyboard import host_keyboard
+from .units import units_masked
 from .vivid import vivid
 
 # pytest looks for fixtures here
-__all__ = ["daemon", "dummy_hcd", "host_keyboard", "vivid"]
+__all__ = ["daemon", "dummy_hcd", "host_keyboard", "units_masked", "vivid"]
 
 FOLDER = Path(__file__).parent
 IN_GUEST = os.environ.get("KVMD_LAB") == "guest"

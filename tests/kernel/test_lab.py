@@ -22,6 +22,8 @@ KEY_A_DOWN = bytes([0, 0, 4, 0, 0, 0, 0, 0])
 NO_KEYS = bytes(8)
 CAPS_LOCK = 2
 
+pytestmark = pytest.mark.usefixtures("units_masked")
+
 
 @pytest.fixture
 def gadget(dummy_hcd: DummyHcd) -> Iterator[Path]:

@@ -53,18 +53,12 @@ UNIT_PATIENCE = 120  # an emulated machine takes long to start Python
 
 Keyboard = Callable[[str], HostKeyboard]
 
+pytestmark = pytest.mark.usefixtures("units_masked")
+
 
 def kvmd(*arguments: str) -> Result:
     """Run ``kvmd gadget …``."""
     return CliRunner().invoke(gadget_commands, arguments, catch_exceptions=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    """Keep the installed units from making gadgets and from using ours."""
-    run("systemctl", "mask", "--runtime", "--now", "kvmd.service", "kvmd-gadget.service")
-    yield
-    run("systemctl", "unmask", "--runtime", "kvmd.service", "kvmd-gadget.service")
 
 
 @pytest.fixture

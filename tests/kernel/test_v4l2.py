@@ -16,7 +16,7 @@ from kvmd.testing import CaptureConformance
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options
 
 from .vivid import Vivid
-from .waiting import eventually, run
+from .waiting import eventually
 
 WEBCAM = {"num_inputs": 1, "input_types": 0}
 HDMI = {"num_inputs": 1, "input_types": 3}
@@ -29,13 +29,7 @@ BARS = ("white", "yellow", "cyan", "green", "magenta", "red", "blue", "black")
 
 Capture = Callable[..., V4l2Capture]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _without_the_daemon() -> Iterator[None]:
-    """Keep udev from starting kvmd, which would take the card."""
-    run("systemctl", "mask", "--runtime", "--now", "kvmd.service")
-    yield
-    run("systemctl", "unmask", "--runtime", "kvmd.service")
+pytestmark = pytest.mark.usefixtures("units_masked")
 
 
 @pytest.fixture
