@@ -41,4 +41,4 @@ def body(shape: type[T]) -> T:
 
 
 def _answer(code: int, envelope: _Envelope) -> Response:
-    return Response(msgspec.json.encode(envelope) + b"\n", code, content_type="application/json")
+    return Response(msgspec.json.encode(envelope), code, content_type="application/json")
