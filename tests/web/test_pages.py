@@ -6,12 +6,11 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from playwright import sync_api as playwright
 
 from kvmd.keymap import KEYS
 from tests.conftest import HOST, PASSWORD
 from tests.kernel.waiting import eventually
-
-playwright = pytest.importorskip("playwright.sync_api")
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
