@@ -26,15 +26,17 @@ class HostKeyboard:
     """Reads a keyboard's events as they come, since the kernel keeps only the last few (64 and up).
 
     :param node: its /dev/input/event*
+    :param grab: keep the keys from the guest's own console, which Control+Alt+Delete would reboot; then nobody answers
+        lock keys
     """
 
-    def __init__(self, node: Path) -> None:
+    def __init__(self, node: Path, grab: bool) -> None:
         # Debian's package: the guest has it, the host need not
         evdev: Any = importlib.import_module("evdev")
         self.codes: Any = evdev.ecodes
         self.device: Any = evdev.InputDevice(node)
-        # Else the guest's console gets the keys too, and Control+Alt+Delete ends it.
-        self.device.grab()
+        if grab:
+            self.device.grab()
         self.gone = threading.Event()
         self._presses: list[Press] = []
         self._dropped = False
@@ -113,13 +115,13 @@ class HostKeyboard:
 
 
 @pytest.fixture
-def host_keyboard() -> Iterator[Callable[[str], HostKeyboard]]:
+def host_keyboard() -> Iterator[Callable[..., HostKeyboard]]:
     """A function that waits for the keyboard whose name contains the given text; closed in the end."""
     keyboards: list[HostKeyboard] = []
 
-    def find(name: str) -> HostKeyboard:
+    def find(name: str, grab: bool = False) -> HostKeyboard:
         node = eventually(lambda: _find(name), f'a keyboard called "{name}"')
-        keyboards.append(HostKeyboard(node))
+        keyboards.append(HostKeyboard(node, grab))
         return keyboards[-1]
 
     yield find

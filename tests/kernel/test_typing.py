@@ -21,7 +21,7 @@ GADGET = Path("/sys/kernel/config/usb_gadget/kvmd")
 KEYBOARD = "kvmd"
 """A part of the name under which the host knows our keyboard."""
 
-Host = Callable[[str], HostKeyboard]
+Host = Callable[..., HostKeyboard]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def events(*names: str) -> list[tuple[int, int]]:
 
 def test_each_name_of_the_document_arrives_as_one_press_and_one_release(typist: Daemon, host_keyboard: Host) -> None:
     assert len(NAMES) == 95
-    host = host_keyboard(KEYBOARD)
+    host = host_keyboard(KEYBOARD, grab=True)
     for name in NAMES:
         host.clear()
         tap(typist, name)
@@ -75,7 +75,7 @@ def test_each_name_of_the_document_arrives_as_one_press_and_one_release(typist: 
 
 
 def test_a_chord_is_pressed_together_and_released(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD)
+    host = host_keyboard(KEYBOARD, grab=True)
     tap(typist, "ControlLeft", "AltLeft", "Delete")
     eventually(lambda: len(host.presses()) == 6, "six key events")
     chord = {find_key(name).evdev for name in ("ControlLeft", "AltLeft", "Delete")}
@@ -84,7 +84,7 @@ def test_a_chord_is_pressed_together_and_released(typist: Daemon, host_keyboard:
 
 
 def test_a_thousand_random_keys_arrive_complete_and_in_order(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD)
+    host = host_keyboard(KEYBOARD, grab=True)
     seed = random.randrange(1 << 32)
     names = random.Random(seed).choices(NAMES, k=1000)
     for name in names:
@@ -96,7 +96,7 @@ def test_a_thousand_random_keys_arrive_complete_and_in_order(typist: Daemon, hos
 
 
 def test_the_hosts_lamps_are_in_the_status(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD)
+    host = host_keyboard(KEYBOARD, grab=True)
     assert hid(typist)["leds"] == {"num": False, "caps": False, "scroll": False}
     host.set_led(host.codes.LED_CAPSL, True)
     eventually(lambda: hid(typist)["leds"]["caps"], "Caps Lock in the status")
@@ -105,7 +105,7 @@ def test_the_hosts_lamps_are_in_the_status(typist: Daemon, host_keyboard: Host) 
 
 
 def test_a_key_that_is_held_stays_down_until_it_is_released(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD)
+    host = host_keyboard(KEYBOARD, grab=True)
     assert typist.request("POST", "/api/keyboard", {"press": ["ShiftLeft", "KeyA"]}).code == 200
     eventually(lambda: host.held() == {42, 30}, "Shift and A down")
     assert typist.request("POST", "/api/keyboard", {"release": ["KeyA"]}).code == 200
@@ -115,7 +115,7 @@ def test_a_key_that_is_held_stays_down_until_it_is_released(typist: Daemon, host
 
 
 def test_logging_out_releases_what_was_held(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD)
+    host = host_keyboard(KEYBOARD, grab=True)
     key = typist.token
     typist.login()
     try:
@@ -131,7 +131,7 @@ def test_logging_out_releases_what_was_held(typist: Daemon, host_keyboard: Host)
 def test_a_controller_that_goes_and_comes_back(
     typist: Daemon, controller: DummyHcd, host_keyboard: Host, loss: str
 ) -> None:
-    host = host_keyboard(KEYBOARD)
+    host = host_keyboard(KEYBOARD, grab=True)
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
     eventually(lambda: host.held() == {30}, "A down")
     udc = controller.udc
@@ -148,7 +148,7 @@ def test_a_controller_that_goes_and_comes_back(
     else:
         controller.restore()
     eventually(lambda: hid(typist)["state"] == "online", f"HID to be online again: {hid(typist)}", timeout=30)
-    again = host_keyboard(KEYBOARD)
+    again = host_keyboard(KEYBOARD, grab=True)
     assert not again.held()
     tap(typist, "KeyB")
     again.wait_for((48, 1), (48, 0))
@@ -161,7 +161,7 @@ def _refusal(daemon: Daemon) -> dict[str, Any] | None:
 
 
 def test_a_killed_daemon_leaves_no_key_down(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD)
+    host = host_keyboard(KEYBOARD, grab=True)
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA", "ControlLeft"]}).code == 200
     eventually(lambda: host.held() == {30, 29}, "Control and A down")
     typist.kill()
@@ -170,7 +170,7 @@ def test_a_killed_daemon_leaves_no_key_down(typist: Daemon, host_keyboard: Host)
 
 
 def test_a_stopped_daemon_leaves_no_key_down(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD)
+    host = host_keyboard(KEYBOARD, grab=True)
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
     eventually(lambda: host.held() == {30}, "A down")
     typist.stop()
@@ -189,6 +189,6 @@ def test_the_daemon_is_not_root(typist: Daemon) -> None:
 def test_a_silent_client_holds_nothing_for_good(typist: Daemon, host_keyboard: Host) -> None:
     typist.start("[hid]\nhold_timeout = 1\n")
     eventually(lambda: hid(typist)["state"] == "online", "HID to be online")
-    host = host_keyboard(KEYBOARD)
+    host = host_keyboard(KEYBOARD, grab=True)
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
     host.wait_for((30, 1), (30, 0))
