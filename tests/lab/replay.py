@@ -67,7 +67,6 @@ class Replay:
             if not interrupted and not self.broken:
                 self._guarded(self._wait_for_bye)
             self.machine.stop(GRACE if self.said_bye else 0)
-            self.total = time.monotonic() - self.machine.started
 
     def summary(self) -> str:
         """One line for the end of the session; empty if no guest was booted."""
@@ -138,6 +137,8 @@ class Replay:
         elif message["kind"] == "start":
             self.ran += 1
             self.boot = self.boot or time.monotonic() - self.machine.started
+        elif message["kind"] == "end":
+            self.total = time.monotonic() - self.machine.started
         elif message["kind"] == "bye":
             self.said_bye = True
         return message
