@@ -85,10 +85,10 @@ class Auth:
         stored = self.credentials.hash_of(user)
         # Also before a look at what is known, or guessing at that would not be slowed.
         self._refuse_guessers(address)
-        # What a plug-in judges is not in the file, and it may judge otherwise the next time.
         if stored is None or self._proven.get(proof) != stored:
-            self._check(user, password, address)
-            if stored is not None:
+            by_file = self._check(user, password, address)
+            # A plug-in may judge otherwise the next time, so it is asked each time.
+            if by_file and stored is not None:
                 self._proven[proof] = stored
         return f"basic:{user}@{address}"
 
@@ -103,7 +103,11 @@ class Auth:
         """Tell whether a session has not ended, be it by its time or by a new password."""
         return session.end > time.monotonic() and self.credentials.hash_of(session.user) == session.password
 
-    def _check(self, user: str, password: str, address: str) -> None:
+    def _check(self, user: str, password: str, address: str) -> bool:
+        """Check a password; tell whether our own file was asked, and no plug-in knew.
+
+        :raises AuthError: wrong
+        """
         # One at a time: a hash takes 64 MiB, and guesses in parallel must be counted like others.
         with self._lock:
             self._refuse_guessers(address)
@@ -112,6 +116,7 @@ class Auth:
                 self._limiter.hit(WRONG_LOGINS, address)
                 logger.warning("wrong login for %r from %s", user, address)
                 raise AuthError("wrong user name or password")
+            return verdict is None
 
     def _refuse_guessers(self, address: str) -> None:
         """Look at nothing that an address sends which was wrong too often."""

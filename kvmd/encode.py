@@ -70,11 +70,13 @@ def _planes(frame: Frame) -> list[Plane]:
         packed = np.frombuffer(frame.data, np.uint8, stride * height).reshape(height, stride)[:, : width * 2]
         y = 0 if frame.format is PixelFormat.YUYV else 1
         return [np.ascontiguousarray(part) for part in (packed[:, y::2], packed[:, 1 - y :: 4], packed[:, 3 - y :: 4])]
-    chroma = np.frombuffer(frame.data, np.uint8, stride * (height // 2), offset=stride * height)
+    lines, columns = (height + 1) // 2, (width + 1) // 2
     if frame.format is PixelFormat.NV12:
-        pairs = chroma.reshape(height // 2, stride)[:, :width]
+        chroma = np.frombuffer(frame.data, np.uint8, stride * lines, offset=stride * height)
+        pairs = chroma.reshape(lines, stride)[:, : columns * 2]
         return [_matrix(frame, width), np.ascontiguousarray(pairs[:, 0::2]), np.ascontiguousarray(pairs[:, 1::2])]
-    u, v = chroma.reshape(2, height // 2, stride // 2)[:, :, : width // 2]
+    chroma = np.frombuffer(frame.data, np.uint8, 2 * lines * (stride // 2), offset=stride * height)
+    u, v = chroma.reshape(2, lines, stride // 2)[:, :, :columns]
     return [_matrix(frame, width), np.ascontiguousarray(u), np.ascontiguousarray(v)]
 
 
@@ -113,11 +115,12 @@ def _to_bt601(luma: Plane, u: Plane, v: Plane) -> tuple[Plane, Plane, Plane]:
     """Change full-range planes from BT.709 to BT.601, which is all that JPEG knows."""
     cb, cr = (plane.astype(np.int16) - 128 for plane in (u, v))
     offset, new_u, new_v = ((cb * a + cr * b + 64) >> 7 for a, b in _bt709_to_bt601())
-    rows, columns = (full // part for full, part in zip(luma.shape, u.shape, strict=True))
+    rows, columns = (-(-full // part) for full, part in zip(luma.shape, u.shape, strict=True))
     new_luma = luma.astype(np.int16)
     # Each chroma sample is for several of luma; slices are faster than np.repeat or a fourth dimension.
     for row, column in itertools.product(range(rows), range(columns)):
-        new_luma[row::rows, column::columns] += offset
+        part = new_luma[row::rows, column::columns]
+        part += offset[: part.shape[0], : part.shape[1]]  # of an odd size the last sample is for one line alone
     return _bytes(new_luma), _bytes(new_u + 128), _bytes(new_v + 128)
 
 

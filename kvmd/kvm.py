@@ -52,7 +52,8 @@ class CaptureReport(msgspec.Struct, frozen=True):
 
     :param captured_fps: pictures a second that the device gives
     :param sent_fps: pictures a second that go out to viewers
-    :param dropped: damaged pictures since the daemon started
+    :param dropped: damaged pictures: those that kvmd found since it started, and those that the driver did since it was
+        opened
     :param unchanged: pictures that did not have to be encoded again
     """
 

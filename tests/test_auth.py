@@ -349,3 +349,11 @@ def test_a_known_basic_password_cannot_be_guessed_without_limit(tmp_path):
     with pytest.raises(TooManyAttempts):
         auth.identify_password(USER, PASSWORD, "10.0.0.2")
     auth.identify_password(USER, PASSWORD, "10.0.0.1")
+
+
+def test_a_plug_in_is_asked_about_basic_each_time(tmp_path):
+    verdicts = [True, False]
+    auth = new_auth(tmp_path, lambda *_: verdicts.pop(0))
+    auth.identify_password(USER, "a password of the plug-in", "10.0.0.1")
+    with pytest.raises(AuthError):
+        auth.identify_password(USER, "a password of the plug-in", "10.0.0.1")

@@ -120,6 +120,18 @@ def test_colours_are_right(pixel_format, encoding, full_range, extra):
                 assert seen == pytest.approx(wanted, abs=8), (row, column, place)
 
 
+@pytest.mark.parametrize("encoding", YcbcrEncoding)
+@pytest.mark.parametrize("pixel_format", [PixelFormat.NV12, PixelFormat.YU12, PixelFormat.YUYV, PixelFormat.RGB24])
+def test_an_odd_height_has_its_last_line(pixel_format, encoding):
+    width, height = 64, 33
+    stride = width * {PixelFormat.YUYV: 2, PixelFormat.RGB24: 3}.get(pixel_format, 1)
+    data = bytes([128]) * pixel_format.picture_bytes(stride, height)
+    frame = Frame(data, pixel_format, width, height, stride, 0.0, 1, encoding=encoding)
+    picture = Image.open(io.BytesIO(to_jpeg(frame, 95))).convert("RGB")
+    assert picture.size == (width, height)
+    assert picture.getpixel((63, 32)) == pytest.approx((128, 128, 128), abs=3)
+
+
 def test_a_jpeg_of_the_device_passes_untouched(encoder, delivered, encoded):
     frame = jpeg()
     encoder.feed(frame)

@@ -62,7 +62,7 @@ _STATE_CHANGED = select.POLLPRI | select.POLLERR  # how sysfs tells that an attr
 _HUNG_UP = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
-class Options(DriverOptions, frozen=True, forbid_unknown_fields=True):
+class UsbGadgetOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
     """Options of the driver."""
 
     udc: Annotated[
@@ -157,11 +157,10 @@ class UsbGadget(HidDriver):
     """Types through a USB gadget."""
 
     name = "usb_gadget"
-    Options = Options
+    Options = UsbGadgetOptions
     matches = (Match("udc", score=50), Match("hidg", score=0))
 
-    def __init__(self, options: DriverOptions, device: Device | None) -> None:
-        assert isinstance(options, Options)  # noqa: S101  # the core has converted them
+    def __init__(self, options: UsbGadgetOptions, device: Device | None) -> None:
         self._options = options
         self._udc = options.udc or (device.name if device else None)
         self._nodes: dict[Capability, _Node] = {}
@@ -376,7 +375,7 @@ def _trouble(state: str, wakes: bool) -> str | None:
     return f"{_WORDS.get(state, 'the host takes no reports')} (controller state: {state})"
 
 
-def _find(options: Options, udc: str | None) -> tuple[str, Mapping[str, str]]:
+def _find(options: UsbGadgetOptions, udc: str | None) -> tuple[str, Mapping[str, str]]:
     """Find our gadget on the controller that was asked for, or on any; return the controller and the nodes."""
     found = gadget.find(options.gadget)
     if found is None or found.udc is None or options.udc not in (None, found.udc):

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from kvmd import AbsoluteMouseReport, Device, DriverError, KeyboardReport, RelativeMouseReport, Report
-from kvmd_drivers.usb_gadget import Options, _trouble, gadget
+from kvmd_drivers.usb_gadget import UsbGadgetOptions, _trouble, gadget
 from kvmd_drivers.usb_gadget.commands import gadget_commands, machine_serial
 from kvmd_drivers.usb_gadget.descriptors import FUNCTIONS, Function, encode
 
@@ -267,9 +267,9 @@ def test_no_controller(paths: gadget.Paths) -> None:
 
 def test_options_select_the_controller() -> None:
     udc = Device("udc", "fe980000.usb")
-    assert Options().selects(udc)
-    assert Options(udc="fe980000.usb").selects(udc)
-    assert not Options(udc="ff000000.usb").selects(udc)
+    assert UsbGadgetOptions().selects(udc)
+    assert UsbGadgetOptions(udc="fe980000.usb").selects(udc)
+    assert not UsbGadgetOptions(udc="ff000000.usb").selects(udc)
 
 
 def test_serial_number_is_the_machine_s_and_does_not_tell_its_id(tmp_path: Path) -> None:

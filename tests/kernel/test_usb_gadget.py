@@ -32,7 +32,7 @@ from kvmd import (
 )
 from kvmd.testing import HidConformance
 from kvmd_drivers import usb_gadget
-from kvmd_drivers.usb_gadget import Options, UsbGadget, gadget
+from kvmd_drivers.usb_gadget import UsbGadget, UsbGadgetOptions, gadget
 from kvmd_drivers.usb_gadget.commands import gadget_commands
 from kvmd_drivers.usb_gadget.descriptors import FUNCTIONS, KEYBOARD
 
@@ -87,7 +87,7 @@ def driver(made: str) -> Iterator[UsbGadget]:
 
 
 def opened(**options: Any) -> UsbGadget:
-    hid = UsbGadget(Options(**options), None)
+    hid = UsbGadget(UsbGadgetOptions(**options), None)
     hid.open()
     return hid
 
@@ -672,9 +672,9 @@ def test_close_ends_a_watch_and_may_be_repeated(driver: UsbGadget) -> None:
 
 
 def test_device_given_by_the_core_is_the_controller(made: str) -> None:
-    assert Options(udc=made).selects(Device("udc", made))
-    assert not Options(udc="fe980000.usb").selects(Device("udc", made))
-    hid = UsbGadget(Options(), Device("udc", made))
+    assert UsbGadgetOptions(udc=made).selects(Device("udc", made))
+    assert not UsbGadgetOptions(udc="fe980000.usb").selects(Device("udc", made))
+    hid = UsbGadget(UsbGadgetOptions(), Device("udc", made))
     hid.open()
     assert hid.status().device == f"USB gadget on {made}"
     hid.close()
@@ -693,7 +693,7 @@ class TestConformance(HidConformance):
         plugged(host_keyboard)
         for absolute in (True, False):
             pointer(absolute)
-        hid = UsbGadget(Options(udc=made), None)
+        hid = UsbGadget(UsbGadgetOptions(udc=made), None)
         yield hid
         hid.close()
 
