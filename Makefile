@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-DEMO_PACKAGES := python3-venv libudev1
+DEMO_PACKAGES := python3-venv libudev1 curl
 LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs debian-archive-keyring uidmap git
-TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev chromium curl
+TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev chromium
 ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)
 TEST_PACKAGES += gcc-multilib
 endif
