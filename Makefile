@@ -63,9 +63,10 @@ $(BIN)/.lint: setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable '.[lint]'
 	@touch $@
 
-# Into /opt/kvmd and the system's folders, as root; the units start with the next boot or device, or by hand.
+# Into /opt/kvmd and the system's folders, as root; the units start with the next boot or device, or by hand. Debian's
+# python3-evdev and python3-picamera2 are seen from there.
 install:
-	test -x $(PREFIX)/bin/python || $(PYTHON) -m venv $(PREFIX)
+	test -x $(PREFIX)/bin/python || $(PYTHON) -m venv --system-site-packages $(PREFIX)
 	$(PREFIX)/bin/pip install --quiet $(PACKAGE)
 	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
 	test -e /etc/kvmd/kvmd.toml || install -D -m 644 etc/kvmd.toml /etc/kvmd/kvmd.toml

@@ -5,7 +5,18 @@ to stay. docs/plugins.md shows how.
 """
 
 from kvmd.board import Board, KnownBy
-from kvmd.capture import CaptureDriver, CaptureStatus, Frame, PixelFormat, Signal, YcbcrEncoding, jpeg_damage
+from kvmd.capture import (
+    CaptureDriver,
+    CaptureStatus,
+    EdidControl,
+    Frame,
+    PixelFormat,
+    Signal,
+    Timings,
+    TimingsControl,
+    YcbcrEncoding,
+    jpeg_damage,
+)
 from kvmd.config import RoleSettings
 from kvmd.device import Device, DeviceOptions, DriverOptions, Match
 from kvmd.errors import (
@@ -22,14 +33,17 @@ from kvmd.errors import (
 from kvmd.hid import (
     AbsoluteMouseReport,
     Capability,
+    ConsumerReport,
     HidDriver,
     HidStatus,
     KeyboardReport,
     Leds,
     RelativeMouseReport,
     Report,
+    SystemReport,
 )
 from kvmd.hookspecs import Event, hookimpl
+from kvmd.memory import forget, recall, remember
 
 __version__ = "0.1.0"
 
@@ -40,12 +54,14 @@ __all__ = [
     "CaptureDriver",
     "CaptureStatus",
     "ConfigError",
+    "ConsumerReport",
     "Device",
     "DeviceAbsent",
     "DeviceLost",
     "DeviceOptions",
     "DriverError",
     "DriverOptions",
+    "EdidControl",
     "Event",
     "Frame",
     "HidDriver",
@@ -63,8 +79,14 @@ __all__ = [
     "RequestError",
     "RoleSettings",
     "Signal",
+    "SystemReport",
+    "Timings",
+    "TimingsControl",
     "Unsupported",
     "YcbcrEncoding",
+    "forget",
     "hookimpl",
     "jpeg_damage",
+    "recall",
+    "remember",
 ]

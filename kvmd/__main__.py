@@ -293,6 +293,7 @@ def _describe(driver: Driver) -> dict[str, object]:
         "name": driver.name,
         "role": _role(driver),
         "summary": _summary(driver),
+        "problem": driver.problem(),
         "matches": list(driver.matches),
         "options": list(config.options_of(driver.Options)),
     }
@@ -300,6 +301,8 @@ def _describe(driver: Driver) -> dict[str, object]:
 
 def _in_words(driver: Driver, with_options: bool) -> str:
     lines = [f"{driver.name}  [{_role(driver)}]  {_summary(driver)}"]
+    if problem := driver.problem():
+        lines.append(f"  cannot be used here: {problem}")
     if with_options:
         for option in config.options_of(driver.Options):
             lines += [f"  {option.key} = {config.toml_value(option.default)}", f"      {option.type}: {option.help}"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Iterator
 
 import msgspec
 
-from kvmd.device import Device, DriverOptions, Match
+from kvmd.driver import BaseDriver
 
 
 class PixelFormat(enum.Enum):
@@ -103,53 +102,55 @@ class Signal(msgspec.Struct, frozen=True):
     format: PixelFormat
 
 
+class Timings(msgspec.Struct, frozen=True):
+    """How the source sends its pictures (CTA-861; V4L2 ``struct v4l2_bt_timings``).
+
+    :param width: of the picture, in pixels
+    :param height: of the picture, both fields of an interlaced one, in pixels
+    :param frame_rate: pictures a second, fields of an interlaced one
+    :param pixel_clock: in Hz
+    :param interlaced: whether it comes in fields
+    """
+
+    width: int
+    height: int
+    frame_rate: float
+    pixel_clock: int
+    interlaced: bool = False
+
+
 class CaptureStatus(msgspec.Struct, frozen=True):
     """What a capture driver says of itself.
 
     :param device: the device as a person would call it, with its node
     :param signal: what it receives; None before the first picture and while there is none
     :param dropped: frames the device itself reported as damaged, since it was opened
+    :param cable: whether a source is at the other end of the cable; None where the hardware cannot tell
+    :param remarks: what a person should know and could change, such as a mode for which there are too few lanes
     """
 
     device: str
     signal: Signal | None = None
     dropped: int = 0
+    cable: bool | None = None
+    remarks: tuple[str, ...] = ()
 
 
-class CaptureDriver(ABC):
+class CaptureDriver(BaseDriver):
     """A device that sees a screen.
 
-    The daemon makes one from its options and the device that ``matches`` chose (None where none is needed), calls
-    ``open``, iterates ``frames`` in one thread and calls ``close`` in the end. ``status`` may be called from any
-    thread. ``__init__`` may narrow ``options`` to the driver's own type, and must not touch the device.
+    The daemon calls ``open``, iterates ``frames`` in one thread and calls ``close`` in the end. ``status`` may be
+    called from any thread. What only some devices can do is declared by deriving from ``EdidControl`` and
+    ``TimingsControl``, too.
     """
-
-    name: ClassVar[str]
-    """The name under which settings and boards know the driver."""
-
-    Options: ClassVar[type[DriverOptions]] = DriverOptions
-    """Its options, a frozen struct: each with type, default and a ``Meta(description=...)``."""
-
-    matches: ClassVar[Sequence[Match]] = ()
-    """The devices the driver is for; also the source of its udev rules."""
-
-    @abstractmethod
-    def __init__(self, options: DriverOptions, device: Device | None) -> None: ...
-
-    @abstractmethod
-    def open(self) -> None:
-        """Make the device ready; also after ``close``.
-
-        :raises DeviceAbsent: it is not there
-        :raises DriverError: it is there and cannot be used
-        """
 
     @abstractmethod
     def frames(self) -> Iterator[Frame]:
         """Yield the newest picture each time, waiting for it. May be called again after ``NoSignal``.
 
-        It goes on until it is closed or raises; ``sequence`` may start anew each time. An iterator that waits must
-        give up within a few seconds, so that the daemon can stop.
+        It goes on until it is closed or raises; ``sequence`` may start anew each time, and the size may change. An
+        iterator that waits must give up within a few seconds, so that the daemon can stop; one that has reported a
+        missing signal waits for it then, so that it is noticed at once when it comes.
 
         :raises NoSignal: there is no picture, with the reason; the driver stays open
         :raises DeviceLost: the device is gone
@@ -159,6 +160,32 @@ class CaptureDriver(ABC):
     def status(self) -> CaptureStatus:
         """Tell what is captured; without I/O that could block."""
 
+
+class EdidControl(ABC):
+    """The capability of a capture driver whose device tells the source an EDID (VESA E-EDID) that can be changed.
+
+    Both methods may be called from any thread while the driver is open.
+    """
+
     @abstractmethod
-    def close(self) -> None:
-        """Let go of the device; does not raise, also when the device is gone or was never opened."""
+    def edid(self) -> bytes:
+        """Return the EDID that the source sees; empty if there is none.
+
+        :raises DriverError: the device does not say
+        """
+
+    @abstractmethod
+    def set_edid(self, data: bytes) -> None:
+        """Show the source another EDID, from now on and after a restart or re-plug, too; empty: none.
+
+        :param data: whole blocks of 128 bytes with right sums, see ``kvmd.edid.check``
+        :raises DriverError: the device refuses it; what was in force stays so
+        """
+
+
+class TimingsControl(ABC):
+    """The capability of a capture driver whose device measures the source's timings, which the driver follows."""
+
+    @abstractmethod
+    def timings(self) -> Timings | None:
+        """Return the timings that are followed; None without a signal. From any thread, without blocking."""

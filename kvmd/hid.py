@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import enum
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from abc import abstractmethod
 
 import msgspec
 
-from kvmd.device import Device, DriverOptions, Match
+from kvmd.driver import BaseDriver
 
 MAX_KEYS = 6
 """Ordinary keys in one report (USB HID 1.11, appendix B.1: boot keyboard)."""
+
+MAX_MEDIA_KEYS = 4
+"""Media keys in one report."""
+
+COORDINATE_MAX = 32767
+"""The far edge of the screen in an absolute report."""
+
+STEP_MAX = 127
+"""How far one relative report, or one turn of a wheel, goes at most."""
 
 
 class KeyboardReport(msgspec.Struct, frozen=True):
@@ -53,7 +60,26 @@ class RelativeMouseReport(msgspec.Struct, frozen=True):
     hwheel: int = 0
 
 
-Report = KeyboardReport | AbsoluteMouseReport | RelativeMouseReport
+class ConsumerReport(msgspec.Struct, frozen=True):
+    """The media keys that are down.
+
+    :param usages: up to four of the consumer page (HUT 1.5, section 15), such as 0xE2, Mute
+    """
+
+    usages: tuple[int, ...] = ()
+
+
+class SystemReport(msgspec.Struct, frozen=True):
+    """The power key that is down.
+
+    :param usage: of the generic desktop page (HUT 1.5, section 4.5): 0x81 System Power Down, 0x82 System Sleep, 0x83
+        System Wake Up; 0 for none
+    """
+
+    usage: int = 0
+
+
+Report = KeyboardReport | AbsoluteMouseReport | RelativeMouseReport | ConsumerReport | SystemReport
 
 
 class Leds(msgspec.Struct, frozen=True):
@@ -76,6 +102,10 @@ class Capability(enum.Flag):
     ABSOLUTE_MOUSE = enum.auto()
     RELATIVE_MOUSE = enum.auto()
     LEDS = enum.auto()
+    CONSUMER_CONTROL = enum.auto()
+    """Media keys."""
+    SYSTEM_CONTROL = enum.auto()
+    """Power, sleep and wake-up."""
 
 
 class HidStatus(msgspec.Struct, frozen=True):
@@ -84,46 +114,26 @@ class HidStatus(msgspec.Struct, frozen=True):
     :param device: the device as a person would call it
     :param host_connected: whether a host has accepted us; None where the hardware cannot tell
     :param leds: the lock lamps; None where the hardware cannot tell
+    :param remarks: what a person should know and could change, such as a function for which there was no room
     """
 
     device: str
     host_connected: bool | None = None
     leds: Leds | None = None
+    remarks: tuple[str, ...] = ()
 
 
-class HidDriver(ABC):
+class HidDriver(BaseDriver):
     """A device that types on a computer.
 
-    The daemon makes one from its options and the device that ``matches`` chose (None where none is needed), calls
-    ``open``, then ``watch`` again and again in one thread, and ``close`` in the end. ``send`` is called by one thread
-    at a time, but beside ``watch``; ``status`` by any. ``__init__`` may narrow ``options`` to the driver's own type,
-    and must not touch the device.
+    The daemon calls ``open``, then ``watch`` again and again in one thread, and ``close`` in the end. ``send`` is
+    called by one thread at a time, but beside ``watch``; ``status`` by any.
     """
-
-    name: ClassVar[str]
-    """The name under which settings and boards know the driver."""
-
-    Options: ClassVar[type[DriverOptions]] = DriverOptions
-    """Its options, a frozen struct: each with type, default and a ``Meta(description=...)``."""
-
-    matches: ClassVar[Sequence[Match]] = ()
-    """The devices the driver is for; also the source of its udev rules."""
-
-    @abstractmethod
-    def __init__(self, options: DriverOptions, device: Device | None) -> None: ...
 
     @property
     @abstractmethod
     def capabilities(self) -> Capability:
         """What can be done with this device, known once it is open."""
-
-    @abstractmethod
-    def open(self) -> None:
-        """Make the device ready; also after ``close``.
-
-        :raises DeviceAbsent: it is not there
-        :raises DriverError: it is there and cannot be used
-        """
 
     @abstractmethod
     def send(self, report: Report) -> None:
@@ -147,7 +157,3 @@ class HidDriver(ABC):
     @abstractmethod
     def status(self) -> HidStatus:
         """Tell how the host stands; without I/O that could block."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of the device; does not raise, also when the device is gone or was never opened."""

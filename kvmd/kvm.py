@@ -14,7 +14,7 @@ import kvmd
 from kvmd.auth import Auth
 from kvmd.board import Board, load_boards, read_facts, recognise
 from kvmd.broadcast import Broadcaster, Rate
-from kvmd.capture import CaptureDriver, Frame
+from kvmd.capture import CaptureDriver, EdidControl, Frame, Timings, TimingsControl
 from kvmd.config import DEFAULT_PATH, RoleSettings, Settings
 from kvmd.device import Device, Monitor
 from kvmd.encode import Encoder
@@ -39,6 +39,9 @@ TITLES = {
     State.RETRYING: "Capture device unusable",
 }
 
+CAPABILITIES: dict[str, type] = {"edid": EdidControl, "timings": TimingsControl}
+"""What capture drivers may declare, by its name in the status."""
+
 
 class Size(msgspec.Struct, frozen=True):
     """A size in pixels."""
@@ -55,6 +58,10 @@ class CaptureReport(msgspec.Struct, frozen=True):
     :param dropped: damaged pictures: those that kvmd found since it started, and those that the driver did since it was
         opened
     :param unchanged: pictures that did not have to be encoded again
+    :param cable: whether a source is at the other end; None where the hardware cannot tell
+    :param timings: what the source sends, from hardware that measures it
+    :param capabilities: ``edid``, ``timings``: what the driver in use can do beyond pictures
+    :param remarks: what a person should know and could change
     """
 
     state: State
@@ -70,6 +77,10 @@ class CaptureReport(msgspec.Struct, frozen=True):
     viewers: int
     dropped: int
     unchanged: int
+    cable: bool | None
+    timings: Timings | None
+    capabilities: list[str]
+    remarks: tuple[str, ...]
 
 
 class HidReport(msgspec.Struct, frozen=True):
@@ -83,6 +94,7 @@ class HidReport(msgspec.Struct, frozen=True):
     host_connected: bool | None
     leds: Leds | None
     capabilities: list[str]
+    remarks: tuple[str, ...]
 
 
 class BoardReport(msgspec.Struct, frozen=True):
@@ -285,6 +297,10 @@ class Kvm:
             viewers=self.broadcaster.viewers,
             dropped=self._encoder.dropped + (seen.dropped if seen else 0),
             unchanged=self._encoder.unchanged,
+            cable=seen.cable if seen else None,
+            timings=_timings(driver),
+            capabilities=[name for name, kind in CAPABILITIES.items() if isinstance(driver, kind)],
+            remarks=seen.remarks if seen else (),
         )
 
     def _hid_report(self) -> HidReport:
@@ -300,7 +316,12 @@ class Kvm:
             host_connected=seen.host_connected,
             leds=seen.leds,
             capabilities=[str(flag.name).lower() for flag in able],
+            remarks=seen.remarks,
         )
+
+
+def _timings(driver: object) -> Timings | None:
+    return driver.timings() if isinstance(driver, TimingsControl) else None
 
 
 def find_board(registry: Registry) -> Board | None:

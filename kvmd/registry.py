@@ -211,7 +211,10 @@ def _choose(role: str, offered: Mapping[str, type[D]], settings: RoleSettings, s
     if settings.driver != "auto" and settings.driver not in offered:
         names = ", ".join(f'"{name}"' for name in ("auto", *offered))
         raise ConfigError(f'{source}: {role}.driver = "{settings.driver}" cannot be used; accepted: {names}')
-    wanted = [offered[settings.driver]] if settings.driver != "auto" else [d for d in offered.values() if d.matches]
+    if settings.driver == "auto":
+        wanted = [driver for driver in offered.values() if driver.matches and not driver.problem()]
+    else:
+        wanted = [offered[settings.driver]]
     usable: list[tuple[type[D], DriverOptions]] = []
     problem = ConfigError(f"{source}: no {role} driver is installed")
     for driver in wanted:

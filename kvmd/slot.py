@@ -19,8 +19,10 @@ logger = logging.getLogger(__name__)
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
-NO_SIGNAL_DELAY = 1.0
-"""Seconds to wait before the next attempt; a signal is looked for more often than a device."""
+"""Seconds to wait before the next attempt to open a device, at first and in the end."""
+
+PACE = 0.2
+"""Seconds between two attempts with an open driver, which waits for its signal, or its host, itself."""
 
 D = TypeVar("D", CaptureDriver, HidDriver)
 
@@ -128,7 +130,7 @@ class Slot(Generic[D]):
             except Exception as error:
                 logger.exception("%s: the driver failed", self.role)
                 self._set(State.RETRYING, f"the driver failed: {type(error).__name__}: {error}")
-            self._wait(LONGEST_DELAY)
+            self._wait()
 
     def _fill(self) -> None:
         driver = self._make()
@@ -147,20 +149,16 @@ class Slot(Generic[D]):
     def _work(self, driver: D) -> None:
         try:
             self._run(driver)
-        except NoSignal as error:
+        except (NoSignal, HidOffline) as error:
             self._set(State.NO_SIGNAL, str(error))
-            self._wait(NO_SIGNAL_DELAY)
-        except HidOffline as error:
-            # The driver waits for its host in watch(), so this only bounds the pace.
-            self._set(State.NO_SIGNAL, str(error))
-            self.stopping.wait(FIRST_DELAY)
+            self.stopping.wait(PACE)
 
-    def _wait(self, longest: float) -> None:
+    def _wait(self) -> None:
         """Back off, unless something was plugged in; what worked starts anew."""
         if self._worked:
             self._delay = FIRST_DELAY
         self._worked = False
-        woken = self._woken.wait(min(self._delay, longest))
+        woken = self._woken.wait(self._delay)
         self._delay = FIRST_DELAY if woken else min(self._delay * 2, LONGEST_DELAY)
         if not self.stopping.is_set():
             self._woken.clear()

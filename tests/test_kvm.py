@@ -160,7 +160,14 @@ def test_status(kvm, stream):
     assert capture.sent_fps <= capture.captured_fps <= 31
     assert (hid.state, hid.driver, hid.host_connected) == (State.ONLINE, "virtual", True)
     assert hid.device == capture.device
-    assert hid.capabilities == ["keyboard", "absolute_mouse", "relative_mouse", "leds"]
+    assert hid.capabilities == [
+        "keyboard",
+        "absolute_mouse",
+        "relative_mouse",
+        "leds",
+        "consumer_control",
+        "system_control",
+    ]
     assert hid.leds == kvmd.Leds()
     assert kvm.is_alive()
 

@@ -8,7 +8,7 @@ import pytest
 from kvmd import slot as slots
 from kvmd.errors import DeviceAbsent, DeviceLost, DriverError, HidOffline, NoSignal
 from kvmd.hid import HidStatus
-from kvmd.slot import FIRST_DELAY, LONGEST_DELAY, NO_SIGNAL_DELAY, Slot, State
+from kvmd.slot import FIRST_DELAY, LONGEST_DELAY, PACE, Slot, State
 from tests.kernel.waiting import eventually
 
 
@@ -231,13 +231,14 @@ def test_it_backs_off(role, monkeypatch):
     assert (FIRST_DELAY, LONGEST_DELAY) == (0.2, 5.0)
 
 
-def test_a_signal_is_looked_for_at_least_every_second(role, monkeypatch):
-    waits = role.never_blocks(monkeypatch)
-    role.at_run = NoSignal("none")
+@pytest.mark.parametrize("error", [NoSignal("none"), HidOffline("none")], ids=["signal", "host"])
+def test_an_open_driver_is_asked_again_at_an_even_pace(role, monkeypatch, error):
+    waits = []
+    monkeypatch.setattr(role.slot.stopping, "wait", waits.append)
+    role.at_run = error
     role.slot.start()
-    eventually(lambda: len(waits) >= 10, "ten attempts")
-    assert waits[:5] == pytest.approx([0.2, 0.4, 0.8, 1.0, 1.0])
-    assert NO_SIGNAL_DELAY == 1.0
+    eventually(lambda: len(waits) >= 5, "five attempts")
+    assert set(waits) == {PACE} == {0.2}
 
 
 def test_work_resets_the_back_off(role, monkeypatch):
@@ -300,7 +301,7 @@ def test_a_wake_while_it_is_opening_is_not_lost(role, monkeypatch):
 )
 def test_it_stops_from_any_state(role, monkeypatch, script):
     monkeypatch.setattr(slots, "LONGEST_DELAY", 3600)
-    monkeypatch.setattr(slots, "NO_SIGNAL_DELAY", 3600)
+    monkeypatch.setattr(slots, "PACE", 3600)
     role.slot._delay = 3600
     role.now(**script)
     role.slot.start()

@@ -9,7 +9,16 @@ import struct
 
 import msgspec
 
-from kvmd import AbsoluteMouseReport, Capability, KeyboardReport, RelativeMouseReport, Report
+from kvmd import (
+    AbsoluteMouseReport,
+    Capability,
+    ConsumerReport,
+    KeyboardReport,
+    RelativeMouseReport,
+    Report,
+    SystemReport,
+    Unsupported,
+)
 
 BCD_DEVICE = 0x0100
 """The version of the descriptors below: hosts cache them, so it goes up whenever one of them changes."""
@@ -136,11 +145,13 @@ FUNCTIONS = (
 
 def capability_of(report: Report) -> Capability:
     """Tell which function a report is for."""
-    if isinstance(report, KeyboardReport):
-        return Capability.KEYBOARD
-    if isinstance(report, AbsoluteMouseReport):
-        return Capability.ABSOLUTE_MOUSE
-    return Capability.RELATIVE_MOUSE
+    return {
+        KeyboardReport: Capability.KEYBOARD,
+        AbsoluteMouseReport: Capability.ABSOLUTE_MOUSE,
+        RelativeMouseReport: Capability.RELATIVE_MOUSE,
+        ConsumerReport: Capability.CONSUMER_CONTROL,
+        SystemReport: Capability.SYSTEM_CONTROL,
+    }[type(report)]
 
 
 def encode(report: Report) -> bytes:
@@ -150,7 +161,9 @@ def encode(report: Report) -> bytes:
     if isinstance(report, AbsoluteMouseReport):
         x, y = _clamp(report.x, 0, COORDINATE_MAX), _clamp(report.y, 0, COORDINATE_MAX)
         return struct.pack("<BHHbb", report.buttons & 0x1F, x, y, _step(report.wheel), _step(report.hwheel))
-    return _encode_relative(report)
+    if isinstance(report, RelativeMouseReport):
+        return _encode_relative(report)
+    raise Unsupported(f"the gadget has no report for {type(report).__name__}")
 
 
 def _encode_keyboard(report: KeyboardReport) -> bytes:

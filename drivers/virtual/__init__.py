@@ -139,7 +139,7 @@ class VirtualHid(HidDriver):
 
     name = "virtual"
     Options = VirtualOptions
-    capabilities = Capability.KEYBOARD | Capability.ABSOLUTE_MOUSE | Capability.RELATIVE_MOUSE | Capability.LEDS
+    capabilities = ~Capability(0)
 
     def __init__(self, options: VirtualOptions, device: Device | None) -> None:  # noqa: ARG002  # there is none
         self._computer = shared(options.computer)

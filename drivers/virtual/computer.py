@@ -167,7 +167,7 @@ class Computer:
                 return False
             if isinstance(report, KeyboardReport):
                 self._take_keyboard(report)
-            else:
+            elif isinstance(report, AbsoluteMouseReport | RelativeMouseReport):
                 self._take_mouse(report)
             self._touch()
             return True

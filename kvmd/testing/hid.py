@@ -12,12 +12,14 @@ from kvmd.errors import HidOffline, Unsupported
 from kvmd.hid import (
     AbsoluteMouseReport,
     Capability,
+    ConsumerReport,
     HidDriver,
     HidStatus,
     KeyboardReport,
     Leds,
     RelativeMouseReport,
     Report,
+    SystemReport,
 )
 from kvmd.testing.driver import PATIENCE, DriverConformance, within
 
@@ -25,6 +27,8 @@ NEEDED: Final[tuple[tuple[Capability, Report], ...]] = (
     (Capability.KEYBOARD, KeyboardReport()),
     (Capability.ABSOLUTE_MOUSE, AbsoluteMouseReport(x=16384, y=16384)),
     (Capability.RELATIVE_MOUSE, RelativeMouseReport(dx=1)),
+    (Capability.CONSUMER_CONTROL, ConsumerReport()),
+    (Capability.SYSTEM_CONTROL, SystemReport()),
 )
 """A report of each kind, and what a driver must be able to do to send it."""
 

@@ -20,7 +20,14 @@ def test_it_has_everything_worth_knowing(daemon):
     assert capture.keys() >= {"captured_fps", "sent_fps", "viewers", "dropped", "unchanged", "device"}
     assert (hid["state"], hid["driver"], hid["host_connected"]) == ("online", "virtual", True)
     assert hid["leds"] == {"num": False, "caps": False, "scroll": False}
-    assert hid["capabilities"] == ["keyboard", "absolute_mouse", "relative_mouse", "leds"]
+    assert hid["capabilities"] == [
+        "keyboard",
+        "absolute_mouse",
+        "relative_mouse",
+        "leds",
+        "consumer_control",
+        "system_control",
+    ]
     for role in (capture, hid):
         assert datetime.fromisoformat(role["since"]).tzinfo is not None
 
