@@ -12,7 +12,7 @@ from kvmd.keymap import find_keys
 
 from .daemon import UNIT, Daemon
 from .dummy_hcd import DummyHcd
-from .host_keyboard import HostKeyboard
+from .host_input import HostKeyboard
 from .waiting import eventually, run
 
 DOCUMENT = Path(__file__).parents[1] / "data" / "blikvm-api-v1.4.0.txt"
