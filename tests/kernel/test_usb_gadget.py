@@ -459,7 +459,7 @@ def test_mouse_that_the_host_does_not_ask_is_an_error_and_the_keyboard_works(
     mouse = host_mouse(NAME, False)
     eventually(hid._nodes["relative"].writable, "the host to take the old report")
     hid.send(RelativeMouseReport(dx=7))
-    mouse.wait_for((mouse.codes.EV_REL, mouse.codes.REL_X, 7))
+    mouse.wait_for_all(Input(EV_REL, mouse.codes.REL_X, 7))
     hid.close()
 
 
