@@ -220,7 +220,7 @@ class TestBoards:
         monkeypatch.setattr("kvmd.board.read_facts", lambda: facts)
         ran = CliRunner().invoke(cli, ["boards", "--config", str(settings)])
         assert ran.stdout.endswith(f"""
-this is raspberry-pi-csi: model = "Raspberry Pi Compute Module 4 Rev 1.0", chip = "toshiba,tc358743"
+this is compute-module-csi: model = "Raspberry Pi Compute Module 4 Rev 1.0", chip = "toshiba,tc358743"
 its firmware says: model = "Raspberry Pi Compute Module 4 Rev 1.0"
 these look the same: blikvm-v1-v2, pikvm-v4-mini, pikvm-v4-plus
 if it is one of them, name it in {settings}, such as: board = "blikvm-v1-v2"

@@ -23,7 +23,7 @@ ON_CM4 = ("blikvm-v1-v2", "pikvm-v4-mini", "pikvm-v4-plus")
 ON_PI_4 = ("blikvm-v3", "pikvm-v2", "pikvm-v3")
 
 RECOGNISED = {
-    "compute-module-4-bridge": ("raspberry-pi-csi", ON_CM4),
+    "compute-module-4-bridge": ("compute-module-csi", ON_CM4),
     "mangopi-mcore": ("blikvm-v4", ()),
     "pc-bare": (None, ()),
     "pc-dongle-and-adapter": (None, ()),
@@ -33,7 +33,7 @@ RECOGNISED = {
     "raspberry-pi-4-bridge": ("raspberry-pi-csi", ON_PI_4),
     "raspberry-pi-4-camera": (None, ()),
     "raspberry-pi-4-openterface": ("openterface-mini", ()),
-    "raspberry-pi-5-bridge": ("raspberry-pi-csi", ()),
+    "raspberry-pi-5-bridge": ("raspberry-pi-5-csi", ()),
     "raspberry-pi-zero-2-w-bridge": ("raspberry-pi-csi", ("pikvm-v2",)),
 }
 """Each machine in tests/data/boards, the board that it is recognised as, and those that it might be as well."""
@@ -120,6 +120,7 @@ def test_it_can_be_named(name):
         ("pc-dongle-and-adapter", "usb-ch9329", "/dev/video0", "/dev/ttyUSB0"),
         ("raspberry-pi-4-bridge", "raspberry-pi-csi", "/dev/video0", "fe980000.usb"),
         ("raspberry-pi-4-bridge", "pikvm-v3", "/dev/video0", "fe980000.usb"),
+        ("compute-module-4-bridge", "compute-module-csi", "/dev/video0", "fe980000.usb"),
         ("compute-module-4-bridge", "pikvm-v4-plus", "/dev/video0", "fe980000.usb"),
     ],
 )
