@@ -52,7 +52,7 @@ class Daemon:
         if config is not None:
             CONFIG.write_text(config)
         # a test that kills kvmd often must not run into systemd's limit on restarts
-        run("systemctl", "reset-failed", UNIT)
+        run("systemctl", "reset-failed", f"{UNIT}*")
         run("systemctl", "restart", UNIT)
         self.wait()
 
