@@ -3,6 +3,7 @@
 The device is served by the host's side of the lab, tests/lab/usb_camera/.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,6 @@ from tests.lab.usb_camera.service import CONTROL, PORTS
 
 from .waiting import eventually, run
 
-NODES = Path("/sys/class/video4linux")
 CONTROLLER = Path("/sys/bus/pci/drivers/xhci_hcd")
 
 # pytest's tests take what they need from here
@@ -38,8 +38,12 @@ class Camera:
         :param identity: what of ``Identity`` is to be different: ``usb_id``, ``serial``, ``product``, ``rate``
         :return: the node that captures
         """
-        self.command("plug", port, **identity)
+        self.plug_briefly(port, **identity)
         return self.node(port)
+
+    def plug_briefly(self, port: int = 1, **identity: Any) -> None:
+        """Plug a camera in without waiting for anything."""
+        self.command("plug", port, **identity)
 
     def unplug(self, port: int = 1) -> None:
         """Pull a camera out; does not wait. Nothing happens without one."""
@@ -64,8 +68,11 @@ class Camera:
 
     def nodes(self, port: int = 1) -> list[Path]:
         """The nodes of the camera in a port, by their index: the one that captures, and the one with metadata."""
-        entries = CONTROLLER.glob(f"*/usb*/*-{port}/*/video4linux/video*")
-        return [Path("/dev") / entry.name for entry in sorted(entries, key=_index)]
+        found = {}
+        for entry in CONTROLLER.glob(f"*/usb*/*-{port}/*/video4linux/video*"):
+            with contextlib.suppress(OSError):  # it has just gone
+                found[int((entry / "index").read_text())] = Path("/dev") / entry.name
+        return [found[index] for index in sorted(found)]
 
     def command(self, command: str, port: int, **rest: Any) -> dict[str, Any]:
         """Have the lab do something; return its answer.
@@ -77,10 +84,6 @@ class Camera:
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer
-
-
-def _index(entry: Path) -> int:
-    return int((entry / "index").read_text())
 
 
 @pytest.fixture

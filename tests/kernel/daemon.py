@@ -75,6 +75,10 @@ class Daemon:
         """Whether systemd has it running."""
         return run("systemctl", "show", "--property=ActiveState", "--value", UNIT).strip() == "active"
 
+    def pid(self) -> int:
+        """The number of its process."""
+        return int(run("systemctl", "show", "--property=MainPID", "--value", UNIT))
+
     def journal(self) -> str:
         """What kvmd has logged since the test began."""
         return run("journalctl", f"--unit={UNIT}", f"--since=@{self._begin:.0f}", "--no-pager", "--output=cat")

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from .waiting import eventually, run
 
 DONGLE = Identity()
 AUTO = ""
+BY_LINK = '[capture]\noptions = { device = "/dev/v4l/by-id/usb-kvmd_USB_Video_20260001-video-index0" }\n'
 BY_IDENTITY = f'[capture]\noptions = {{ usb_id = "{DONGLE.usb_id}", serial = "{DONGLE.serial}" }}\n'
 
 NEAR = 8
@@ -70,17 +72,13 @@ def test_dongle_that_is_plugged_in_later_is_found_and_its_jpegs_go_through(
     node = camera.plug()
     viewer.wait_for(shows(camera), "a picture of the camera")
     seen = len(viewer.parts)
-    eventually(lambda: len(viewer.parts) >= seen + 12, "twelve more")
+    parts = eventually(lambda: len(viewer.parts) >= seen + 12 and viewer.parts[seen:], "twelve more")
     pictures = camera.state()["pictures"]
-    numbers = [pictures.index(digest(part)) for part in viewer.parts[seen:]]
-    assert [colour(part) for part in viewer.parts[seen:]] == numbers
-    # none was mixed up with another on its way
-    assert (
-        len(
-            {(number - part.sequence) % len(COLOURS) for number, part in zip(numbers, viewer.parts[seen:], strict=True)}
-        )
-        == 1
-    )
+    numbers = [pictures.index(digest(part)) for part in parts]
+    assert [colour(part) for part in parts] == numbers
+    # the camera shows its colours in turn, and none was passed off as another
+    turns = {(number - part.sequence) % len(COLOURS) for number, part in zip(numbers, parts, strict=True)}
+    assert len(turns) == 1
     status = capture(daemon)
     assert (status["state"], status["driver"], status["format"], status["frame_rate"]) == (
         "online",
@@ -102,11 +100,11 @@ def test_devices_shows_the_dongle_and_its_metadata_node_as_nobodys(camera: Camer
     assert mine[str(node)]["path"].endswith("usb-0:2:1.0")
 
 
-@pytest.mark.parametrize("config", [AUTO, BY_IDENTITY], ids=["auto", "by-identity"])
+@pytest.mark.parametrize("config", [AUTO, BY_IDENTITY, BY_LINK], ids=["auto", "by-identity", "by-link"])
 def test_dongle_that_moves_to_another_port_goes_on_for_the_same_viewer(
     camera: Camera, daemon: Daemon, watch: Watch, config: str
 ) -> None:
-    first = camera.plug(port=1)
+    camera.plug(port=1)
     daemon.start(config)
     viewer = watch()
     viewer.wait_for(shows(camera), "a picture of the camera")
@@ -114,7 +112,7 @@ def test_dongle_that_moves_to_another_port_goes_on_for_the_same_viewer(
     camera.unplug(port=1)
     viewer.wait_for(is_slate, "a slate")
     status = in_state(daemon, "lost")
-    assert status["reason"] == f"{first}: the device is gone; plug it in again"
+    assert status["reason"].endswith(": the device is gone; plug it in again")
     assert status["resolution"] is None
 
     camera.plug(port=2)
@@ -134,33 +132,107 @@ def test_dongle_with_another_serial_number_is_left_alone(camera: Camera, daemon:
     assert camera.state(port=1)["frames"] == 0
 
 
-@pytest.fixture(scope="module")
-def nodrop() -> Iterator[Callable[[bool], None]]:
-    """Says whether uvcvideo hands on pictures that it knows to be damaged, as kernels after 6.12 do; off in the end."""
-    parameter = "/sys/module/uvcvideo/parameters/nodrop"
-
-    def choose(keep: bool) -> None:
-        run("sh", "-c", f"echo {int(keep)} > {parameter}")
-
-    yield choose
-    choose(False)
-
-
-@pytest.mark.parametrize("fault", [Fault.TORN, Fault.HEADLESS, Fault.TINY, Fault.TRAILING])
-def test_damaged_jpegs_are_dropped_and_counted_and_the_good_ones_between_them_shown(
-    camera: Camera, daemon: Daemon, watch: Watch, fault: Fault
-) -> None:
+@pytest.fixture
+def show(camera: Camera, daemon: Daemon, watch: Watch) -> Viewer:
+    """A viewer who sees a camera, which is in port 1, at the start of the test."""
     camera.plug()
     daemon.start(AUTO)
     viewer = watch()
     viewer.wait_for(shows(camera), "a picture of the camera")
+    return viewer
+
+
+def assert_nothing_else(viewer: Viewer, camera: Camera) -> None:
+    """Fail if anything but whole pictures of the camera came after its first."""
+    known = shows(camera)
+    first = next(number for number, part in enumerate(viewer.parts) if known(part))
+    assert all(known(part) for part in viewer.parts[first:])
+
+
+@pytest.mark.parametrize("fault", [Fault.TORN, Fault.HEADLESS, Fault.TINY, Fault.TRAILING])
+def test_damaged_jpegs_are_dropped_and_counted_and_the_good_ones_between_them_shown(
+    camera: Camera, daemon: Daemon, show: Viewer, fault: Fault
+) -> None:
     camera.fault(fault, every=2)
     eventually(lambda: capture(daemon)["dropped"] >= 5, "five dropped pictures")
-    seen = len(viewer.parts)
-    eventually(lambda: len(viewer.parts) >= seen + 5, "five pictures between them")
+    seen = len(show.parts)
+    eventually(lambda: len(show.parts) >= seen + 5, "five pictures between them")
     camera.fault(Fault.NONE)
     spoilt = camera.state()["spoilt"]
     eventually(lambda: capture(daemon)["dropped"] == spoilt, f"all {spoilt} spoilt pictures to be counted")
-    known = shows(camera)
-    first = next(number for number, part in enumerate(viewer.parts) if known(part))
-    assert all(known(part) for part in viewer.parts[first:]), "no slate, and no damaged picture"
+    assert_nothing_else(show, camera)
+
+
+@pytest.fixture(params=[False, True], ids=["kernel-drops", "kernel-hands-on"])
+def nodrop(camera: Camera, request: pytest.FixtureRequest) -> Iterator[bool]:  # noqa: ARG001  # it loads uvcvideo
+    """Whether uvcvideo hands on what it knows to be damaged, marked so; for cameras that are plugged in from now on."""
+    parameter = Path("/sys/module/uvcvideo/parameters/nodrop")
+    parameter.write_text(str(int(request.param)))
+    yield request.param
+    parameter.write_text("0")
+
+
+def test_oversized_jpegs_are_never_shown(nodrop: bool, camera: Camera, daemon: Daemon, show: Viewer) -> None:
+    camera.fault(Fault.OVERSIZED, every=2)
+    eventually(lambda: camera.state()["spoilt"] >= 5, "five pictures larger than was negotiated", timeout=60)
+    seen = len(show.parts)
+    eventually(lambda: len(show.parts) >= seen + 3, "three pictures after them", timeout=60)
+    camera.fault(Fault.NONE)
+    spoilt = camera.state()["spoilt"] if nodrop else 0
+    eventually(lambda: capture(daemon)["dropped"] == spoilt, f"{spoilt} dropped pictures")
+    assert_nothing_else(show, camera)
+
+
+def test_silent_camera_is_no_signal_and_comes_back(camera: Camera, daemon: Daemon, show: Viewer) -> None:
+    camera.fault(Fault.STALL)
+    reason = in_state(daemon, "no signal")["reason"]
+    assert reason.startswith(f"no frames for 3 s: {camera.node()} sends nothing")
+    assert is_slate(show.parts[-1])
+    camera.fault(Fault.NONE)
+    show.wait_for(shows(camera), "a picture of the camera")
+    assert in_state(daemon, "online")["dropped"] == 0
+    assert not show.ended.is_set()
+
+
+def test_halted_endpoint_is_cleared(camera: Camera, daemon: Daemon, show: Viewer) -> None:
+    camera.fault(Fault.HALT)
+    in_state(daemon, "no signal")
+    show.wait_for(shows(camera), "a picture of the camera")
+    in_state(daemon, "online")
+    assert not show.ended.is_set()
+
+
+def test_yuyv_is_encoded_in_its_colours(camera: Camera, daemon: Daemon, watch: Watch) -> None:
+    camera.plug()
+    daemon.start('[capture]\noptions = { format = "YUYV" }\n')
+    viewer = watch()
+    for number in range(len(COLOURS)):
+        viewer.wait_for(lambda part, wanted=number: colour(part) == wanted, f"colour {number}")
+    status = capture(daemon)
+    assert (status["format"], camera.state()["format"]) == ("YUYV", "YUYV")
+
+
+def video_nodes_of(daemon: Daemon) -> list[Path]:
+    """The video nodes that the daemon has open."""
+    links = [link.readlink() for link in Path(f"/proc/{daemon.pid()}/fd").iterdir()]
+    return [link for link in links if str(link).startswith("/dev/video")]
+
+
+def test_camera_that_comes_and_goes_twenty_times_ends_in_a_good_picture(
+    camera: Camera, daemon: Daemon, show: Viewer
+) -> None:
+    files = len(video_nodes_of(daemon))
+    port = 1
+    for number in range(20):
+        camera.unplug(port)
+        port = 3 - port
+        camera.plug_briefly(port)
+        if number % 4 == 1:
+            camera.node(port)
+        elif number % 4 == 3:
+            show.wait_for(shows(camera, port), "a picture of the camera")
+    node = camera.node(port)
+    show.wait_for(shows(camera, port), "a picture of the camera", timeout=60)
+    assert str(node) in in_state(daemon, "online")["device"]
+    assert video_nodes_of(daemon) == [node] * files, "the node, once more for each mapped buffer, and none that is gone"
+    assert not show.ended.is_set()
