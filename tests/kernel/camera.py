@@ -52,7 +52,7 @@ class Camera:
     def fault(self, fault: Fault, port: int = 1, every: int = 1) -> None:
         """Make something wrong with it from now on, or all well again with ``Fault.NONE``.
 
-        :param every: with each how manieth picture
+        :param every: where pictures are spoilt: 1 spoils all of them, 2 every second, and so on
         """
         self.command("fault", port, kind=fault.value, every=every)
 

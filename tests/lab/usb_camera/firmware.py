@@ -36,7 +36,7 @@ class Camera:
     def set_fault(self, fault: Fault, every: int) -> None:
         """Make something wrong from now on.
 
-        :param every: with every how manieth picture, if it is the pictures that are wrong
+        :param every: where pictures are spoilt: 1 spoils all of them, 2 every second, and so on
         """
         self.fault = fault
         self._every = every

@@ -4,6 +4,7 @@ Our side is the "usb-host", which has the device; QEMU is the "usb-guest". All n
 https://gitlab.freedesktop.org/spice/usbredir/-/blob/main/docs/usb-redirection-protocol.md
 """
 
+import dataclasses
 import enum
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,11 +97,12 @@ class Request:
 
     def answer(self, data: bytes | None) -> bytes:
         """The body of the answer; None for a request that the device refuses."""
-        status = Status.STALL if data is None else Status.SUCCESS
-        sent = (data or b"")[: self.length] if self.request_type & INPUT else b""
-        length = len(sent) if self.request_type & INPUT else self.length
-        head = (self.endpoint, self.request, self.request_type, status, self.value, self.index, length)
-        return _CONTROL.pack(*head) + sent
+        if self.request_type & INPUT:
+            sent = (data or b"")[: self.length]
+            answer = dataclasses.replace(self, data=sent, length=len(sent))
+        else:
+            answer = dataclasses.replace(self, data=b"")
+        return answer.encode(Status.STALL if data is None else Status.SUCCESS)
 
 
 @dataclass(frozen=True)
