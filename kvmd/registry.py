@@ -213,8 +213,20 @@ class Registry:
         return sorted((name for name, score in scores.items() if score), key=lambda name: (-scores[name], name))
 
     def devices(self) -> list[DeviceReport]:
-        """List what is plugged in, and which drivers are for it."""
-        return [_device_report(device, self.matching(device)) for device in list_devices(self.subsystems())]
+        """List what is plugged in, and which drivers are for it.
+
+        Left out is what nobody plugged in and no driver is for, such as consoles, and the nodes that drivers need
+        beside their devices.
+        """
+        reports = []
+        for device in list_devices(self.subsystems()):
+            drivers = self.matching(device)
+            if drivers or not (device.path.startswith("/sys/devices/virtual/") or self._is_beside(device)):
+                reports.append(_device_report(device, drivers))
+        return reports
+
+    def _is_beside(self, device: Device) -> bool:
+        return any(match.accepts(device) for driver in self.drivers for match in driver.matches)
 
     def boards(self) -> list[Board]:
         """Return the boards that plug-ins define."""

@@ -18,7 +18,7 @@ from kvmd.device import Device, DeviceOptions, DriverOptions, Match
 from kvmd.errors import ConfigError, DeviceAbsent
 from kvmd.hid import HidDriver
 from kvmd.hookspecs import Event, hookimpl
-from kvmd.registry import Broken, Registry
+from kvmd.registry import Broken, Registry, RoleReport
 
 
 class Fake(CaptureDriver):
@@ -192,6 +192,20 @@ class TestLoading:
 
 
 class TestOtherHooks:
+    def test_devices_are_what_is_plugged_in_or_has_a_driver(self, fakes, plugged_in):
+        loopback = Device("video4linux", "video9", "/sys/devices/virtual/video4linux/video9", "/dev/video9")
+        console = Device("udc", "console", "/sys/devices/virtual/tty/console")
+        plugged_in += [DONGLE, loopback, UDC, HIDG, Device("media", "media0", "/sys/5", "/dev/media0")]
+        assert [(device.name, device.drivers) for device in fakes.devices()] == [
+            ("video1", ["dongle", "webcam"]),
+            ("video9", ["webcam"]),
+            ("dummy_udc.0", ["typist"]),
+        ]
+        fakes.hid_drivers.clear()
+        fakes.subsystems = lambda: {"udc"}
+        plugged_in.append(console)
+        assert [(device.name, device.drivers) for device in fakes.devices()] == [("dummy_udc.0", [])]
+
     def test_boards_blueprints_and_commands(self, plugin):
         board = Board("acme", "Acme", KnownBy(model="Acme"))
         found = Registry(
@@ -263,6 +277,14 @@ class TestChoice:
     def test_the_first_of_equals(self, fakes, plugged_in):
         plugged_in += [DONGLE, TWIN]
         assert capture(fakes).make().device is DONGLE
+
+    def test_it_is_told(self, fakes, plugged_in):
+        choice = fakes.choose_capture(RoleSettings(), "kvmd.toml")
+        assert choice.report() == RoleReport(None, None, "no capture device is plugged in")
+        plugged_in += [DONGLE]
+        assert choice.report() == RoleReport("dongle", "video1 (/dev/video1)", None)
+        assert choice.pick().device is DONGLE
+        assert fakes.choose_capture(RoleSettings("stranger"), "x").report() == RoleReport("stranger", None, None)
 
     def test_nothing_is_there(self, fakes, plugged_in):
         plugged_in += [UDC, HIDG]
