@@ -103,9 +103,9 @@ class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     title: str
     known_by: KnownBy = msgspec.field(default_factory=KnownBy)
-    by_name: bool = False
     capture: RoleSettings = msgspec.field(default_factory=RoleSettings)
     hid: RoleSettings = msgspec.field(default_factory=RoleSettings)
+    by_name: bool = False
 
     def __post_init__(self) -> None:
         if self.name in (AUTO, NONE):

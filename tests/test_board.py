@@ -59,7 +59,7 @@ DONGLE, SERIAL = "534d:2109", "1a86:7523"
 
 
 def board(name="acme", *, by_name=False, **known_by):
-    return Board(name, name.title(), KnownBy(**known_by), by_name)
+    return Board(name, name.title(), KnownBy(**known_by), by_name=by_name)
 
 
 def usb(place, usb_id):
