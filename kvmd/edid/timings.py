@@ -157,11 +157,11 @@ def write_detailed(timing: Timing, size_mm: tuple[int, int]) -> bytes:
     :raises RequestError: it has no room for such numbers
     """
     lines = timing.height // 2 if timing.interlaced else timing.height
-    long = max(timing.width, timing.h_blank, lines, timing.v_blank) > 0xFFF
-    if long or timing.clock > 655_350 or max(timing.h_front, timing.h_sync) > 0x3FF or timing.v_front > 0x3F:
+    longest = max(timing.width, timing.h_blank, lines, timing.v_blank)
+    if longest > 0xFFF or timing.h_front > 0x3FF or timing.clock > 655_350:
         raise RequestError(
             f"{timing.width}x{timing.height} at {timing.clock / 1000:g} MHz does not fit into an EDID's detailed "
-            "timing: at most 4095 pixels or lines and 655.35 MHz do"
+            "timing: at most 4095 pixels or lines, a front porch of 1023 and 655.35 MHz do"
         )
     flags = 0x18 | timing.interlaced << 7 | timing.v_positive << 2 | timing.h_positive << 1
     return bytes(
