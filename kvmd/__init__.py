@@ -31,6 +31,10 @@ from kvmd.errors import (
     Unsupported,
 )
 from kvmd.hid import (
+    COORDINATE_MAX,
+    MAX_KEYS,
+    MAX_MEDIA_KEYS,
+    STEP_MAX,
     AbsoluteMouseReport,
     Capability,
     ConsumerReport,
@@ -43,11 +47,16 @@ from kvmd.hid import (
     SystemReport,
 )
 from kvmd.hookspecs import Event, hookimpl
+from kvmd.keymap import Key, Page, keys_of
 from kvmd.memory import forget, recall, remember
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "COORDINATE_MAX",
+    "MAX_KEYS",
+    "MAX_MEDIA_KEYS",
+    "STEP_MAX",
     "AbsoluteMouseReport",
     "Board",
     "Capability",
@@ -67,12 +76,14 @@ __all__ = [
     "HidDriver",
     "HidOffline",
     "HidStatus",
+    "Key",
     "KeyboardReport",
     "KnownBy",
     "KvmdError",
     "Leds",
     "Match",
     "NoSignal",
+    "Page",
     "PixelFormat",
     "RelativeMouseReport",
     "Report",
@@ -87,6 +98,7 @@ __all__ = [
     "forget",
     "hookimpl",
     "jpeg_damage",
+    "keys_of",
     "recall",
     "remember",
 ]

@@ -21,7 +21,7 @@ from kvmd.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/kvmd/kvmd.toml")
 
-Endpoint = Literal["stream", "snapshot", "keyboard", "status", "devices"]
+Endpoint = Literal["stream", "snapshot", "keyboard", "mouse", "status", "devices"]
 
 T = TypeVar("T")
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import secrets
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import argon2
 import msgspec
 
 from kvmd.errors import ConfigError, RequestError
+from kvmd.files import write_private
 
 logger = logging.getLogger(__name__)
 
@@ -169,15 +168,6 @@ def digest(text: str) -> str:
 def _write_secret(path: Path, data: bytes) -> None:
     """Write a file that only its owner reads, whole or not at all; it belongs to whom the folder belongs to."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = path.parent.stat()
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            if os.geteuid() == 0:
-                os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
+        write_private(path, data)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}; auth.file says where it is") from error

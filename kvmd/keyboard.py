@@ -6,34 +6,38 @@ goes releases no key of another.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable
 
-from kvmd.errors import HidOffline, RequestError
-from kvmd.hid import MAX_KEYS, KeyboardReport
-from kvmd.keymap import Key, find_key
+from kvmd.errors import DriverError, HidOffline, RequestError, Unsupported
+from kvmd.hid import MAX_KEYS, MAX_MEDIA_KEYS, Capability, ConsumerReport, KeyboardReport, Report, SystemReport
+from kvmd.holders import Holders
+from kvmd.keymap import Key, Page, find_keys
 
 logger = logging.getLogger(__name__)
+
+_NEEDED = {
+    Page.KEYBOARD: Capability.KEYBOARD,
+    Page.CONSUMER: Capability.CONSUMER_CONTROL,
+    Page.SYSTEM: Capability.SYSTEM_CONTROL,
+}
 
 
 class Keyboard:
     """The keyboard that all clients share.
 
     :param send: hands a report to the hardware and returns when it was taken; raises DriverError otherwise
-    :param alive: tells whether a client still exists
-    :param hold_timeout: seconds after which the keys of a silent client are released
+    :param able: tells what the hardware can do
+    :param holders: who holds which keys
     """
 
-    def __init__(
-        self, send: Callable[[KeyboardReport], None], alive: Callable[[str], bool], hold_timeout: float
-    ) -> None:
+    def __init__(self, send: Callable[[Report], None], able: Callable[[], Capability], holders: Holders[Key]) -> None:
         self._send = send
-        self._alive = alive
-        self._hold_timeout = hold_timeout
-        self._held: dict[str, list[Key]] = {}
-        self._heard: dict[str, float] = {}
+        self._able = able
+        self._holders = holders
+        self._owed: set[Page] = set()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -41,12 +45,13 @@ class Keyboard:
         """Press the keys together, then release them; return when the hardware took both reports.
 
         :raises RequestError: a key is unknown, or there are too many
+        :raises Unsupported: the hardware lacks a key
         :raises DriverError: a report was not taken
         """
-        keys = _resolve(codes)
+        keys = self._resolve(codes)
         with self._lock:
-            self._heard[client] = time.monotonic()
-            before = self._held.get(client, [])
+            self._holders.hear(client)
+            before = self._holders.of(client)
             self._change(client, _merge(before, keys))
             self._change(client, before)
 
@@ -54,12 +59,13 @@ class Keyboard:
         """Hold the keys until they are released; pressing a key that is held keeps it held for longer.
 
         :raises RequestError: a key is unknown, or there are too many
+        :raises Unsupported: the hardware lacks a key
         :raises DriverError: the report was not taken, and nothing is held that was not before
         """
-        keys = _resolve(codes)
+        keys = self._resolve(codes)
         with self._lock:
-            self._heard[client] = time.monotonic()
-            before = self._held.get(client, [])
+            self._holders.hear(client)
+            before = self._holders.of(client)
             wanted = _merge(before, keys)
             if wanted != before:
                 self._change(client, wanted)
@@ -70,10 +76,10 @@ class Keyboard:
         :raises RequestError: a key is unknown
         :raises DriverError: the report was not taken; it is sent when the host is back
         """
-        keys = _resolve(codes)
+        keys = self._resolve(codes)
         with self._lock:
-            self._heard[client] = time.monotonic()
-            before = self._held.get(client, [])
+            self._holders.hear(client)
+            before = self._holders.of(client)
             wanted = [key for key in before if key not in keys]
             if wanted != before:
                 self._change(client, wanted)
@@ -84,32 +90,33 @@ class Keyboard:
         :raises DriverError: the report was not taken; it is sent when the host is back
         """
         with self._lock:
-            if client in self._held:
+            if self._holders.of(client):
                 self._change(client, [])
 
     def expire(self) -> None:
-        """Let go of what clients hold that are gone or silent; to be called regularly.
+        """Let go of what clients hold that are gone or silent, and of what was not let go; to be called regularly.
 
         :raises DriverError: the report was not taken
         """
-        now = time.monotonic()
         with self._lock:
-            self._heard = {client: self._heard[client] for client in self._held}
-            for client in list(self._held):
-                silent = now - self._heard[client] > self._hold_timeout
-                if silent or not self._alive(client):
-                    logger.warning("released %d keys of a client that %s", len(self._held[client]), _gone(silent))
-                    self._change(client, [])
+            for client, reason in self._holders.gone():
+                logger.warning("released %d keys of a client that %s", len(self._holders.of(client)), reason)
+                self._change(client, [])
+            self._pay(self._owed)
 
     def reset(self) -> None:
         """Let go of everything, whoever holds it, and tell the host so, whatever it believes.
 
-        :raises DriverError: the report was not taken
+        :raises DriverError: the keyboard's report was not taken. Firmware may not ask for the other keys at all, so
+            for them it is tried again later.
         """
         with self._lock:
-            self._held.clear()
-            self._heard.clear()
-            self._send(KeyboardReport())
+            self._owed |= {key.page for key in self._holders.all()}
+            self._holders.clear()
+            if Capability.KEYBOARD in self._able():
+                self._send(KeyboardReport())
+            self._owed.discard(Page.KEYBOARD)
+            self._pay(self._owed)
 
     def close(self) -> None:
         """Let go of everything, and refuse whatever comes later.
@@ -119,45 +126,76 @@ class Keyboard:
         self._closed = True
         self.reset()
 
+    def _pay(self, pages: Iterable[Page]) -> None:
+        """Tell the host how things stand on pages of which it may believe otherwise."""
+        for page in list(pages):
+            with contextlib.suppress(DriverError, Unsupported):
+                self._send(_report(page, self._holders.all()))
+                self._owed.discard(page)
+
+    def _resolve(self, codes: Iterable[str]) -> list[Key]:
+        keys = list(dict.fromkeys(self._choose(code) for code in codes))
+        if not keys:
+            raise RequestError("no key given; a list of KeyboardEvent.code names is needed, such as KeyA")
+        for page in Page:
+            _report(page, keys)
+        return keys
+
+    def _choose(self, code: str) -> Key:
+        """Take the key that the hardware has, of those with this name."""
+        keys = find_keys(code)
+        able = self._able()
+        for key in keys:
+            if _NEEDED[key.page] in able:
+                return key
+        raise Unsupported(f"{code} cannot be pressed: the device in use has no {keys[0].page.value}")
+
     def _change(self, client: str, keys: list[Key]) -> None:
         """Make these the client's keys. A press that is not taken is undone; a release stays done."""
         if self._closed:
             raise HidOffline("keyboard: the daemon is stopping")
-        before = self._held.get(client, [])
-        self._set(client, keys)
+        before = self._holders.of(client)
+        pages = _order(before, keys)
+        taken = []
+        self._holders.hold(client, keys)
         try:
-            self._send(self._report())
+            for page in pages:
+                self._send(_report(page, self._holders.all()))
+                taken.append(page)
         except Exception:
-            self._set(client, [key for key in keys if key in before])
+            self._holders.hold(client, [key for key in keys if key in before])
+            self._owed |= set(pages)
+            self._pay(taken)
             raise
 
-    def _set(self, client: str, keys: list[Key]) -> None:
-        if keys:
-            self._held[client] = keys
-        else:
-            self._held.pop(client, None)
 
-    def _report(self) -> KeyboardReport:
-        keys = dict.fromkeys(key for held in self._held.values() for key in held)
-        ordinary = tuple(key.usage for key in keys if not key.modifier)
-        if len(ordinary) > MAX_KEYS:
-            raise RequestError(f"{len(ordinary)} ordinary keys at once; a keyboard report holds {MAX_KEYS}")
-        return KeyboardReport(sum(key.modifier for key in keys), ordinary)
+def _order(before: Iterable[Key], after: Iterable[Key]) -> list[Page]:
+    """List the pages on which something changes: modifiers go down before other keys, and up after them."""
+    changed = {key.page for key in set(before) ^ set(after)}
+    pages = [page for page in Page if page in changed]
+    return pages if set(after) - set(before) else pages[::-1]
 
 
-def _resolve(codes: Iterable[str]) -> list[Key]:
-    keys = list(dict.fromkeys(find_key(code) for code in codes))
-    if not keys:
-        raise RequestError("no key given; a list of KeyboardEvent.code names is needed, such as KeyA")
-    ordinary = sum(not key.modifier for key in keys)
-    if ordinary > MAX_KEYS:
-        raise RequestError(f"{ordinary} ordinary keys at once; a keyboard report holds {MAX_KEYS}")
-    return keys
+def _report(page: Page, keys: Iterable[Key]) -> Report:
+    """Make a page's report of the keys that are down.
+
+    :raises RequestError: there are too many
+    """
+    down = [key for key in keys if key.page is page]
+    usages = tuple(key.usage for key in down if not key.modifier)
+    if page is Page.CONSUMER:
+        return ConsumerReport(_at_most(MAX_MEDIA_KEYS, usages, "media keys", "media report"))
+    if page is Page.SYSTEM:
+        return SystemReport(*_at_most(1, usages, "power keys", "power report"))
+    modifiers = sum(key.modifier for key in down)
+    return KeyboardReport(modifiers, _at_most(MAX_KEYS, usages, "ordinary keys", "keyboard report"))
+
+
+def _at_most(limit: int, usages: tuple[int, ...], what: str, report: str) -> tuple[int, ...]:
+    if len(usages) > limit:
+        raise RequestError(f"{len(usages)} {what} at once; a {report} holds {limit}")
+    return usages
 
 
 def _merge(held: list[Key], keys: list[Key]) -> list[Key]:
     return list(dict.fromkeys([*held, *keys]))
-
-
-def _gone(silent: bool) -> str:
-    return "went silent" if silent else "is logged out"

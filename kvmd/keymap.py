@@ -1,33 +1,44 @@
 """The keys: W3C's KeyboardEvent.code -> USB HID usage and evdev code.
 
-Sources: UI Events KeyboardEvent code Values (W3C), HID Usage Tables 1.5 section 10 (keyboard page), and Linux's
-input-event-codes.h with the usages that its HID driver gives them. A usage for which Linux has no key stands with
-evdev code 240, KEY_UNKNOWN.
+Sources: UI Events KeyboardEvent code Values (W3C; for MediaPlay and the like its editor's draft), HID Usage Tables 1.5
+sections 4.5 (system control), 10 (keyboard page) and 15 (consumer page), and Linux's input-event-codes.h with the
+usages that its HID driver gives them. A usage for which Linux has no key stands with evdev code 240, KEY_UNKNOWN.
 """
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from kvmd.errors import RequestError
 
 
+class Page(enum.Enum):
+    """Where a key is found, which is also what report carries it."""
+
+    KEYBOARD = "keyboard"
+    CONSUMER = "media keys"
+    SYSTEM = "power keys"
+
+
 class Key(NamedTuple):
-    """A key: its usage on the keyboard page, and what evdev calls it on a Linux host."""
+    """A key: its usage on its page, what evdev calls it on a Linux host, and the page."""
 
     usage: int
     evdev: int
+    page: Page = Page.KEYBOARD
 
     @property
     def modifier(self) -> int:
         """The key's bit in a report's modifier byte; 0 for an ordinary key (HID 1.11, section 8.3)."""
-        return 1 << (self.usage - 0xE0) if 0xE0 <= self.usage <= 0xE7 else 0
+        return 1 << (self.usage - 0xE0) if self.page is Page.KEYBOARD and 0xE0 <= self.usage <= 0xE7 else 0
 
 
-def _run(first: int, names: str, codes: str) -> dict[str, Key]:
+def _run(first: int, names: str, codes: str, page: Page = Page.KEYBOARD) -> dict[str, Key]:
     """Give consecutive usages to names."""
     pairs = zip(names.split(), codes.split(), strict=True)
-    return {name: Key(first + offset, int(code)) for offset, (name, code) in enumerate(pairs)}
+    return {name: Key(first + offset, int(code), page) for offset, (name, code) in enumerate(pairs)}
 
 
 KEYS: dict[str, Key] = {
@@ -86,6 +97,35 @@ KEYS: dict[str, Key] = {
 }
 """Every KeyboardEvent.code that the keyboard page has, under the name that W3C gives it."""
 
+MEDIA_KEYS: dict[str, Key] = {
+    **_run(
+        0xB0,
+        "MediaPlay MediaPause MediaRecord MediaFastForward MediaRewind "
+        "MediaTrackNext MediaTrackPrevious MediaStop Eject",
+        "207 201 167 208 168 163 165 166 161",
+        Page.CONSUMER,
+    ),
+    **_run(0xCD, "MediaPlayPause", "164", Page.CONSUMER),
+    **_run(0xE2, "AudioVolumeMute", "113", Page.CONSUMER),
+    **_run(0xE9, "AudioVolumeUp AudioVolumeDown", "115 114", Page.CONSUMER),
+    **_run(0x183, "MediaSelect", "171", Page.CONSUMER),
+    **_run(0x18A, "LaunchMail", "155", Page.CONSUMER),
+    **_run(0x192, "LaunchApp2", "140", Page.CONSUMER),
+    **_run(0x194, "LaunchApp1", "144", Page.CONSUMER),
+    **_run(0x221, "BrowserSearch", "217", Page.CONSUMER),
+    **_run(
+        0x223,
+        "BrowserHome BrowserBack BrowserForward BrowserStop BrowserRefresh",
+        "172 158 159 128 173",
+        Page.CONSUMER,
+    ),
+    **_run(0x22A, "BrowserFavorites", "156", Page.CONSUMER),
+}
+"""What media keyboards have beyond; LaunchApp1 is "my computer", LaunchApp2 the calculator."""
+
+POWER_KEYS: dict[str, Key] = _run(0x81, "Power Sleep WakeUp", "116 142 143", Page.SYSTEM)
+"""System Power Down, Sleep and Wake Up."""
+
 ALIASES = {
     "PrtSc": "PrintScreen",
     "OSLeft": "MetaLeft",
@@ -95,16 +135,26 @@ ALIASES = {
     "VolumeDown": "AudioVolumeDown",
     "Katakana": "Lang3",
     "Hiragana": "Lang4",
+    "LaunchMediaPlayer": "MediaSelect",
 }
-"""Other names: BliKVM's document has PrtSc, Firefox has or had OS… and Volume…; Katakana and Hiragana are W3C's own."""
+"""Other names: BliKVM's document has PrtSc, Firefox has or had OS… and Volume…, the last three are W3C's own."""
+
+_PAGES = {Page.SYSTEM: POWER_KEYS, Page.CONSUMER: MEDIA_KEYS, Page.KEYBOARD: KEYS}
+"""The preferred first: hosts act on Power and on the volume there, and many do not on the keyboard page."""
 
 
-def find_key(code: str) -> Key:
-    """Return the key of this name.
+def keys_of(page: Page) -> Mapping[str, Key]:
+    """Return the keys of a page by their names."""
+    return _PAGES[page]
+
+
+def find_keys(code: str) -> list[Key]:
+    """Return the keys of this name: one, or where several pages have it one of each, the preferred first.
 
     :raises RequestError: there is none
     """
-    key = KEYS.get(ALIASES.get(code, code))
-    if key is None:
+    name = ALIASES.get(code, code)
+    found = [keys[name] for keys in _PAGES.values() if name in keys]
+    if not found:
         raise RequestError(f'"{code}" is not a key; keys have the names of KeyboardEvent.code, such as KeyA or Enter')
-    return key
+    return found

@@ -18,13 +18,16 @@ from kvmd.capture import CaptureDriver, EdidControl, Frame, Timings, TimingsCont
 from kvmd.config import DEFAULT_PATH, RoleSettings, Settings
 from kvmd.device import Device, Monitor
 from kvmd.encode import Encoder
-from kvmd.errors import DriverError, HidOffline, Unsupported
-from kvmd.hid import Capability, HidDriver, HidStatus, Leds, Report
+from kvmd.errors import DriverError, HidOffline
+from kvmd.hid import Capability, HidDriver, HidStatus, KeyboardReport, Leds, Report
+from kvmd.holders import Holders
 from kvmd.hookspecs import Event
 from kvmd.keyboard import Keyboard
+from kvmd.mouse import Mouse, MouseEvent
 from kvmd.registry import CAPTURE, HID, Registry
 from kvmd.slate import slate
 from kvmd.slot import Slot, SlotStatus, State
+from kvmd.writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +131,10 @@ class Kvm:
         self.board = find_board(registry)
         self.auth = Auth(settings.auth, registry.verify_password)
         self.broadcaster = Broadcaster()
-        self.keyboard = Keyboard(self._send, self.auth.alive, settings.hid.hold_timeout)
+        writer = Writer(self._send)
+        timeout = settings.hid.hold_timeout
+        self.keyboard = Keyboard(writer.send, self._able, Holders(self.auth.alive, timeout))
+        self.mouse = Mouse(writer, self._able, Holders(self.auth.alive, timeout))
         self._encoder = Encoder(settings.capture.quality, self.broadcaster.publish)
         self._captured = Rate()
         self._size = Size(1280, 720)
@@ -159,7 +165,8 @@ class Kvm:
     def stop(self) -> None:
         """Release every key, close the devices and end all connections."""
         self._monitor.stop()
-        with contextlib.suppress(DriverError, Unsupported):
+        self.mouse.close()
+        with contextlib.suppress(DriverError):
             self.keyboard.close()
         self.hid.stop()
         self.capture.stop()
@@ -190,10 +197,16 @@ class Kvm:
         self._require_host()
         self.keyboard.release_all(client)
 
+    def point(self, client: str, event: MouseEvent) -> None:
+        """Use the mouse; see ``Mouse.act``."""
+        self._require_host()
+        self.mouse.act(client, event)
+
     def leave(self, client: str) -> None:
         """Release what a client holds that has gone."""
-        with contextlib.suppress(DriverError):
-            self.keyboard.release_all(client)
+        for release_all in (self.keyboard.release_all, self.mouse.release_all):
+            with contextlib.suppress(DriverError):
+                release_all(client)
 
     def stream(self, sock: socket.socket, fps: float | None) -> None:
         """Hand a connected socket over to the broadcaster; see ``Broadcaster.add``."""
@@ -238,26 +251,37 @@ class Kvm:
             # One that was just opened need not be waited for; one whose host is gone waits for it in there.
             driver.watch(WATCH if self.hid.status.state in (State.ONLINE, State.NO_SIGNAL) else 0)
             if not self.hid.is_online:
-                if Capability.KEYBOARD in driver.capabilities:
-                    self.keyboard.reset()
+                self.keyboard.reset()
+                self.mouse.reset()
                 self.hid.online()
             self.keyboard.expire()
+            self.mouse.expire()
 
     def _require_host(self) -> None:
         status = self.hid.status
         if status.state is not State.ONLINE:
-            raise HidOffline(f"keyboard: {status.state.value}: {status.reason}")
+            raise self._offline()
 
-    def _send(self, report: Report) -> None:
+    def _offline(self) -> HidOffline:
+        return HidOffline(f"keyboard and mouse: {self.hid.status.state.value}: {self.hid.status.reason}")
+
+    def _hid_driver(self) -> HidDriver:
         driver = self.hid.driver
         if driver is None:
-            raise HidOffline(f"keyboard: {self.hid.status.state.value}: {self.hid.status.reason}")
-        if Capability.KEYBOARD not in driver.capabilities:
-            raise Unsupported(f"{driver.name} has no keyboard")
+            raise self._offline()
+        return driver
+
+    def _able(self) -> Capability:
+        return self._hid_driver().capabilities
+
+    def _send(self, report: Report) -> None:
+        driver = self._hid_driver()
         try:
             driver.send(report)
         except DriverError as error:
-            self.hid.offline(error)
+            # Firmware asks for the keyboard alone: what it does not take of a mouse says nothing about the host.
+            if isinstance(report, KeyboardReport):
+                self.hid.offline(error)
             raise
 
     def _capture_changed(self, status: SlotStatus) -> None:

@@ -6,10 +6,10 @@ The folder is ``$STATE_DIRECTORY``, which systemd sets for the daemon (systemd.e
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from kvmd.errors import DriverError
+from kvmd.files import write_private
 
 DEFAULT_FOLDER = "/var/lib/kvmd"
 
@@ -34,14 +34,7 @@ def remember(name: str, content: bytes) -> None:
     """
     path = _path(name)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{name}-", delete=False) as file:
-            file.write(content)
-        # root remembers for the daemon, too, when it is asked on the command line.
-        owner = path.parent.stat()
-        if os.geteuid() == 0:
-            os.chown(file.name, owner.st_uid, owner.st_gid)
-        Path(file.name).replace(path)
+        write_private(path, content)
     except OSError as error:
         raise DriverError(f"{path} cannot be written: {error.strerror}") from error
 

@@ -13,6 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from kvmd import credentials as module
+from kvmd import files
 from kvmd.auth import Auth
 from kvmd.config import AuthSettings
 from kvmd.credentials import USER, Credentials, check_password
@@ -182,7 +183,7 @@ def test_a_folder_that_cannot_be_written_is_told(credentials, monkeypatch):
     def fail(**_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(module.tempfile, "mkstemp", fail)
+    monkeypatch.setattr(files.tempfile, "mkstemp", fail)
     with pytest.raises(ConfigError, match=r"auth\.json: cannot be written: Permission denied; auth\.file says"):
         credentials.set_password(USER, PASSWORD)
 

@@ -92,7 +92,7 @@ class TestMistakesInTheFile:
             (
                 '[auth]\nopen = ["keys"]',
                 'auth.open = ["keys"] cannot be used; accepted: list of one of "stream", "snapshot", "keyboard", '
-                '"status", "devices"',
+                '"mouse", "status", "devices"',
             ),
         ],
     )

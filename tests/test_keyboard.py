@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from kvmd import keyboard
-from kvmd.errors import HidOffline, RequestError
-from kvmd.hid import MAX_KEYS, KeyboardReport
+from kvmd import holders
+from kvmd.errors import HidOffline, RequestError, Unsupported
+from kvmd.hid import MAX_KEYS, Capability, ConsumerReport, KeyboardReport, SystemReport
+from kvmd.holders import Holders
 from kvmd.keyboard import Keyboard
-from kvmd.keymap import KEYS
+from kvmd.keymap import KEYS, MEDIA_KEYS, POWER_KEYS
 
 NOTHING = KeyboardReport()
 LETTERS = ["KeyA", "KeyB", "KeyC", "KeyD", "KeyE", "KeyF", "KeyG"]
@@ -27,6 +28,7 @@ class Host:
         self.reports = []
         self.refusals = 0
         self.gone = set()
+        self.able = ~Capability(0)
 
     def send(self, report):
         if self.refusals:
@@ -46,13 +48,14 @@ def host():
 
 @pytest.fixture
 def keys(host):
-    return Keyboard(host.send, lambda client: client not in host.gone, hold_timeout=10)
+    held = Holders(lambda client: client not in host.gone, timeout=10)
+    return Keyboard(host.send, lambda: host.able, held)
 
 
 @pytest.fixture
 def clock(monkeypatch):
     clock = SimpleNamespace(now=time.monotonic())
-    monkeypatch.setattr(keyboard, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(holders, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
@@ -170,7 +173,7 @@ def test_nothing_is_kept_of_clients_that_hold_nothing(keys):
         keys.tap(f"client {client}", ["KeyA"])
         keys.release(f"client {client}", ["KeyA"])
     keys.expire()
-    assert not keys._heard
+    assert not keys._holders._heard
 
 
 @pytest.mark.parametrize("call", ["tap", "press"])
@@ -229,6 +232,7 @@ def test_every_unknown_name_is_told(host, keys, name):
 
 
 def test_every_key_can_be_tapped(host, keys):
+    host.able = Capability.KEYBOARD
     for name, key in KEYS.items():
         keys.tap("one", [name])
         wanted = KeyboardReport(key.modifier, () if key.modifier else (key.usage,))
@@ -311,3 +315,96 @@ def test_a_closed_keyboard_releases_all_and_refuses_the_rest(host, keys):
         with pytest.raises(HidOffline, match="the daemon is stopping"):
             call("two", ["KeyB"])
     assert host.reports == [KeyboardReport(0, (A,)), NOTHING]
+
+
+@pytest.mark.parametrize("name", MEDIA_KEYS)
+def test_every_media_key_can_be_tapped(host, keys, name):
+    keys.tap("one", [name])
+    assert host.reports == [ConsumerReport((MEDIA_KEYS[name].usage,)), ConsumerReport()]
+
+
+@pytest.mark.parametrize("name", POWER_KEYS)
+def test_every_power_key_can_be_tapped(host, keys, name):
+    keys.tap("one", [name])
+    assert host.reports == [SystemReport(POWER_KEYS[name].usage), SystemReport()]
+
+
+@pytest.mark.parametrize("name", ["AudioVolumeMute", "AudioVolumeUp", "AudioVolumeDown", "Power"])
+def test_a_keyboard_without_media_keys_has_some_on_its_own_page(host, keys, name):
+    host.able = Capability.KEYBOARD
+    keys.tap("one", [name])
+    assert host.reports == [KeyboardReport(0, (KEYS[name].usage,)), NOTHING]
+
+
+@pytest.mark.parametrize(
+    ("able", "name", "what"),
+    [
+        (Capability.KEYBOARD, "MediaPlayPause", "media keys"),
+        (Capability.KEYBOARD, "Sleep", "power keys"),
+        (Capability.CONSUMER_CONTROL, "KeyA", "keyboard"),
+    ],
+)
+def test_what_the_hardware_lacks_is_told_and_nothing_is_pressed(host, keys, able, name, what):
+    host.able = able
+    with pytest.raises(Unsupported, match=f"^{name} cannot be pressed: the device in use has no {what}$"):
+        keys.press("one", [name])
+    assert not host.reports
+
+
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        (["Power", "Sleep"], "2 power keys at once; a power report holds 1"),
+        (list(MEDIA_KEYS)[:5], "5 media keys at once; a media report holds 4"),
+    ],
+)
+def test_each_report_holds_so_many(host, keys, codes, message):
+    with pytest.raises(RequestError, match=f"^{message}$"):
+        keys.press("one", codes)
+    assert not host.reports
+
+
+def test_a_chord_over_pages_goes_down_modifiers_first_and_up_modifiers_last(host, keys):
+    keys.tap("one", ["MediaPlayPause", "ControlLeft"])
+    down = [KeyboardReport(CTRL), ConsumerReport((0xCD,))]
+    assert host.reports == [*down, ConsumerReport(), NOTHING]
+
+
+def test_pages_do_not_disturb_each_other(host, keys):
+    keys.press("one", ["KeyA"])
+    keys.tap("two", ["AudioVolumeUp"])
+    assert host.reports[1:] == [ConsumerReport((0xE9,)), ConsumerReport()]
+
+
+def test_a_chord_of_which_the_second_page_is_refused_leaves_nothing_down(host, keys):
+    refuse = iter([False, True])
+
+    def send(report):
+        if next(refuse, False):
+            raise HidOffline("firmware does not ask for media keys")
+        host.send(report)
+
+    keys._send = send
+    with pytest.raises(HidOffline, match="firmware"):
+        keys.press("one", ["ControlLeft", "MediaPlayPause"])
+    assert host.reports == [KeyboardReport(CTRL), NOTHING]
+    keys.expire()
+    assert host.reports[2:] == [ConsumerReport()], "the host may have seen the press all the same"
+    keys.expire()
+    assert len(host.reports) == 3
+
+
+def test_a_media_key_that_was_held_is_released_once_the_host_listens(host, keys):
+    keys.press("one", ["AudioVolumeUp"])
+    accepting = iter([True, False, False])
+    keys._send = lambda report: host.send(report) if next(accepting, True) else _refuse()
+    keys.reset()
+    assert host.reports[1:] == [NOTHING], "the keyboard works, the media keys are not asked for yet"
+    keys.expire()
+    assert len(host.reports) == 2
+    keys.expire()
+    assert host.reports[2:] == [ConsumerReport()]
+
+
+def _refuse():
+    raise HidOffline("not asked for")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kvmd.errors import RequestError
-from kvmd.keymap import ALIASES, KEYS, find_key
+from kvmd.keymap import ALIASES, KEYS, MEDIA_KEYS, POWER_KEYS, Page, find_keys, keys_of
 
 DOCUMENT = Path(__file__).parent / "data/blikvm-api-v1.4.0.txt"
 HEADER = Path("/usr/include/linux/input-event-codes.h")
@@ -34,6 +34,27 @@ NAMES = {
     "Lang5": "ZENKAKUHANKAKU",
     "ContextMenu": "COMPOSE",
     "Select": "FRONT",
+    "MediaPause": "PAUSECD",
+    "MediaPlay": "PLAY",
+    "MediaRecord": "RECORD",
+    "MediaFastForward": "FASTFORWARD",
+    "MediaRewind": "REWIND",
+    "MediaTrackNext": "NEXTSONG",
+    "MediaTrackPrevious": "PREVIOUSSONG",
+    "MediaStop": "STOPCD",
+    "MediaPlayPause": "PLAYPAUSE",
+    "MediaSelect": "CONFIG",
+    "Eject": "EJECTCD",
+    "LaunchMail": "MAIL",
+    "LaunchApp1": "FILE",
+    "LaunchApp2": "CALC",
+    "BrowserSearch": "SEARCH",
+    "BrowserHome": "HOMEPAGE",
+    "BrowserBack": "BACK",
+    "BrowserForward": "FORWARD",
+    "BrowserStop": "STOP",
+    "BrowserRefresh": "REFRESH",
+    "BrowserFavorites": "BOOKMARKS",
     "AudioVolumeMute": "MUTE",
     "AudioVolumeUp": "VOLUMEUP",
     "AudioVolumeDown": "VOLUMEDOWN",
@@ -78,7 +99,7 @@ def test_the_document_has_95_names():
 
 @pytest.mark.parametrize(("name", "usage"), DOCUMENTED.items())
 def test_names_of_the_document(name, usage):
-    assert find_key(name).usage == usage
+    assert [key.usage for key in find_keys(name)] == [usage]
 
 
 def test_names_beyond_the_document():
@@ -97,15 +118,46 @@ def kernel_name(name):
     return re.sub("^NUMPAD", "KP", name.upper())
 
 
-@pytest.mark.parametrize("name", KEYS)
-def test_evdev_codes_are_those_of_the_kernel(name):
+@pytest.mark.parametrize(("page", "name"), [(page, name) for page in Page for name in keys_of(page)])
+def test_evdev_codes_are_those_of_the_kernel(page, name):
     codes = {key: int(code) for key, code in re.findall(r"#define KEY_(\w+)\s+(\d+)\b", HEADER.read_text())}
-    assert KEYS[name].evdev == codes[kernel_name(name)]
+    assert keys_of(page)[name].evdev == codes[kernel_name(name)]
 
 
-def test_no_usage_twice():
-    usages = [key.usage for key in KEYS.values()]
-    assert len(set(usages)) == len(usages)
+@pytest.mark.parametrize("page", Page)
+def test_no_usage_twice(page):
+    keys = keys_of(page).values()
+    assert {key.page for key in keys} == {page}
+    assert len({key.usage for key in keys}) == len(keys)
+
+
+# HUT 1.5 section 15, as the kernel's hid-input.c has it, and section 4.5.
+CONSUMER = {
+    0xB0: "MediaPlay MediaPause MediaRecord MediaFastForward MediaRewind",
+    0xB5: "MediaTrackNext MediaTrackPrevious MediaStop Eject",
+    0xCD: "MediaPlayPause",
+    0xE2: "AudioVolumeMute",
+    0xE9: "AudioVolumeUp AudioVolumeDown",
+    0x183: "MediaSelect",
+    0x18A: "LaunchMail",
+    0x192: "LaunchApp2",
+    0x194: "LaunchApp1",
+    0x221: "BrowserSearch",
+    0x223: "BrowserHome BrowserBack BrowserForward BrowserStop BrowserRefresh",
+    0x22A: "BrowserFavorites",
+}
+
+
+def test_media_and_power_keys():
+    expected = {name: first + offset for first, names in CONSUMER.items() for offset, name in enumerate(names.split())}
+    assert {name: key.usage for name, key in MEDIA_KEYS.items()} == expected
+    assert {name: key.usage for name, key in POWER_KEYS.items()} == {"Power": 0x81, "Sleep": 0x82, "WakeUp": 0x83}
+
+
+def test_the_preferred_page_of_a_name_comes_first():
+    assert [key.page for key in find_keys("VolumeMute")] == [Page.CONSUMER, Page.KEYBOARD]
+    assert [key.page for key in find_keys("Power")] == [Page.SYSTEM, Page.KEYBOARD]
+    assert [key.page for key in find_keys("KeyA")] == [Page.KEYBOARD]
 
 
 def test_modifiers_have_the_bits_of_the_report():
@@ -124,12 +176,12 @@ def test_modifiers_have_the_bits_of_the_report():
 
 @pytest.mark.parametrize(("alias", "name"), ALIASES.items())
 def test_aliases(alias, name):
-    assert find_key(alias) == KEYS[name]
-    assert alias not in KEYS
+    assert find_keys(alias) == find_keys(name)
+    assert not any(alias in keys_of(page) for page in Page)
 
 
-@pytest.mark.parametrize("name", ["", "keya", "A", "Fn", "KeyÄ", "Sleep"])
+@pytest.mark.parametrize("name", ["", "keya", "A", "Fn", "KeyÄ", "Snooze"])
 def test_unknown_keys_are_named(name):
     with pytest.raises(RequestError) as raised:
-        find_key(name)
+        find_keys(name)
     assert str(raised.value).startswith(f'"{name}" is not a key; ')

@@ -1,8 +1,9 @@
 """Keyboard and mouse through the board's own USB device port: any board with a controller in /sys/class/udc.
 
-Works: a boot keyboard with LEDs, an absolute and a relative mouse, all on one port; waking a sleeping host where the
-kernel has ``wakeup_on_write``. Met so far: dummy_hcd, the kernel's loopback of a controller and a host, on Linux 6.12.
-Not known: how each real controller (dwc2, dwc3, musb …) behaves; not all of them tell when the host sleeps.
+Works: a boot keyboard with LEDs, an absolute and a relative mouse, media and power keys, all on one port; waking a
+sleeping host where the kernel has ``wakeup_on_write``. Met so far: dummy_hcd, the kernel's loopback of a controller and
+a host, on Linux 6.12. Not known: how each real controller (dwc2, dwc3, musb …) behaves; not all of them tell when the
+host sleeps.
 
 The gadget is made by ``kvmd gadget up``, as root; the driver opens the nodes that it was given and needs no other
 rights. Documented in the kernel: Documentation/usb/gadget_hid.rst and drivers/usb/gadget/function/f_hid.c.
@@ -163,7 +164,7 @@ class UsbGadget(HidDriver):
     def __init__(self, options: UsbGadgetOptions, device: Device | None) -> None:
         self._options = options
         self._udc = options.udc or (device.name if device else None)
-        self._nodes: dict[Capability, _Node] = {}
+        self._nodes: dict[str, _Node] = {}
         self._wakes = False
         self._leds: Leds | None = None
         self._told: str | None = None  # what watch() said last
@@ -194,7 +195,7 @@ class UsbGadget(HidDriver):
             nodes = {}
             for function in FUNCTIONS:
                 if path := paths.get(function.name):
-                    nodes[function.capability] = stack.enter_context(contextlib.closing(_Node(function, path)))
+                    nodes[function.name] = stack.enter_context(contextlib.closing(_Node(function, path)))
             self._resources = stack.pop_all()
             self._nodes = nodes
 
@@ -241,7 +242,7 @@ class UsbGadget(HidDriver):
         state = gadget.state(self._udc) if self._udc else None
         gauge = next(iter(self._nodes.values()), None)
         connected = state == CONFIGURED and gauge is not None and not gauge.stuck
-        return HidStatus(f"USB gadget on {self._udc or 'no controller'}", connected, self._leds)
+        return HidStatus(f"USB gadget on {self._udc or 'no controller'}", connected, self._leds, self._remarks())
 
     def close(self) -> None:
         """Close the nodes, after those who wait on them have been told."""
@@ -252,13 +253,20 @@ class UsbGadget(HidDriver):
             self._leds = None
             self._resources.close()
 
+    def _remarks(self) -> tuple[str, ...]:
+        """Name the functions that an open gadget lacks."""
+        why = "the controller had no endpoint left for it, or `kvmd gadget up` was told to leave it out"
+        lacking = [function.title for function in FUNCTIONS if self._nodes and function.name not in self._nodes]
+        return tuple(f"no {title}: {why}" for title in lacking)
+
     def _node_for(self, report: Report) -> _Node:
         capability = capability_of(report)
         if not self._nodes:
             raise DeviceLost("the gadget is not open")
-        if capability not in self._nodes:
-            raise Unsupported(f"the gadget {self._options.gadget} has no function for {capability.name}")
-        return self._nodes[capability]
+        for node in self._nodes.values():
+            if capability in node.function.capability:
+                return node
+        raise Unsupported(f"the gadget {self._options.gadget} has no function for {capability.name}")
 
     def _gauge(self) -> _Node:
         """Return the node that tells how the host stands: the keyboard's; firmware often asks for no mouse."""

@@ -52,8 +52,8 @@ _name = click.option("--name", default="kvmd", show_default=True, help="The gadg
 def gadget_commands() -> None:
     """Make or remove the USB keyboard and mouse of this board.
 
-    The board's USB device port becomes a keyboard, an absolute and a relative mouse for the computer at the other end
-    of its cable. It is gone after a reboot: kvmd-gadget.service makes it anew.
+    The board's USB device port becomes a keyboard with media and power keys, an absolute and a relative mouse for the
+    computer at the other end of its cable. It is gone after a reboot: kvmd-gadget.service makes it anew.
     """
 
 
@@ -64,7 +64,7 @@ def gadget_commands() -> None:
     "--without",
     multiple=True,
     type=click.Choice([function.name for function in FUNCTIONS[1:]]),
-    help="Leave out a mouse, for controllers with few endpoints; may be repeated.",
+    help="Leave out a mouse or the media keys, for controllers with few endpoints; may be repeated.",
 )
 @click.option("--wakeup-on-write", is_flag=True, help="Let a key wake the host; some boards lock up with it.")
 @_hex("--vendor-id", "vendor", default=0x1D6B, meaning="USB vendor id.")

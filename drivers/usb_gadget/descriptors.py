@@ -10,6 +10,10 @@ import struct
 import msgspec
 
 from kvmd import (
+    COORDINATE_MAX,
+    MAX_KEYS,
+    MAX_MEDIA_KEYS,
+    STEP_MAX,
     AbsoluteMouseReport,
     Capability,
     ConsumerReport,
@@ -17,14 +21,14 @@ from kvmd import (
     RelativeMouseReport,
     Report,
     SystemReport,
-    Unsupported,
 )
 
-BCD_DEVICE = 0x0100
+BCD_DEVICE = 0x0101
 """The version of the descriptors below: hosts cache them, so it goes up whenever one of them changes."""
 
-COORDINATE_MAX = 32767
-STEP_MAX = 127
+POWER_DOWN = 0x81
+"""System Power Down, the first of the power keys (HUT 1.5, section 4.5)."""
+
 ROLL_OVER = 0x01
 """Keyboard ErrorRollOver (HUT 1.5, section 10): more keys are down than the report has room for."""
 
@@ -102,21 +106,46 @@ RELATIVE_MOUSE = (
     )
     + _MOUSE_TAIL
 )
+CONSUMER_ID, SYSTEM_ID = 1, 2
+"""Report ids of the media function, which is one interface for both, since endpoints are scarce."""
+
+MEDIA = bytes.fromhex(
+    "05 0c"  # usage page: consumer
+    "09 01"  # usage: consumer control (HUT 1.5, section 15.1)
+    "a1 01"  # collection: application
+    "85 01"  # report id: 1
+    "19 00 2a ff 03"  # usages: none to 0x3ff
+    "15 00 26 ff 03"  # logical: 0 to 0x3ff
+    "75 10 95 04"  # 4 fields of 16 bits
+    "81 00"  # input: data, array
+    "c0"  # end of collection
+    "05 01"  # usage page: generic desktop
+    "09 80"  # usage: system control (HUT 1.5, section 4.5)
+    "a1 01"  # collection: application
+    "85 02"  # report id: 2
+    "19 81 29 83"  # usages: system power down, sleep, wake up
+    "15 01 25 03"  # logical: 1 to 3; 0 is none of them
+    "75 08 95 01"  # 1 field of 8 bits
+    "81 00"  # input: data, array
+    "c0"  # end of collection
+)
 
 
 class Function(msgspec.Struct, frozen=True):
     """One HID interface of the gadget.
 
     :param name: its name in configfs is ``hid.`` and this
+    :param title: what a person calls it
     :param capability: what it is for
     :param protocol: bInterfaceProtocol, 1 keyboard, 2 mouse (HID 1.11, section 4.3)
     :param subclass: bInterfaceSubClass, 1 where firmware can use it (HID 1.11, section 4.2)
-    :param report_length: bytes in its input report
+    :param report_length: bytes in its input report, the longest of several
     :param report_desc: its report descriptor
     :param leds: whether the host sends it reports
     """
 
     name: str
+    title: str
     capability: Capability
     protocol: int
     subclass: int
@@ -129,16 +158,12 @@ class Function(msgspec.Struct, frozen=True):
         """Its folder below the gadget's ``functions``."""
         return f"hid.{self.name}"
 
-    @property
-    def title(self) -> str:
-        """What a person calls it."""
-        return self.name if self.leds else f"{self.name} mouse"
-
 
 FUNCTIONS = (
-    Function("keyboard", Capability.KEYBOARD, 1, 1, 8, KEYBOARD, leds=True),
-    Function("absolute", Capability.ABSOLUTE_MOUSE, 0, 0, 7, ABSOLUTE_MOUSE),
-    Function("relative", Capability.RELATIVE_MOUSE, 2, 1, 5, RELATIVE_MOUSE),
+    Function("keyboard", "keyboard", Capability.KEYBOARD, 1, 1, 8, KEYBOARD, leds=True),
+    Function("absolute", "absolute mouse", Capability.ABSOLUTE_MOUSE, 0, 0, 7, ABSOLUTE_MOUSE),
+    Function("relative", "relative mouse", Capability.RELATIVE_MOUSE, 2, 1, 5, RELATIVE_MOUSE),
+    Function("media", "media and power keys", Capability.CONSUMER_CONTROL | Capability.SYSTEM_CONTROL, 0, 0, 9, MEDIA),
 )
 """The most important first: where not all fit, the last are left out."""
 
@@ -163,13 +188,16 @@ def encode(report: Report) -> bytes:
         return struct.pack("<BHHbb", report.buttons & 0x1F, x, y, _step(report.wheel), _step(report.hwheel))
     if isinstance(report, RelativeMouseReport):
         return _encode_relative(report)
-    raise Unsupported(f"the gadget has no report for {type(report).__name__}")
+    if isinstance(report, ConsumerReport):
+        usages = report.usages[:MAX_MEDIA_KEYS]
+        return struct.pack("<B4H", CONSUMER_ID, *usages, *[0] * (MAX_MEDIA_KEYS - len(usages)))
+    return struct.pack("<BB", SYSTEM_ID, report.usage - POWER_DOWN + 1 if report.usage else 0)
 
 
 def _encode_keyboard(report: KeyboardReport) -> bytes:
     # HID 1.11, appendix C: with too many keys down, every place of the array says so.
-    keys = report.keys if len(report.keys) <= 6 else (ROLL_OVER,) * 6
-    return bytes((report.modifiers & 0xFF, 0)) + bytes(keys).ljust(6, b"\0")
+    keys = report.keys if len(report.keys) <= MAX_KEYS else (ROLL_OVER,) * MAX_KEYS
+    return bytes((report.modifiers & 0xFF, 0)) + bytes(keys).ljust(MAX_KEYS, b"\0")
 
 
 def _encode_relative(report: RelativeMouseReport) -> bytes:

@@ -4,7 +4,8 @@ Devices: none. The capture driver shows the computer's screen, the HID driver is
 the name of the computer, and all of it runs in the daemon's process.
 
 Works: a console of 80x25 characters at 1280x720 that shows what is typed on a US layout; the lock keys and their
-lamps; the last keys; absolute and relative mouse; pulling the video cable and the USB cable through ``/api/virtual``.
+lamps; the last keys, media and power keys among them; absolute and relative mouse; pulling the video cable and the USB
+cable through ``/api/virtual``.
 Does not: key repeat, other layouts, EDID, sound. The font is DejaVu Sans Mono, ASCII and Latin-1
 (DejaVu-LICENSE.txt).
 """

@@ -12,7 +12,16 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from kvmd import AbsoluteMouseReport, KeyboardReport, Leds, RelativeMouseReport, Report
+from kvmd import (
+    AbsoluteMouseReport,
+    ConsumerReport,
+    KeyboardReport,
+    Leds,
+    Page,
+    RelativeMouseReport,
+    Report,
+    SystemReport,
+)
 
 from . import keys
 
@@ -123,6 +132,7 @@ class Computer:
         self._console = Console()
         self._keys: deque[str] = deque(maxlen=LAST_KEYS)
         self._down = KeyboardReport()
+        self._media: dict[Page, tuple[int, ...]] = {Page.CONSUMER: (), Page.SYSTEM: ()}
         self._leds = Leds()
         self._pointer = Pointer()
         self._signal = True
@@ -157,6 +167,7 @@ class Computer:
                 return
             self._host = plugged
             self._down = KeyboardReport()
+            self._media = dict.fromkeys(self._media, ())
             self._pointer = msgspec.structs.replace(self._pointer, buttons=0)
             self._touch()
 
@@ -167,7 +178,9 @@ class Computer:
                 return False
             if isinstance(report, KeyboardReport):
                 self._take_keyboard(report)
-            elif isinstance(report, AbsoluteMouseReport | RelativeMouseReport):
+            elif isinstance(report, ConsumerReport | SystemReport):
+                self._take_media(report)
+            else:
                 self._take_mouse(report)
             self._touch()
             return True
@@ -203,6 +216,12 @@ class Computer:
             self._note_chord(before, pressed)
         for key in pressed:
             self._press(key)
+
+    def _take_media(self, report: ConsumerReport | SystemReport) -> None:
+        down = report.usages if isinstance(report, ConsumerReport) else (report.usage,) if report.usage else ()
+        page = Page.CONSUMER if isinstance(report, ConsumerReport) else Page.SYSTEM
+        before, self._media[page] = self._media[page], down
+        self._keys += (keys.media_name(page, usage) for usage in down if usage not in before)
 
     def _note_chord(self, before: KeyboardReport, pressed: list[int]) -> None:
         """Add to the last keys; the modifiers of a chord are pressed first, and then give way to the whole of it."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from kvmd import Page, keys_of
+
 MODIFIERS: Final = ("Ctrl", "Shift", "Alt", "Meta", "RightCtrl", "RightShift", "RightAlt", "RightMeta")
 """Names of the modifier byte's bits, from bit 0 (HID 1.11, section 8.3)."""
 
@@ -95,6 +97,11 @@ def key_name(usage: int) -> str:
         return typed(usage, shift=False, caps=False, num=False).upper()
     keypad = _KEYPAD | _KEYPAD_NUM
     return f"Keypad{keypad[usage]}" if usage in keypad else f"0x{usage:02X}"
+
+
+def media_name(page: Page, usage: int) -> str:
+    """Name a media or power key; one that has no name by its number."""
+    return next((name for name, key in keys_of(page).items() if key.usage == usage), f"0x{usage:02X}")
 
 
 def modifier_names(modifiers: int) -> list[str]:

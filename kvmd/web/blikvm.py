@@ -1,4 +1,4 @@
-"""The API of BliKVM's document (v1.4.0), and its additions for holding keys and logging out."""
+"""The API of BliKVM's document (v1.4.0), and its additions: the mouse, holding keys, logging out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from flask import Blueprint, Response, g, request
 
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
+from kvmd.mouse import MouseEvent
 from kvmd.web.envelope import body, success
 from kvmd.web.identity import COOKIE, sent_token
 
@@ -58,6 +59,12 @@ def make(kvm: Kvm) -> Blueprint:
     def keyboard() -> Response:
         _carry_out(kvm, body(Keys))
         return success("key input success")
+
+    @blueprint.route("/mouse", methods=["GET", "POST"])
+    @blueprint.post("/api/mouse")
+    def mouse() -> Response:
+        kvm.point(g.client, body(MouseEvent))
+        return success("mouse input success")
 
     return blueprint
 

@@ -8,10 +8,20 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from kvmd import AbsoluteMouseReport, Device, DriverError, KeyboardReport, RelativeMouseReport, Report
+from kvmd import (
+    MAX_MEDIA_KEYS,
+    AbsoluteMouseReport,
+    ConsumerReport,
+    Device,
+    DriverError,
+    KeyboardReport,
+    RelativeMouseReport,
+    Report,
+    SystemReport,
+)
 from kvmd_drivers.usb_gadget import UsbGadgetOptions, _trouble, gadget
 from kvmd_drivers.usb_gadget.commands import gadget_commands, machine_serial
-from kvmd_drivers.usb_gadget.descriptors import FUNCTIONS, Function, encode
+from kvmd_drivers.usb_gadget.descriptors import CONSUMER_ID, FUNCTIONS, SYSTEM_ID, Function, encode
 
 HEAD = bytes.fromhex("05010902a1010901a1000509190129051500250175019505810275039501810305010930 0931")
 TAIL = bytes.fromhex("09381581257f750895018106050c0a38029501 8106c0c0")
@@ -22,8 +32,12 @@ DESCRIPTORS = {
     ),
     "absolute": HEAD + bytes.fromhex("150026ff7f751095028102") + TAIL,
     "relative": HEAD + bytes.fromhex("1581257f750895028106") + TAIL,
+    "media": bytes.fromhex(
+        "050c0901a101850119002aff03150026ff03751095048100c0 05010980a101850219812983150125037508950181 00c0"
+    ),
 }
-INPUT, OUTPUT = 0x80, 0x90
+INPUT, OUTPUT, REPORT_ID = 0x80, 0x90, 0x84
+REPORT_IDS = (CONSUMER_ID, SYSTEM_ID)
 GLOBALS = {0x04: "page", 0x14: "minimum", 0x24: "maximum", 0x74: "size", 0x94: "count"}
 IDENTITY = gadget.Identity(serial="0123456789ab")
 
@@ -32,6 +46,7 @@ class Field(msgspec.Struct):
     """A main item of a report descriptor, with the globals that were in force."""
 
     kind: int
+    report: int
     flags: int
     page: int
     minimum: int
@@ -57,23 +72,25 @@ def fields(descriptor: bytes) -> list[Field]:
     found: list[Field] = []
     state = dict.fromkeys(GLOBALS.values(), 0)
     usages: list[int] = []
-    depth = 0
+    depth = report = 0
     for prefix, unsigned, signed in items(descriptor):
-        if prefix in GLOBALS:
+        if prefix == REPORT_ID:
+            report = unsigned
+        elif prefix in GLOBALS:
             state[GLOBALS[prefix]] = signed if prefix in {0x14, 0x24} else unsigned
         elif prefix in {0x08, 0x18, 0x28}:  # usage, usage minimum and maximum
             usages.append(unsigned)
         else:
             depth += {0xA0: 1, 0xC0: -1}.get(prefix, 0)
             if prefix in {INPUT, OUTPUT}:
-                found.append(Field(kind=prefix, flags=unsigned, usages=usages, **state))
+                found.append(Field(kind=prefix, report=report, flags=unsigned, usages=usages, **state))
             usages = []
     assert depth == 0
     return found
 
 
-def bits(descriptor: bytes, kind: int) -> int:
-    return sum(field.size * field.count for field in fields(descriptor) if field.kind == kind)
+def bits(descriptor: bytes, kind: int, report: int = 0) -> int:
+    return sum(field.size * field.count for field in fields(descriptor) if (field.kind, field.report) == (kind, report))
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
@@ -83,7 +100,10 @@ def test_descriptor(function: Function) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
 def test_descriptor_is_as_long_as_its_reports(function: Function) -> None:
-    assert bits(function.report_desc, INPUT) == 8 * function.report_length
+    # With report ids, each report has its own length, and a byte more.
+    reports = [0, *REPORT_IDS] if function.name == "media" else [0]
+    lengths = [bits(function.report_desc, INPUT, report) // 8 + bool(report) for report in reports]
+    assert max(lengths) == function.report_length
     assert bits(function.report_desc, OUTPUT) == (8 if function.leds else 0)
     assert len(function.report_desc) < 4096  # one page of configfs
 
@@ -107,7 +127,15 @@ def test_interfaces_are_those_that_firmware_knows() -> None:
         ("keyboard", 1, 1, 8),
         ("absolute", 0, 0, 7),
         ("relative", 2, 1, 5),
+        ("media", 0, 0, 9),
     ]
+
+
+def test_media_keys_are_those_of_both_pages() -> None:
+    consumer, system = fields(FUNCTIONS[3].report_desc)
+    assert (consumer.page, consumer.report, consumer.usages) == (0x0C, CONSUMER_ID, [0, 0x3FF])
+    assert (consumer.count, consumer.size) == (MAX_MEDIA_KEYS, 16)
+    assert (system.page, system.report, system.usages) == (0x01, SYSTEM_ID, [0x81, 0x83])
 
 
 @pytest.mark.parametrize(
@@ -123,6 +151,11 @@ def test_interfaces_are_those_that_firmware_knows() -> None:
         (RelativeMouseReport(), "00 00 00 00 00"),
         (RelativeMouseReport(0x1F, 127, -127, 1, -1), "1f 7f 81 01 ff"),
         (RelativeMouseReport(0, 1000, -1000), "00 7f 81 00 00"),
+        (ConsumerReport(), "01 0000 0000 0000 0000"),
+        (ConsumerReport((0xE2, 0x22A)), "01 e200 2a02 0000 0000"),
+        (SystemReport(), "02 00"),
+        (SystemReport(0x81), "02 01"),
+        (SystemReport(0x83), "02 03"),
     ],
 )
 def test_report(report: Report, wire: str) -> None:
@@ -171,7 +204,7 @@ def test_files_of_a_gadget(paths: gadget.Paths) -> None:
             "UDC": "fe980000.usb",
             "idVendor": "0x1d6b",
             "idProduct": "0x0104",
-            "bcdDevice": "0x0100",
+            "bcdDevice": "0x0101",
             "bcdUSB": "0x0200",
             "strings/0x409/manufacturer": "kvmd-hal",
             "strings/0x409/product": "Keyboard and mouse",
@@ -188,10 +221,13 @@ def test_files_of_a_gadget(paths: gadget.Paths) -> None:
             "functions/hid.relative/protocol": "2",
             "functions/hid.relative/subclass": "1",
             "functions/hid.relative/report_length": "5",
+            "functions/hid.media/protocol": "0",
+            "functions/hid.media/subclass": "0",
+            "functions/hid.media/report_length": "9",
         }.items()
     }
     links = {path.name for path in (root / "configs/c.1").iterdir() if path.is_symlink()}
-    assert links == {"hid.keyboard", "hid.absolute", "hid.relative"}
+    assert links == {"hid.keyboard", "hid.absolute", "hid.relative", "hid.media"}
 
 
 def test_files_that_this_kernel_has_not_are_left_alone_and_the_others_come_first(paths: gadget.Paths) -> None:
@@ -221,14 +257,16 @@ def test_gadget_at_work_is_found_and_adopted(paths: gadget.Paths) -> None:
     assert gadget.adoptable(plan, "fe980000.usb", paths)
     assert gadget.up(plan, paths=paths) == []
     found = gadget.find("kvmd", paths)
-    nodes = {name: str(paths.dev / f"hidg{3 + i}") for i, name in enumerate(("absolute", "keyboard", "relative"))}
+    nodes = {
+        name: str(paths.dev / f"hidg{3 + i}") for i, name in enumerate(("absolute", "keyboard", "media", "relative"))
+    }
     assert found == gadget.Found("kvmd", "fe980000.usb", "configured", nodes)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        gadget.Plan(identity=msgspec.structs.replace(IDENTITY, version=0x0101)),
+        gadget.Plan(identity=msgspec.structs.replace(IDENTITY, version=0x0102)),
         gadget.Plan(identity=IDENTITY, functions=FUNCTIONS[:2]),
         gadget.Plan(identity=IDENTITY, functions=[msgspec.structs.replace(FUNCTIONS[0], report_desc=b"\x05\x01")]),
     ],
@@ -293,6 +331,6 @@ def test_only_root_may_change_a_gadget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_report_lengths_are_those_of_the_encoders() -> None:
-    reports = (KeyboardReport(), AbsoluteMouseReport(), RelativeMouseReport())
+    reports = (KeyboardReport(), AbsoluteMouseReport(), RelativeMouseReport(), ConsumerReport())
     assert [len(encode(report)) for report in reports] == [function.report_length for function in FUNCTIONS]
     assert struct.calcsize("<BHHbb") == 7

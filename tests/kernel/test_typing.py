@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kvmd.keymap import find_key
+from kvmd.keymap import find_keys
 
 from .daemon import UNIT, Daemon
 from .dummy_hcd import DummyHcd
@@ -62,7 +62,7 @@ def tap(daemon: Daemon, *names: str) -> None:
 
 def events(*names: str) -> list[tuple[int, int]]:
     """Return the key events of these keys, tapped one after another."""
-    return [(find_key(name).evdev, value) for name in names for value in (1, 0)]
+    return [(find_keys(name)[0].evdev, value) for name in names for value in (1, 0)]
 
 
 def test_each_name_of_the_document_arrives_as_one_press_and_one_release(typist: Daemon, host_keyboard: Host) -> None:
@@ -78,7 +78,7 @@ def test_a_chord_is_pressed_together_and_released(typist: Daemon, host_keyboard:
     host = host_keyboard(KEYBOARD, grab=True)
     tap(typist, "ControlLeft", "AltLeft", "Delete")
     eventually(lambda: len(host.presses()) == 6, "six key events")
-    chord = {find_key(name).evdev for name in ("ControlLeft", "AltLeft", "Delete")}
+    chord = {find_keys(name)[0].evdev for name in ("ControlLeft", "AltLeft", "Delete")}
     assert {code for code, value in host.presses()[:3] if value == 1} == chord
     assert {code for code, value in host.presses()[3:] if value == 0} == chord
 

@@ -207,11 +207,11 @@ def inode(function: str = "keyboard") -> int:
     return Path(gadget.gadget_nodes("kvmd")[function]).stat().st_ino
 
 
-def test_gadget_has_three_functions_with_their_nodes(made: str) -> None:
+def test_gadget_has_its_functions_with_their_nodes(made: str) -> None:
     found = gadget.find("kvmd")
     assert found is not None
     assert (found.udc, found.state) == (made, "configured")
-    assert sorted(found.nodes) == ["absolute", "keyboard", "relative"]
+    assert sorted(found.nodes) == ["absolute", "keyboard", "media", "relative"]
     for function, node in found.nodes.items():
         numbers = (CONFIGFS / "kvmd/functions" / f"hid.{function}" / "dev").read_text().strip()
         status = Path(node).stat()
@@ -225,16 +225,18 @@ def test_status_is_for_programs_too() -> None:
 
 
 def test_capabilities_are_those_of_the_functions(driver: UsbGadget) -> None:
-    mice = Capability.ABSOLUTE_MOUSE | Capability.RELATIVE_MOUSE
-    assert driver.capabilities == Capability.KEYBOARD | Capability.LEDS | mice
+    assert driver.capabilities == ~Capability(0)
+    assert driver.status().remarks == ()
 
 
 @pytest.mark.usefixtures("udc")
-def test_mouse_can_be_left_out() -> None:
-    assert kvmd("up", "--without=relative", "--without=absolute").exit_code == 0
+def test_functions_can_be_left_out() -> None:
+    assert kvmd("up", "--without=relative", "--without=absolute", "--without=media").exit_code == 0
     accepted()
     hid = opened()
     assert hid.capabilities == Capability.KEYBOARD | Capability.LEDS
+    lacking = [remark.partition(":")[0] for remark in hid.status().remarks]
+    assert lacking == ["no absolute mouse", "no relative mouse", "no media and power keys"]
     hid.close()
 
 
@@ -306,7 +308,7 @@ def test_function_without_room_is_left_out_and_told() -> None:
     # The kernel has four nodes for HID functions; a gadget that is bound to nothing takes two.
     for number in (1, 2):
         (CONFIGFS / f"other/functions/hid.{number}").mkdir(parents=True)
-    assert "no room for: relative mouse" in kvmd("up").stderr
+    assert "no room for: relative mouse, media and power keys" in kvmd("up").stderr
     assert sorted(gadget.gadget_nodes("kvmd")) == ["absolute", "keyboard"]
 
 
@@ -516,7 +518,7 @@ def test_mouse_that_the_host_does_not_ask_is_an_error_and_the_keyboard_works(
     keyboard.wait_for((KEY_A, 1), (KEY_A, 0))
     (USBHID / "bind").write_text(name)
     mouse = pointer(False)
-    eventually(hid._nodes[Capability.RELATIVE_MOUSE].writable, "the host to take the old report")
+    eventually(hid._nodes["relative"].writable, "the host to take the old report")
     hid.send(RelativeMouseReport(dx=7))
     mouse.wait_for((mouse.codes.EV_REL, mouse.codes.REL_X, 7))
     hid.close()

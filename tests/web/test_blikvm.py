@@ -179,6 +179,7 @@ def test_what_the_driver_cannot_do_is_told(daemon, monkeypatch):
         patch.setattr(type(daemon.kvm.hid.driver), "capabilities", Capability.LEDS)
         for body in ({"keycodes": ["KeyA"]}, {"press": ["KeyA"]}):
             answer = daemon.post("/api/keyboard", body)
-            assert (answer.code, answer.json) == (409, {"status": 0, "info": "virtual has no keyboard", "data": []})
+            info = "KeyA cannot be pressed: the device in use has no keyboard"
+            assert (answer.code, answer.json) == (409, {"status": 0, "info": info, "data": []})
     daemon.post("/keyboard", {"keycodes": ["KeyB"]})
     assert daemon.down() == NOTHING, "what was refused is not held"

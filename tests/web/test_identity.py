@@ -15,6 +15,9 @@ PROTECTED = [
     ("GET", "/keyboard"),
     ("POST", "/keyboard"),
     ("POST", "/api/keyboard"),
+    ("GET", "/mouse"),
+    ("POST", "/mouse"),
+    ("POST", "/api/mouse"),
     ("POST", "/api/logout"),
 ]
 
