@@ -29,6 +29,15 @@ STRUCTS = {
     "v4l2_plane": uapi.Plane,
     "v4l2_timecode": uapi.Timecode,
     "v4l2_buffer": uapi.Buffer,
+    "v4l2_control": uapi.Control,
+    "v4l2_edid": uapi.Edid,
+    "v4l2_bt_timings": uapi.BtTimings,
+    "v4l2_dv_timings": uapi.DvTimings,
+    "v4l2_bt_timings_cap": uapi.BtTimingsCap,
+    "v4l2_dv_timings_cap": uapi.DvTimingsCap,
+    "v4l2_event_src_change": uapi.EventSrcChange,
+    "v4l2_event": uapi.Event,
+    "v4l2_event_subscription": uapi.EventSubscription,
 }
 IOCTLS = {
     "VIDIOC_QUERYCAP": "v4l2_capability",
@@ -43,8 +52,17 @@ IOCTLS = {
     "VIDIOC_STREAMOFF": "int",
     "VIDIOC_G_PARM": "v4l2_streamparm",
     "VIDIOC_S_PARM": "v4l2_streamparm",
+    "VIDIOC_G_CTRL": "v4l2_control",
+    "VIDIOC_G_EDID": "v4l2_edid",
+    "VIDIOC_S_EDID": "v4l2_edid",
     "VIDIOC_ENUM_FRAMESIZES": "v4l2_frmsizeenum",
     "VIDIOC_ENUM_FRAMEINTERVALS": "v4l2_frmivalenum",
+    "VIDIOC_S_DV_TIMINGS": "v4l2_dv_timings",
+    "VIDIOC_G_DV_TIMINGS": "v4l2_dv_timings",
+    "VIDIOC_DQEVENT": "v4l2_event",
+    "VIDIOC_SUBSCRIBE_EVENT": "v4l2_event_subscription",
+    "VIDIOC_QUERY_DV_TIMINGS": "v4l2_dv_timings",
+    "VIDIOC_DV_TIMINGS_CAP": "v4l2_dv_timings_cap",
 }
 CONSTANTS = [name for name in vars(uapi) if name.startswith(("V4L2_", "VIDEO_", "VIDIOC_"))]
 SIZE_BITS = 0x3FFF << 16
