@@ -45,7 +45,7 @@ from kvmd import (
 
 from ..v4l2 import formats, uapi
 from ..v4l2.capture import SLICE, NodeCapture, NodeOptions, Streaming, errors_of, set_mode
-from ..v4l2.formats import Layout, Mode
+from ..v4l2.formats import Mode
 from ..v4l2.node import Node, Size
 from ..v4l2.receiver import Receiver
 from . import signals
@@ -63,6 +63,12 @@ _RECEIVERS = ("*hdmirx*", "*tc358743*", "*lt6911*", "*rk628*")
 
 _PORTS = ("unicam", "rp1-cfe", "rkcif*")
 """Names of nodes of CSI ports, which may have a camera instead."""
+
+_EDID_ERRORS = {
+    errno.E2BIG: "this EDID is too long",
+    errno.EINVAL: "the device refuses this EDID",
+    errno.ENOTTY: "the device has no EDID that could be read or set",
+}
 
 _SWAPPED = {PixelFormat.RGB24: PixelFormat.BGR24, PixelFormat.BGR24: PixelFormat.RGB24}
 
@@ -103,9 +109,6 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
             for names, score in ((_RECEIVERS, 80), (_PORTS, 60))
             for name in names
         ),
-        # Where the receiver is a sub-device of its own, it has its own node, and links are set on the media device's.
-        Match("video4linux", {"DEVNAME": "/dev/v4l-subdev*"}, score=0),
-        Match("media", score=0),
     )
 
     def __init__(self, options: CsiBridgeOptions, device: Device | None) -> None:
@@ -143,18 +146,22 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         """Show the source another EDID and remember it; see ``EdidControl.set_edid``."""
         if data:
             edid.check(data)
-        with self._setting:
-            with self._another_receiver() as receiver:
-                receiver.set_edid(data)
-            remember(REMEMBERED, data)
+        with self._setting, self._another_receiver() as receiver:
+            receiver.set_edid(data)
             self._edid_remark = None
+            remember(REMEMBERED, data)
 
     @contextlib.contextmanager
     def _another_receiver(self) -> Iterator[Receiver]:
         """Open the receiver once more, so that other threads neither wait for the capturing one nor lose its node."""
         path = self._opened_receiver().path
         with errors_of(path), contextlib.closing(Receiver(path)) as another:
-            yield another
+            try:
+                yield another
+            except OSError as error:
+                if error.errno not in _EDID_ERRORS:
+                    raise
+                raise DriverError(f"{path}: {edid_error(error)}") from error
 
     def _opened_receiver(self) -> Receiver:
         receiver = self._receiver
@@ -182,13 +189,20 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         try:
             own = receiver.edid()
             wanted = self._wanted_edid(own)
+            # Each time one is set the source sees the display go and come.
             if wanted != own:
                 receiver.set_edid(wanted)
                 logger.info("%s: an EDID of %d bytes was loaded", receiver.path, len(wanted))
-        except (KvmdError, OSError) as error:
-            words = error.strerror if isinstance(error, OSError) else str(error)
-            self._edid_remark = f"the EDID could not be loaded: {words}"
-            logger.warning("%s: %s", receiver.path, self._edid_remark)
+        except KvmdError as error:
+            self._complain(f"the EDID could not be loaded: {error}")
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                raise
+            self._complain(f"the EDID could not be loaded: {edid_error(error)}")
+
+    def _complain(self, remark: str) -> None:
+        self._edid_remark = remark
+        logger.warning("%s: %s", self._path, remark)
 
     def _wanted_edid(self, own: bytes) -> bytes:
         """Return what was set while running, else what the options name, else the device's own, else one of ours."""
@@ -295,6 +309,13 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         """Say why no frames come: the signal may have gone without an event."""
         seen = self._follow(self._opened_receiver())
         return NoSignal(f"no frames for {self._timeout:g} s, though the source sends {signals.describe(seen)}")
+
+
+def edid_error(error: OSError) -> str:
+    """Say what an error means that came from reading or setting an EDID."""
+    words = error.strerror or str(error)
+    meaning = _EDID_ERRORS.get(error.errno or 0)
+    return f"{meaning}: {words}" if meaning else words
 
 
 def read_edid(given: str) -> bytes:

@@ -9,6 +9,7 @@ import errno
 import math
 
 from kvmd import PixelFormat, Timings
+
 from ..v4l2 import uapi
 
 LANE = 972e6
@@ -37,7 +38,7 @@ FAULTS = {
 """Errors of QUERY_DV_TIMINGS that may pass, as the source or its cable is what they are about."""
 
 REFUSALS = {
-    errno.ENODATA: "its input that is in use has no timings to measure; choose an HDMI input (`v4l2-ctl --list-inputs`)",
+    errno.ENODATA: "the input in use has no timings to measure; choose an HDMI input (`v4l2-ctl --list-inputs`)",
     errno.ENOTTY: "it has no timings to measure, and no sub-device beside it has; is the bridge's driver loaded?",
 }
 """Errors of QUERY_DV_TIMINGS that are about the node."""
@@ -97,7 +98,9 @@ def flaw(raw: uapi.BtTimings, cable: bool | None) -> str | None:
     if not raw.width or not raw.height:
         return f"{FAULTS[errno.ENOLINK]}{cable_in_words(cable)}"
     if raw.interlaced & uapi.V4L2_DV_INTERLACED:
-        return f"interlaced: kvmd cannot put the fields of {describe(read(raw))} together; set the source to progressive"
+        return (
+            f"interlaced: kvmd cannot put the fields of {describe(read(raw))} together; set the source to progressive"
+        )
     return None
 
 
