@@ -149,7 +149,10 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         with self._setting, self._another_receiver() as receiver:
             receiver.set_edid(data)
             self._edid_remark = None
-            remember(REMEMBERED, data)
+            try:
+                remember(REMEMBERED, data)
+            except DriverError as error:
+                raise DriverError(f"the EDID is in force, but would not outlive a restart: {error}") from error
 
     @contextlib.contextmanager
     def _another_receiver(self) -> Iterator[Receiver]:
@@ -198,7 +201,9 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         except OSError as error:
             if error.errno == errno.ENODEV:
                 raise
-            self._complain(f"the EDID could not be loaded: {edid_error(error)}")
+            # One that keeps its EDID to itself is no news, unless it was to get another.
+            if error.errno != errno.ENOTTY or self._options.edid is not None:
+                self._complain(f"the EDID could not be loaded: {edid_error(error)}")
 
     def _complain(self, remark: str) -> None:
         self._edid_remark = remark

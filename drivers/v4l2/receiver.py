@@ -92,14 +92,14 @@ class Receiver(Handle):
         return limits
 
     def control(self, identifier: int) -> int | None:
-        """Return a control's value; None where there is no such control."""
+        """Return a control's value; None where there is no such control, or its chip does not answer."""
         raw = uapi.Control(id=identifier)
         try:
             self.ioctl(uapi.VIDIOC_G_CTRL, raw)
         except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENOTTY):
-                return None
-            raise
+            if error.errno == errno.ENODEV:
+                raise
+            return None
         return int(raw.value)
 
     def subscribe(self, event: int, identifier: int = 0) -> bool:
