@@ -18,9 +18,9 @@ import errno
 import logging
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, ClassVar
 
+import click
 import msgspec
 from msgspec import Meta
 
@@ -49,14 +49,12 @@ from ..v4l2.formats import Layout, Mode
 from ..v4l2.node import Node, Size
 from ..v4l2.receiver import Receiver
 from . import signals
+from .commands import edid_commands
 
 logger = logging.getLogger(__name__)
 
 REQUERY = 0.5
 """Seconds after which a missing signal is measured again, in case its event was missed, or the driver has none."""
-
-REMEMBERED = "edid"
-"""Under this name the EDID is remembered that was set while the daemon ran; an empty one was cleared."""
 
 _RECEIVERS = ("*hdmirx*", "*tc358743*", "*lt6911*", "*rk628*")
 """Names of nodes that have an HDMI receiver for certain."""
@@ -146,7 +144,7 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         with self._setting:
             with self._another_receiver() as receiver:
                 receiver.set_edid(data)
-            remember(REMEMBERED, data)
+            remember(edid.REMEMBERED, data)
             self._edid_remark = None
 
     @contextlib.contextmanager
@@ -192,11 +190,13 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
 
     def _wanted_edid(self, own: bytes) -> bytes:
         """Return what was set while running, else what the options name, else the device's own, else one of ours."""
-        remembered = recall(REMEMBERED)
+        remembered = recall(edid.REMEMBERED)
         if remembered is not None:
             return remembered
         if self._options.edid is not None:
-            return read_edid(self._options.edid)
+            wanted = edid.load(self._options.edid)
+            edid.check(wanted)
+            return wanted
         pixel_format = self._options.format or PixelFormat.UYVY
         return own or edid.profile(signals.edid_for(pixel_format, self._options.lanes))
 
@@ -297,23 +297,13 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         return NoSignal(f"no frames for {self._timeout:g} s, though the source sends {signals.describe(seen)}")
 
 
-def read_edid(given: str) -> bytes:
-    """Read the EDID of the option: one of those shipped, or a file.
-
-    :raises KvmdError: there is no such file, or it holds no EDID
-    """
-    if given in edid.profiles():
-        return edid.profile(given)
-    try:
-        data = edid.read(Path(given).read_bytes())
-    except OSError as error:
-        names = ", ".join(edid.profiles())
-        raise DriverError(f"{given} cannot be read ({error.strerror}); name a file or one of {names}") from error
-    edid.check(data)
-    return data
-
-
 @hookimpl
 def kvmd_drivers() -> list[type[CaptureDriver]]:
     """Name the driver of this plug-in."""
     return [CsiBridge]
+
+
+@hookimpl
+def kvmd_commands() -> list[click.Command]:
+    """Name the commands of this plug-in."""
+    return [edid_commands]

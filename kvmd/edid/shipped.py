@@ -1,7 +1,7 @@
 """EDIDs by name: those that kvmd ships, made from a table of what each offers, and files.
 
-Each of ours is EDID 1.3, as HDMI wants it, with a CTA extension: a display of 96 dots an inch that takes RGB and stereo LPCM.
-None offers an interlaced mode, as kvmd cannot capture those. The maker's id KVH is not registered for anyone.
+Each of ours is EDID 1.3, as HDMI wants it, with a CTA extension: a display of 96 dots an inch that takes RGB and stereo
+LPCM. None offers an interlaced mode, as kvmd cannot capture those. The maker's id KVH is not registered for anyone.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from kvmd.edid.blocks import BLOCK, CTA, HEADER, check, read
-from kvmd.edid.blocks import mend as set_right
+from kvmd.edid.blocks import BLOCK, CTA, HEADER, mend, read
 from kvmd.edid.decoding import AUDIO, DUMMY, EXTENDED, HDMI, NAME, RANGE_LIMITS, SPEAKERS, VENDOR, VIDEO
 from kvmd.edid.editing import describe_text
 from kvmd.edid.timings import DETAILED, Timing, table, write_detailed
@@ -24,7 +23,7 @@ _SRGB = bytes.fromhex("ee 91 a3 54 4c 99 26 0f 50 54")
 """The chromaticity of sRGB (E-EDID 3.7)."""
 
 REMEMBERED = "edid"
-"""Under this name drivers remember the EDID that was set while kvmd ran; see ``kvmd.remember``. Empty: it was cleared."""
+"""Under this name drivers remember the EDID that was set last (``kvmd.remember``); an empty one was cleared."""
 
 _DOTS_PER_MM = 96 / 25.4
 
@@ -73,28 +72,24 @@ def profile(name: str) -> bytes:
     if name not in _PROFILES:
         raise RequestError(f'there is no EDID profile "{name}"; there are: {", ".join(_PROFILES)}')
     made = _PROFILES[name]
-    return set_right(_base(made) + _extension(made))
+    return mend(_base(made) + _extension(made))
 
 
-def load(given: str, *, mend: bool = False) -> bytes:
-    """Return the EDID that a person names: one that kvmd ships, else a file, see ``read``.
+def load(given: str) -> bytes:
+    """Return the EDID that a person names: one that kvmd ships, else a file's content, see ``read``.
 
-    :param mend: set the file's sums right
-    :raises RequestError: there is no such file, or it holds no EDID that is in order
+    :return: the bytes, of which those of a file are not checked
+    :raises RequestError: there is no such file, or it holds no EDID
     """
     if given in _PROFILES:
         return profile(given)
     try:
-        data = read(Path(given).read_bytes())
+        return read(Path(given).read_bytes())
     except OSError as error:
         reason = error.strerror or str(error)
         raise RequestError(
             f"{given} cannot be read ({reason}); name a file or one of {', '.join(_PROFILES)}"
         ) from error
-    if mend:
-        data = set_right(data)
-    check(data)
-    return data
 
 
 def _base(made: _Profile) -> bytes:
