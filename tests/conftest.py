@@ -19,6 +19,8 @@ from kvmd.web import create_app, create_video_app
 from kvmd.web.server import Server
 from kvmd_drivers.virtual.computer import Computer, shared
 
+pytest.register_assert_rewrite("tests.abi")
+
 HOST = "127.0.0.1"
 USER = "admin"
 PASSWORD = "correct horse battery staple"

@@ -16,11 +16,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import threading
+import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, ClassVar
 
+import click
 import msgspec
 from msgspec import Meta
 
@@ -48,15 +48,13 @@ from ..v4l2.capture import SLICE, NodeCapture, NodeOptions, Streaming, errors_of
 from ..v4l2.formats import Mode
 from ..v4l2.node import Node, Size
 from ..v4l2.receiver import Receiver
-from . import signals
+from . import media, signals
+from .commands import edid_commands
 
 logger = logging.getLogger(__name__)
 
 REQUERY = 0.5
 """Seconds after which a missing signal is measured again, in case its event was missed, or the driver has none."""
-
-REMEMBERED = "edid"
-"""Under this name the EDID is remembered that was set while the daemon ran; an empty one was cleared."""
 
 _RECEIVERS = ("*hdmirx*", "*tc358743*", "*lt6911*", "*rk628*")
 """Names of nodes that have an HDMI receiver for certain."""
@@ -65,6 +63,7 @@ _PORTS = ("unicam", "rp1-cfe", "rkcif*")
 """Names of nodes of CSI ports, which may have a camera instead."""
 
 _EDID_ERRORS = {
+    errno.EBUSY: "the device is in use by another program",
     errno.E2BIG: "this EDID is too long",
     errno.EINVAL: "the device refuses this EDID",
     errno.ENOTTY: "the device has no EDID that could be read or set",
@@ -115,7 +114,7 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         super().__init__(options, device)
         self._options = options
         self._receiver: Receiver | None = None
-        self._setting = threading.Lock()
+        self._graph: media.Topology | None = None
         self._timings: Timings | None = None
         self._cable: bool | None = None
         self._missing = False
@@ -146,11 +145,12 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         """Show the source another EDID and remember it; see ``EdidControl.set_edid``."""
         if data:
             edid.check(data)
-        with self._setting, self._another_receiver() as receiver:
+        # Some drivers answer EBUSY while they have buffers; the source starts anew in any case.
+        with self._paused(), self._another_receiver() as receiver:
             receiver.set_edid(data)
             self._edid_remark = None
             try:
-                remember(REMEMBERED, data)
+                remember(edid.REMEMBERED, data)
             except DriverError as error:
                 raise DriverError(f"the EDID is in force, but would not outlive a restart: {error}") from error
 
@@ -173,18 +173,29 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         return receiver
 
     def _opened(self, node: Node) -> None:
-        self._receiver = receiver = Receiver(node.path)
+        self._receiver = receiver = Receiver(self._find_receiver(node))
         self._pretends = any("rk628" in name.lower() for name in (node.capability.card, receiver.name()))
         receiver.subscribe(uapi.V4L2_EVENT_SOURCE_CHANGE)
         receiver.subscribe(uapi.V4L2_EVENT_CTRL, uapi.V4L2_CID_DV_RX_POWER_PRESENT)
-        with self._setting:
-            self._load_edid(receiver)
+        self._load_edid(receiver)
+
+    def _find_receiver(self, node: Node) -> str:
+        """Return the node that has the timings: the video node itself, else that of a sub-device which sends to it."""
+        with contextlib.closing(Receiver(node.path)) as receiver:
+            if receiver.has_timings():
+                return node.path
+        graph = media.find(node.path)
+        beside = media.subdevice(graph) if graph else None
+        if beside is None:
+            return node.path
+        self._graph = graph
+        return beside
 
     def _closed(self) -> None:
         if self._receiver is not None:
             self._receiver.close()
             self._receiver = None
-        self._timings = self._cable = self._edid_remark = self._lanes_remark = None
+        self._timings = self._cable = self._edid_remark = self._lanes_remark = self._graph = None
         self._missing = False
 
     def _load_edid(self, receiver: Receiver) -> None:
@@ -211,11 +222,13 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
 
     def _wanted_edid(self, own: bytes) -> bytes:
         """Return what was set while running, else what the options name, else the device's own, else one of ours."""
-        remembered = recall(REMEMBERED)
+        remembered = recall(edid.REMEMBERED)
         if remembered is not None:
             return remembered
         if self._options.edid is not None:
-            return read_edid(self._options.edid)
+            wanted = edid.load(self._options.edid)
+            edid.check(wanted)
+            return wanted
         pixel_format = self._options.format or PixelFormat.UYVY
         return own or edid.profile(signals.edid_for(pixel_format, self._options.lanes))
 
@@ -223,12 +236,22 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         """Set the timings that the source sends, and a format to go with them."""
         receiver = self._opened_receiver()
         seen = self._follow(receiver)
-        layout = set_mode(node, self._mode(node, Size(seen.width, seen.height)))
+        size = Size(seen.width, seen.height)
+        if self._graph is not None:
+            self._prepare_graph(self._graph, node, size)
+        layout = set_mode(node, self._mode(node, size))
         if self._options.swap_red_blue:
             layout = msgspec.structs.replace(layout, format=_SWAPPED.get(layout.format, layout.format))
         self._lanes_remark = signals.lanes_remark(seen, layout.format, self._options.lanes)
         logger.info("%s: %s in %s", node.path, signals.describe(seen), layout.format.value)
         return Streaming(layout, seen.frame_rate or None, receiver)
+
+    def _prepare_graph(self, graph: media.Topology, node: Node, size: Size) -> None:
+        """Lead the pictures to the video node."""
+        planned = media.plan(graph, size)
+        if os.path.realpath(node.path) != planned.video:
+            raise DriverError(f"{node.path} gets no pictures, they come to {planned.video}; name that in `device`")
+        media.apply(planned)
 
     def _follow(self, receiver: Receiver) -> Timings:
         """Set the timings that the source sends.
@@ -290,7 +313,7 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
     def _await_event(self) -> bool:
         """Wait a while for something to happen at the input; tell whether the driver is still open."""
         for _ in range(round(REQUERY / SLICE)):
-            with self._lock, errors_of(str(self._path)):
+            with self._held():
                 if self._closing.is_set():
                     return False
                 if self._opened_receiver().wait(SLICE):
@@ -323,23 +346,13 @@ def edid_error(error: OSError) -> str:
     return f"{meaning}: {words}" if meaning else words
 
 
-def read_edid(given: str) -> bytes:
-    """Read the EDID of the option: one of those shipped, or a file.
-
-    :raises KvmdError: there is no such file, or it holds no EDID
-    """
-    if given in edid.profiles():
-        return edid.profile(given)
-    try:
-        data = edid.read(Path(given).read_bytes())
-    except OSError as error:
-        names = ", ".join(edid.profiles())
-        raise DriverError(f"{given} cannot be read ({error.strerror}); name a file or one of {names}") from error
-    edid.check(data)
-    return data
-
-
 @hookimpl
 def kvmd_drivers() -> list[type[CaptureDriver]]:
     """Name the driver of this plug-in."""
     return [CsiBridge]
+
+
+@hookimpl
+def kvmd_commands() -> list[click.Command]:
+    """Name the commands of this plug-in."""
+    return [edid_commands]

@@ -63,6 +63,17 @@ class Receiver(Handle):
                 raise
             raise OSError(error.errno, f"it has {blocks} blocks and the device takes {raw.blocks}") from error
 
+    def has_timings(self) -> bool:
+        """Tell whether it can be asked for timings at all, on this input or another."""
+        try:
+            self.timings()
+        except OSError as error:
+            if error.errno == errno.ENOTTY:
+                return False
+            if error.errno != errno.ENODATA:
+                raise
+        return True
+
     def query_timings(self, raw: uapi.DvTimings) -> None:
         """Measure what the source sends; this may take seconds.
 

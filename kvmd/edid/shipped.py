@@ -1,16 +1,17 @@
-"""The EDIDs that kvmd ships, made from a table of what each offers.
+"""EDIDs by name: those that kvmd ships, made from a table of what each offers, and files.
 
-Each is EDID 1.3, as HDMI wants it, with a CTA extension: a display of 96 dots an inch that takes RGB and stereo LPCM.
-None offers an interlaced mode, as kvmd cannot capture those. The maker's id KVH is not registered for anyone.
+Each of ours is EDID 1.3, as HDMI wants it, with a CTA extension: a display of 96 dots an inch that takes RGB and stereo
+LPCM. None offers an interlaced mode, as kvmd cannot capture those. The maker's id KVH is not registered for anyone.
 """
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import msgspec
 
-from kvmd.edid.blocks import BLOCK, CTA, HEADER, mend
+from kvmd.edid.blocks import BLOCK, CTA, HEADER, mend, read
 from kvmd.edid.decoding import AUDIO, DUMMY, EXTENDED, HDMI, NAME, RANGE_LIMITS, SPEAKERS, VENDOR, VIDEO
 from kvmd.edid.editing import describe_text
 from kvmd.edid.timings import DETAILED, Timing, table, write_detailed
@@ -20,6 +21,9 @@ _MAKER = sum((ord(letter) - 0x40) << shift for letter, shift in zip("KVH", (10, 
 
 _SRGB = bytes.fromhex("ee 91 a3 54 4c 99 26 0f 50 54")
 """The chromaticity of sRGB (E-EDID 3.7)."""
+
+REMEMBERED = "edid"
+"""Under this name drivers remember the EDID that was set last (``kvmd.remember``); an empty one was cleared."""
 
 _DOTS_PER_MM = 96 / 25.4
 
@@ -69,6 +73,23 @@ def profile(name: str) -> bytes:
         raise RequestError(f'there is no EDID profile "{name}"; there are: {", ".join(_PROFILES)}')
     made = _PROFILES[name]
     return mend(_base(made) + _extension(made))
+
+
+def load(given: str) -> bytes:
+    """Return the EDID that a person names: one that kvmd ships, else a file's content, see ``read``.
+
+    :return: the bytes, of which those of a file are not checked
+    :raises RequestError: there is no such file, or it holds no EDID
+    """
+    if given in _PROFILES:
+        return profile(given)
+    try:
+        return read(Path(given).read_bytes())
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RequestError(
+            f"{given} cannot be read ({reason}); name a file or one of {', '.join(_PROFILES)}"
+        ) from error
 
 
 def _base(made: _Profile) -> bytes:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import msgspec
 from flask import Blueprint, Response
 
 from kvmd import edid
-from kvmd.edid import Edid
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
 from kvmd.web.envelope import body, success
@@ -40,19 +38,6 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mend: bool = False
 
 
-class Report(msgspec.Struct, frozen=True):
-    """The EDID that is in force.
-
-    :param hex: all of it; empty if there is none
-    :param problem: what is wrong with it
-    :param decoded: what it says; None where it cannot be read
-    """
-
-    hex: str
-    problem: str | None
-    decoded: Edid | None
-
-
 def make(kvm: Kvm) -> Blueprint:
     """Make the endpoints."""
     blueprint = Blueprint("edid", __name__)
@@ -60,14 +45,14 @@ def make(kvm: Kvm) -> Blueprint:
 
     @blueprint.get("/api/edid")
     def show() -> Response:
-        return success("edid success", _report(kvm.edid()))
+        return success("edid success", edid.report(kvm.edid()))
 
     @blueprint.put("/api/edid")
     def change() -> Response:
         wanted = body(Wanted)
         with lock:  # an edit builds on what is in force
             kvm.set_edid(_make(wanted, kvm))
-            return success("edid success", _report(kvm.edid()))
+            return success("edid success", edid.report(kvm.edid()))
 
     return blueprint
 
@@ -92,18 +77,3 @@ def _edited(data: bytes, changes: Changes) -> bytes:
     if not data:
         raise RequestError("the source sees no EDID that could be edited; set one first")
     return edid.edit(data, name=changes.name, serial=changes.serial, preferred=changes.preferred)
-
-
-def _report(data: bytes) -> Report:
-    if not data:
-        return Report("", None, None)
-    return Report(data.hex(), _refusal(edid.check, data), None if _refusal(edid.decode, data) else edid.decode(data))
-
-
-def _refusal(judge: Callable[[bytes], object], data: bytes) -> str | None:
-    """Return what is wrong with an EDID; None if nothing is."""
-    try:
-        judge(data)
-    except RequestError as error:
-        return str(error)
-    return None

@@ -85,6 +85,9 @@ class FakeV4l2:
         self.own_edid = ctypes.string_at(raw.edid, raw.blocks * 128)
         self.loaded.append(self.own_edid)
 
+    def _g_dv_timings(self, raw: uapi.DvTimings) -> None:
+        raw.bt = self.source
+
     def _query_dv_timings(self, raw: uapi.DvTimings) -> None:
         raw.bt = self.source
 

@@ -161,9 +161,7 @@ def test_out_of_range_says_what_the_driver_told(card: Vivid, bridge: Bridge) -> 
 def test_interlaced_source_is_refused_in_words(card: Vivid, bridge: Bridge) -> None:
     driver = bridge()
     signal(card, SELECTED, INTERLACED)
-    with pytest.raises(
-        NoSignal, match="^interlaced: the source sends 1920x1080i at 50, which kvmd cannot put together"
-    ):
+    with pytest.raises(NoSignal, match=r"^interlaced: the source sends 1920x1080i at 50, which"):
         take(driver)
     send(card, "640x480")
     assert size(take(driver)[0]) == "640x480"
@@ -190,7 +188,7 @@ def test_signal_that_goes_while_streaming_is_told_and_comes_back(card: Vivid, br
     with contextlib.closing(driver.frames()) as frames:
         next(frames)
         signal(card, NO_LOCK)
-        with pytest.raises(NoSignal, match="^no lock"):
+        with pytest.raises(NoSignal, match=r"^no lock"):
             list(itertools.islice(frames, 300))
     send(card, "800x600")
     assert size(take(driver)[0]) == "800x600"
@@ -308,15 +306,39 @@ def test_edid_is_set_read_back_and_cleared(card: Vivid, bridge: Bridge, memory: 
     driver.set_edid(b"")
     assert driver.edid() == (memory / "edid").read_bytes() == b""
     # vivid's source sends nothing to a display that does not say what it is
-    with pytest.raises(NoSignal, match="^no signal"):
+    with pytest.raises(NoSignal, match=r"^no signal"):
         take(driver)
+
+
+def test_edid_is_set_while_streaming(bridge: Bridge) -> None:
+    driver = bridge()
+    with contextlib.closing(driver.frames()) as frames:
+        held = next(frames)
+        before = bytes(held.data[:1000])
+        driver.set_edid(edid.profile("720p60"))
+        assert driver.edid() == edid.profile("720p60")
+        # vivid has no buffers while it is set; the frame that is looked at stays
+        assert bytes(held.data[:1000]) == before
+        assert next(frames).sequence > held.sequence
+
+
+def test_edid_is_set_from_another_thread_while_nobody_pauses(bridge: Bridge) -> None:
+    driver = bridge()
+    stop = threading.Event()
+    watcher = threading.Thread(target=lambda: next(frame for frame in driver.frames() if stop.is_set()))
+    watcher.start()
+    for name in ("720p60", "1080p60") * 5:
+        driver.set_edid(edid.profile(name))
+    stop.set()
+    watcher.join()
+    assert driver.edid() == edid.profile("1080p60")
 
 
 def test_edid_that_is_too_long_is_refused_and_nothing_changes(card: Vivid, bridge: Bridge, memory: Path) -> None:
     driver = bridge()
     driver.set_edid(edid.profile("720p60")[:0])
     card.control("maximum_edid_blocks", 1)
-    with pytest.raises(DriverError, match="this EDID is too long: it has 2 blocks and the device takes 1$"):
+    with pytest.raises(DriverError, match=r"this EDID is too long: it has 2 blocks and the device takes 1$"):
         driver.set_edid(edid.profile("720p60"))
     assert driver.edid() == (memory / "edid").read_bytes() == b""
 
@@ -326,13 +348,20 @@ def test_cleared_card_gets_a_fitting_edid(card: Vivid, bridge: Bridge) -> None:
     assert bridge(lanes=4).edid() == edid.profile("1080p60")
 
 
-def test_webcam_input_is_told(vivid: Vivid) -> None:
-    node = vivid.load(num_inputs=1, input_types=0)
-    driver = CsiBridge(CsiBridgeOptions(device=str(node)), None)
-    driver.open()
-    with pytest.raises(DriverError, match="the input in use has no timings to measure; choose an HDMI input"):
-        take(driver)
-    driver.close()
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"num_inputs": 1, "input_types": 0}, "it has no timings to measure"),
+        ({"num_inputs": 2, "input_types": 0b1100}, "the input in use has no timings to measure; choose an HDMI input"),
+    ],
+    ids=["webcam alone", "webcam and HDMI"],
+)
+def test_input_without_timings_is_told(vivid: Vivid, inputs: dict[str, int], words: str) -> None:
+    driver = CsiBridge(CsiBridgeOptions(device=str(vivid.load(**inputs))), None)
+    with contextlib.closing(driver):
+        driver.open()
+        with pytest.raises(DriverError, match=words):
+            take(driver)
 
 
 # -- the ioctl layer
