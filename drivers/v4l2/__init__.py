@@ -4,8 +4,8 @@ Works: V4L2 capture nodes, single- and multi-planar, that stream MJPEG, YU12, NV
 into mapped buffers; choice of format, size and frame rate; unplug and replug; torn and short frames are dropped.
 
 Does not work: formats whose planes lie in separate memory (NM12 …) and other pixel formats are not chosen; fields of
-interlaced pictures are not put together; HDMI-to-CSI bridges, which want an EDID and to be told the timings; knowing
-whether a USB dongle has a signal, as it does not tell: what it shows then is its own picture, or nothing.
+interlaced pictures are not put together; HDMI-to-CSI bridges, for which csi_bridge is; knowing whether a USB dongle has
+a signal, as it does not tell: what it shows then is its own picture, or nothing.
 
 Documented in the kernel's "Video for Linux API", linux/Documentation/userspace-api/media/v4l/; docs/v4l2.md says how to
 use it.

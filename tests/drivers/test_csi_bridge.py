@@ -23,10 +23,11 @@ from kvmd import (
     remember,
 )
 from kvmd.device import best_match
-from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions, signals
+from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions, media, signals
 from kvmd_drivers.v4l2 import V4l2Capture, uapi
 from kvmd_drivers.v4l2.capture import ATTEMPTS
 from tests.drivers.fake_v4l2 import HD, FakeV4l2, timings
+from tests.drivers.test_csi_bridge_media import topology
 
 FULL_HD_50 = timings(1920, 1080, 148_500_000, (720, 45))
 FULL_HD_60 = timings(1920, 1080, 148_500_000, (280, 45))
@@ -413,6 +414,40 @@ def test_close_ends_the_wait_for_a_signal(kernel, bridge):
     waiting.join(5)
     assert not waiting.is_alive()
     assert frames == []
+
+
+# -- a receiver of its own
+
+
+def graph_to(video: Path | str, receiver: Path) -> media.Topology:
+    """A Raspberry Pi 5's graph, with nodes that are here."""
+    seen = topology()
+    ours = {"/dev/video0": str(video), "/dev/v4l-subdev2": str(receiver)}
+    return msgspec.structs.replace(seen, nodes={key: ours.get(node, node) for key, node in seen.nodes.items()})
+
+
+@pytest.fixture
+def subdevice(kernel, tmp_path):
+    kernel.failures["G_DV_TIMINGS"] = [errno.ENOTTY]
+    node = tmp_path / "v4l-subdev2"
+    node.touch()
+    return node
+
+
+def test_receiver_beside_the_node_is_found_and_its_pictures_led_there(kernel, bridge, subdevice, monkeypatch):
+    applied = []
+    monkeypatch.setattr(media, "find", lambda _: graph_to(kernel.path, subdevice))
+    monkeypatch.setattr(media, "apply", applied.append)
+    driver = bridge()
+    assert driver._receiver.path == str(subdevice)
+    take(driver)
+    assert [(planned.video, planned.size) for planned in applied] == [(str(kernel.path), (1280, 720))]
+
+
+def test_node_that_gets_no_pictures_is_told(kernel, bridge, subdevice, monkeypatch):
+    monkeypatch.setattr(media, "find", lambda _: graph_to("/dev/video7", subdevice))
+    with pytest.raises(DriverError, match=f"^{kernel.path} gets no pictures, they come to /dev/video7; name that"):
+        take(bridge())
 
 
 # -- a device that fails

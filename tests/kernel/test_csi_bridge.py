@@ -101,7 +101,14 @@ def await_size(frames: Iterator[Frame], name: str) -> Frame:
 
 
 def read_edid(card: Vivid) -> bytes:
-    return edid.read(run("v4l2-ctl", f"--device={card.node}", "--get-edid").encode())
+    """The EDID that v4l2-ctl sees; empty if there is none, which is an error to it."""
+    try:
+        text = run("v4l2-ctl", f"--device={card.node}", "--get-edid")
+    except RuntimeError as error:
+        if "No data available" not in str(error):
+            raise
+        return b""
+    return edid.read(text.encode())
 
 
 class TestConformance(CaptureConformance):
@@ -394,8 +401,10 @@ def test_events_come_once_they_are_asked_for(card: Vivid) -> None:
 def test_timings_are_not_set_while_streaming(card: Vivid, bridge: Bridge) -> None:
     with contextlib.closing(Receiver(str(card.node))) as receiver, contextlib.closing(bridge().frames()) as frames:
         next(frames)
-        raw = receiver.timings()
-        raw.bt.width = 800
+        send(card, "800x600")
+        raw = uapi.DvTimings()
+        receiver.query_timings(raw)
+        assert (raw.bt.width, raw.bt.height) == (800, 600)
         with pytest.raises(OSError, match="busy"):
             receiver.set_timings(raw)
 
