@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 import kvmd
+from kvmd import edid
 from kvmd.auth import Auth
 from kvmd.board import FOLDER, BoardChoice, choose_board, load_boards, read_facts
 from kvmd.broadcast import Broadcaster, Rate
@@ -18,7 +19,7 @@ from kvmd.capture import CaptureDriver, EdidControl, Frame, Timings, TimingsCont
 from kvmd.config import RoleSettings, Settings
 from kvmd.device import Device, Monitor
 from kvmd.encode import Encoder
-from kvmd.errors import DriverError, HidOffline
+from kvmd.errors import DriverError, HidOffline, Unsupported
 from kvmd.hid import Capability, HidDriver, HidStatus, KeyboardReport, Leds, Report
 from kvmd.holders import Holders
 from kvmd.hookspecs import Event
@@ -215,6 +216,25 @@ class Kvm:
             with contextlib.suppress(DriverError):
                 release_all(client)
 
+    def edid(self) -> bytes:
+        """Return the EDID that the source sees; empty if there is none.
+
+        :raises Unsupported: the capture driver in use has none
+        :raises DriverError: no device is there, or it does not say
+        """
+        return self._receiver().edid()
+
+    def set_edid(self, data: bytes) -> None:
+        """Show the source another EDID; empty: none.
+
+        :raises RequestError: it is not in order, see ``edid.check``
+        :raises Unsupported: the capture driver in use has none
+        :raises DriverError: no device is there, or it refuses it
+        """
+        if data:
+            edid.check(data)
+        self._receiver().set_edid(data)
+
     def stream(self, sock: socket.socket, fps: float | None) -> None:
         """Hand a connected socket over to the broadcaster; see ``Broadcaster.add``."""
         self.broadcaster.add(sock, fps)
@@ -262,6 +282,14 @@ class Kvm:
                 self.hid.online()
             self.keyboard.expire()
             self.mouse.expire()
+
+    def _receiver(self) -> EdidControl:
+        driver = self.capture.driver
+        if driver is None:
+            raise DriverError(f"EDID: {self.capture.status.state.value}: {self.capture.status.reason}")
+        if not isinstance(driver, EdidControl):
+            raise Unsupported(f"EDID: the source of {driver.name} sees none that could be changed")
+        return driver
 
     def _require_host(self) -> None:
         status = self.hid.status

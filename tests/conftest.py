@@ -19,6 +19,8 @@ from kvmd.web import create_app, create_video_app
 from kvmd.web.server import Server
 from kvmd_drivers.virtual.computer import Computer, shared
 
+pytest.register_assert_rewrite("tests.abi")
+
 HOST = "127.0.0.1"
 USER = "admin"
 PASSWORD = "correct horse battery staple"
@@ -46,18 +48,28 @@ class Answer:
 class Daemon:
     """kvmd as `kvmd demo` runs it, in this process.
 
-    :param name: of its virtual computer
+    :param folder: its own, after which its virtual computer is named
+    :param capture: the capture driver, the virtual one or one that builds on it
     """
 
-    def __init__(self, name: str, folder: Path, open_endpoints: list[str], hold_timeout: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        open_endpoints: list[str],
+        hold_timeout: float,
+        capture: str,
+        registry: Registry,
+    ) -> None:
+        name = folder.name
         options = {"computer": name}
         settings = Settings(
-            capture=CaptureSettings(driver="virtual", options=options, quality=90),
+            capture=CaptureSettings(driver=capture, options=options, quality=90),
             hid=HidSettings(driver="virtual", options=options, hold_timeout=hold_timeout),
             auth=AuthSettings(file=str(folder / "auth.json"), open=open_endpoints),
         )
         self.name = name
-        self.kvm = Kvm(settings, Registry())
+        self.kvm = Kvm(settings, registry)
         self.kvm.auth.credentials.set_password(USER, PASSWORD)
         self.app = create_app(self.kvm)
         self._servers = [Server(app, [f"{HOST}:0"]) for app in (self.app, create_video_app(self.kvm))]
@@ -100,6 +112,10 @@ class Daemon:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.request("POST", path, content, **kwargs)
 
+    def put(self, path: str, body: Any, **kwargs: Any) -> Answer:
+        """Send a body as JSON."""
+        return self.request("PUT", path, json.dumps(body).encode(), **kwargs)
+
     def request(
         self,
         method: str,
@@ -139,9 +155,20 @@ class Daemon:
 def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemon]:
     """How a module or a test gets a daemon of its own: ``with make_daemon().running() as daemon``."""
 
-    def make(*, open_endpoints: list[str] | None = None, hold_timeout: float = 10.0) -> Daemon:
-        folder = tmp_path_factory.mktemp("kvmd")
-        return Daemon(folder.name, folder, open_endpoints or [], hold_timeout)
+    def make(
+        *,
+        open_endpoints: list[str] | None = None,
+        hold_timeout: float = 10.0,
+        capture: str = "virtual",
+        registry: Registry | None = None,
+    ) -> Daemon:
+        return Daemon(
+            tmp_path_factory.mktemp("kvmd"),
+            open_endpoints=open_endpoints or [],
+            hold_timeout=hold_timeout,
+            capture=capture,
+            registry=registry or Registry(),
+        )
 
     return make
 

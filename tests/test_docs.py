@@ -113,7 +113,7 @@ def routes():
     )
     app = create_app(Kvm(settings, Registry()))
     return sorted(
-        {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods & {"GET", "POST"}}
+        {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods & {"GET", "POST", "PUT"}}
     )
 
 

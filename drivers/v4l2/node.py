@@ -1,4 +1,4 @@
-"""A video node and its stream of buffers: V4L2's ioctls as typed methods.
+"""A video node: V4L2's ioctls as typed methods.
 
 Errors are the kernel's own (OSError); the driver above turns them into words. Both interfaces are served, single- and
 multi-planar, the latter with formats whose planes lie in one piece of memory.
@@ -7,15 +7,11 @@ Documented in the kernel's "Video for Linux API", linux/Documentation/userspace-
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import fcntl
-import mmap
 import os
-import select
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -82,24 +78,16 @@ class NodeFormat(msgspec.Struct, frozen=True):
     ycbcr_encoding: int
 
 
-class Node:
-    """An open video node.
+class Handle:
+    """An open node, of whatever kind.
 
     :param path: its path in /dev
-    :raises OSError: it cannot be opened, or is no V4L2 node (ENOTTY)
+    :raises OSError: it cannot be opened
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            self.capability = self._query()
-        except OSError:
-            self.close()
-            raise
-        self.buffer_type = uapi.V4L2_BUF_TYPE_VIDEO_CAPTURE
-        if self.capability.multi_planar:
-            self.buffer_type = uapi.V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE
 
     def close(self) -> None:
         """Close it; once is enough, twice does no harm."""
@@ -115,6 +103,25 @@ class Node:
             except InterruptedError:
                 continue
             return
+
+
+class Node(Handle):
+    """An open video node.
+
+    :param path: its path in /dev
+    :raises OSError: it cannot be opened, or is no V4L2 node (ENOTTY)
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        try:
+            self.capability = self._query()
+        except OSError:
+            self.close()
+            raise
+        self.buffer_type = uapi.V4L2_BUF_TYPE_VIDEO_CAPTURE
+        if self.capability.multi_planar:
+            self.buffer_type = uapi.V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE
 
     def formats(self) -> list[str]:
         """List the codes of the pixel formats it offers."""
@@ -211,141 +218,6 @@ class Node:
         return next(iter(_rates(raw.parm.capture.timeperframe)), None)
 
 
-class Picture(msgspec.Struct, frozen=True):
-    """A filled buffer.
-
-    :param data: what was captured, in the device's memory
-    :param timestamp: when, in seconds of ``time.monotonic()``
-    :param damaged: whether the driver says that it is
-    """
-
-    index: int
-    data: memoryview
-    sequence: int
-    timestamp: float
-    damaged: bool
-
-
-class Stream:
-    """A node that is streaming into buffers which are mapped here.
-
-    :param node: the node, with its format set
-    :param whole: tells whole pictures from damaged ones, which are dropped
-    :param limit: bytes of a picture, if a buffer may hold more
-    :param count: how many buffers to ask for; the driver may decide otherwise
-    :raises OSError: the node does not stream; nothing is left behind
-    """
-
-    def __init__(
-        self, node: Node, whole: Callable[[memoryview], bool], limit: int | None = None, count: int = 4
-    ) -> None:
-        self.dropped = 0
-        self._node = node
-        self._whole = whole
-        self._limit = limit
-        self._maps: list[mmap.mmap] = []
-        self._out: Picture | None = None
-        self._poll = select.poll()
-        self._poll.register(node.fd, select.POLLIN | select.POLLERR)
-        try:
-            for index in range(self._request(count)):
-                self._maps.append(self._map(index))
-                self._queue(index)
-            node.ioctl(uapi.VIDIOC_STREAMON, ctypes.c_int(node.buffer_type))
-        except OSError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Stop streaming and free the buffers; the device may be gone."""
-        if self._out is not None:
-            _release(self._out.data)
-            self._out = None
-        with contextlib.suppress(OSError):
-            self._node.ioctl(uapi.VIDIOC_STREAMOFF, ctypes.c_int(self._node.buffer_type))
-        while self._maps:
-            # A view that someone still holds keeps its map alive, and the map lets go with the last of them.
-            with contextlib.suppress(BufferError):
-                self._maps.pop().close()
-        with contextlib.suppress(OSError):
-            self._request(0)
-
-    def wait(self, seconds: float) -> int:
-        """Wait for a picture; the one that was handed out is not valid any more.
-
-        :return: poll's event bits; 0 after the time
-        """
-        self._give_back()
-        return next((events for _, events in self._poll.poll(seconds * 1000)), 0)
-
-    def newest(self) -> Picture | None:
-        """Take the newest whole picture, valid until the next call; None if none is ready."""
-        self._give_back()
-        for _ in self._maps:
-            picture = self._dequeue()
-            if picture is None:
-                break
-            if picture.damaged or not self._whole(picture.data):
-                self.dropped += 1
-                self._requeue(picture)
-            else:
-                self._give_back()
-                self._out = picture
-        return self._out
-
-    def _give_back(self) -> None:
-        """Queue the buffer of the picture that was handed out."""
-        picture, self._out = self._out, None
-        if picture is not None:
-            self._requeue(picture)
-
-    def _requeue(self, picture: Picture) -> None:
-        _release(picture.data)
-        self._queue(picture.index)
-
-    def _dequeue(self) -> Picture | None:
-        raw, planes = self._buffer()
-        try:
-            self._node.ioctl(uapi.VIDIOC_DQBUF, raw)
-        except BlockingIOError:
-            return None
-        start, stop = (planes[0].data_offset, planes[0].bytesused) if planes else (0, raw.bytesused)
-        if self._limit is not None:
-            stop = min(stop, start + self._limit)
-        return Picture(
-            index=raw.index,
-            data=memoryview(self._maps[raw.index])[start:stop].toreadonly(),
-            sequence=raw.sequence,
-            timestamp=_timestamp(raw),
-            damaged=bool(raw.flags & uapi.V4L2_BUF_FLAG_ERROR),
-        )
-
-    def _request(self, count: int) -> int:
-        raw = uapi.Requestbuffers(count=count, type=self._node.buffer_type, memory=uapi.V4L2_MEMORY_MMAP)
-        self._node.ioctl(uapi.VIDIOC_REQBUFS, raw)
-        return int(raw.count)
-
-    def _map(self, index: int) -> mmap.mmap:
-        raw, planes = self._buffer(index)
-        self._node.ioctl(uapi.VIDIOC_QUERYBUF, raw)
-        length, offset = (planes[0].length, planes[0].m.mem_offset) if planes else (raw.length, raw.m.offset)
-        return mmap.mmap(self._node.fd, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=offset)
-
-    def _queue(self, index: int) -> None:
-        raw, _planes = self._buffer(index)
-        self._node.ioctl(uapi.VIDIOC_QBUF, raw)
-
-    def _buffer(self, index: int = 0) -> tuple[uapi.Buffer, ctypes.Array[uapi.Plane] | None]:
-        """Return a struct to ask with, and its planes, which must live as long, for a multi-planar node."""
-        raw = uapi.Buffer(index=index, type=self._node.buffer_type, memory=uapi.V4L2_MEMORY_MMAP)
-        if not self._node.capability.multi_planar:
-            return raw, None
-        planes = (uapi.Plane * uapi.VIDEO_MAX_PLANES)()
-        raw.m.planes = planes
-        raw.length = len(planes)
-        return raw, planes
-
-
 def fourcc(code: int) -> str:
     """Return a pixel format's number as its four letters."""
     return code.to_bytes(4, "little").decode("latin-1")
@@ -361,18 +233,3 @@ def _rates(interval: uapi.Fract) -> list[Fraction]:
     if not interval.numerator or not interval.denominator:
         return []
     return [Fraction(interval.denominator, interval.numerator)]
-
-
-def _timestamp(raw: uapi.Buffer) -> float:
-    """Return when a picture was taken: now, if the driver's clock is another, or ahead, as vivid's may be."""
-    now = time.monotonic()
-    if raw.flags & uapi.V4L2_BUF_FLAG_TIMESTAMP_MASK != uapi.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC:
-        return now
-    stamp: float = raw.timestamp.tv_sec + raw.timestamp.tv_usec / 1e6
-    return min(stamp, now)
-
-
-def _release(view: memoryview) -> None:
-    """End a view's life, so that late use is an error and not a torn picture; not possible if others build on it."""
-    with contextlib.suppress(BufferError):
-        view.release()

@@ -10,7 +10,20 @@ kernel takes this layout beside the old one since 5.6 (the ioctl's number carrie
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, Structure, Union, c_char, c_int, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_void_p
+from ctypes import (
+    POINTER,
+    Structure,
+    Union,
+    c_char,
+    c_int,
+    c_int32,
+    c_int64,
+    c_uint8,
+    c_uint16,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 
 V4L2_BUF_TYPE_VIDEO_CAPTURE = 1
 V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE = 9
@@ -51,6 +64,18 @@ V4L2_BUF_FLAG_TIMESTAMP_MASK = 0x0000E000
 V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC = 0x00002000
 
 VIDEO_MAX_PLANES = 8
+
+V4L2_DV_INTERLACED = 1
+
+V4L2_DV_FL_CAN_REDUCE_FPS = 0x0002
+V4L2_DV_FL_REDUCED_FPS = 0x0004
+V4L2_DV_FL_HAS_CEA861_VIC = 0x0080
+
+V4L2_EVENT_CTRL = 3
+V4L2_EVENT_SOURCE_CHANGE = 5
+V4L2_EVENT_SRC_CH_RESOLUTION = 0x0001
+
+V4L2_CID_DV_RX_POWER_PRESENT = 0x00A00964
 
 
 class Capability(Structure):
@@ -304,6 +329,130 @@ class Buffer(Structure):
     )
 
 
+class Control(Structure):
+    """A control's value; VIDIOC_G_CTRL."""
+
+    _fields_ = (("id", c_uint32), ("value", c_int32))
+
+
+class Edid(Structure):
+    """Blocks of an EDID; VIDIOC_G_EDID, VIDIOC_S_EDID, on sub-devices too."""
+
+    _fields_ = (
+        ("pad", c_uint32),
+        ("start_block", c_uint32),
+        ("blocks", c_uint32),
+        ("reserved", c_uint32 * 5),
+        ("edid", POINTER(c_uint8)),
+    )
+
+
+class BtTimings(Structure):
+    """How a picture is sent, blanking and all."""
+
+    _pack_ = 1
+    _layout_ = "ms"
+    _fields_ = (
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("interlaced", c_uint32),
+        ("polarities", c_uint32),
+        ("pixelclock", c_uint64),
+        ("hfrontporch", c_uint32),
+        ("hsync", c_uint32),
+        ("hbackporch", c_uint32),
+        ("vfrontporch", c_uint32),
+        ("vsync", c_uint32),
+        ("vbackporch", c_uint32),
+        ("il_vfrontporch", c_uint32),
+        ("il_vsync", c_uint32),
+        ("il_vbackporch", c_uint32),
+        ("standards", c_uint32),
+        ("flags", c_uint32),
+        ("picture_aspect", Fract),
+        ("cea861_vic", c_uint8),
+        ("hdmi_vic", c_uint8),
+        ("reserved", c_uint8 * 46),
+    )
+
+
+class _TimingsUnion(Union):
+    _fields_ = (("bt", BtTimings), ("reserved", c_uint32 * 32))
+
+
+class DvTimings(Structure):
+    """VIDIOC_QUERY_DV_TIMINGS, VIDIOC_G_DV_TIMINGS, VIDIOC_S_DV_TIMINGS, on sub-devices too."""
+
+    _anonymous_ = ("_timings",)
+    _pack_ = 1
+    _layout_ = "ms"
+    _fields_ = (("type", c_uint32), ("_timings", _TimingsUnion))
+
+
+class BtTimingsCap(Structure):
+    """The range of timings that a receiver takes."""
+
+    _pack_ = 1
+    _layout_ = "ms"
+    _fields_ = (
+        ("min_width", c_uint32),
+        ("max_width", c_uint32),
+        ("min_height", c_uint32),
+        ("max_height", c_uint32),
+        ("min_pixelclock", c_uint64),
+        ("max_pixelclock", c_uint64),
+        ("standards", c_uint32),
+        ("capabilities", c_uint32),
+        ("reserved", c_uint32 * 16),
+    )
+
+
+class _TimingsCapUnion(Union):
+    _fields_ = (("bt", BtTimingsCap), ("raw_data", c_uint32 * 32))
+
+
+class DvTimingsCap(Structure):
+    """VIDIOC_DV_TIMINGS_CAP, on sub-devices too."""
+
+    _anonymous_ = ("_cap",)
+    _fields_ = (("type", c_uint32), ("pad", c_uint32), ("reserved", c_uint32 * 2), ("_cap", _TimingsCapUnion))
+
+
+class EventSrcChange(Structure):
+    """What a source changed."""
+
+    _fields_ = (("changes", c_uint32),)
+
+
+class _EventUnion(Union):
+    _fields_ = (
+        ("src_change", EventSrcChange),
+        ("data", c_uint8 * 64),
+        # A control's new value, unused here, may have 64 bits: it aligns the union.
+        ("_value64", c_int64),
+    )
+
+
+class Event(Structure):
+    """VIDIOC_DQEVENT; its time stamp, unused here, has 64-bit fields, see above."""
+
+    _fields_ = (
+        ("type", c_uint32),
+        ("u", _EventUnion),
+        ("pending", c_uint32),
+        ("sequence", c_uint32),
+        ("timestamp", c_int64 * 2),
+        ("id", c_uint32),
+        ("reserved", c_uint32 * 8),
+    )
+
+
+class EventSubscription(Structure):
+    """VIDIOC_SUBSCRIBE_EVENT."""
+
+    _fields_ = (("type", c_uint32), ("id", c_uint32), ("flags", c_uint32), ("reserved", c_uint32 * 5))
+
+
 _WRITE, _READ = 1, 2
 
 
@@ -324,5 +473,14 @@ VIDIOC_STREAMON = _ioc(_WRITE, 18, c_int)
 VIDIOC_STREAMOFF = _ioc(_WRITE, 19, c_int)
 VIDIOC_G_PARM = _ioc(_READ | _WRITE, 21, Streamparm)
 VIDIOC_S_PARM = _ioc(_READ | _WRITE, 22, Streamparm)
+VIDIOC_G_CTRL = _ioc(_READ | _WRITE, 27, Control)
+VIDIOC_G_EDID = _ioc(_READ | _WRITE, 40, Edid)
+VIDIOC_S_EDID = _ioc(_READ | _WRITE, 41, Edid)
 VIDIOC_ENUM_FRAMESIZES = _ioc(_READ | _WRITE, 74, Frmsizeenum)
 VIDIOC_ENUM_FRAMEINTERVALS = _ioc(_READ | _WRITE, 75, Frmivalenum)
+VIDIOC_S_DV_TIMINGS = _ioc(_READ | _WRITE, 87, DvTimings)
+VIDIOC_G_DV_TIMINGS = _ioc(_READ | _WRITE, 88, DvTimings)
+VIDIOC_DQEVENT = _ioc(_READ, 89, Event)
+VIDIOC_SUBSCRIBE_EVENT = _ioc(_WRITE, 90, EventSubscription)
+VIDIOC_QUERY_DV_TIMINGS = _ioc(_READ, 99, DvTimings)
+VIDIOC_DV_TIMINGS_CAP = _ioc(_READ | _WRITE, 100, DvTimingsCap)

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from kvmd.errors import AuthError, DriverError, KvmdError, RequestError, TooManyAttempts, Unsupported
 from kvmd.kvm import Kvm
-from kvmd.web import blikvm, pages, status, video
+from kvmd.web import blikvm, edid, pages, status, video
 from kvmd.web.envelope import failure
 from kvmd.web.identity import identify
 from kvmd.web.server import discard_body
@@ -35,7 +35,7 @@ _CODES: list[tuple[type[KvmdError], int]] = [
 def create_app(kvm: Kvm) -> Flask:
     """Make the app with everything: the API, the page, and what plug-ins add."""
     app = _bare_app(kvm)
-    for blueprint in (pages.blueprint, blikvm.make(kvm), status.make(kvm), video.make(kvm)):
+    for blueprint in (pages.blueprint, blikvm.make(kvm), edid.make(kvm), status.make(kvm), video.make(kvm)):
         app.register_blueprint(blueprint)
     for blueprint in kvm.registry.blueprints(kvm):
         app.register_blueprint(blueprint)

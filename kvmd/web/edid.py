@@ -1,0 +1,79 @@
+"""The EDID that the source sees: shown, set, edited and cleared."""
+
+from __future__ import annotations
+
+import threading
+
+import msgspec
+from flask import Blueprint, Response
+
+from kvmd import edid
+from kvmd.errors import RequestError
+from kvmd.kvm import Kvm
+from kvmd.web.envelope import body, success
+
+
+class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to edit in the EDID that is in force; see ``edid.edit``."""
+
+    name: str | None = None
+    serial: int | str | None = None
+    preferred: str | None = None
+
+
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of PUT /api/edid; exactly one member is given, and ``mend`` beside ``hex``.
+
+    :param hex: a whole EDID
+    :param profile: the name of one that kvmd ships
+    :param edit: changes to the one that is in force
+    :param clear: show none
+    :param mend: set the sums of ``hex`` right
+    """
+
+    hex: str | None = None
+    profile: str | None = None
+    edit: Changes | None = None
+    clear: bool | None = None
+    mend: bool = False
+
+
+def make(kvm: Kvm) -> Blueprint:
+    """Make the endpoints."""
+    blueprint = Blueprint("edid", __name__)
+    lock = threading.Lock()
+
+    @blueprint.get("/api/edid")
+    def show() -> Response:
+        return success("edid success", edid.report(kvm.edid()))
+
+    @blueprint.put("/api/edid")
+    def change() -> Response:
+        wanted = body(Wanted)
+        with lock:  # an edit builds on what is in force
+            kvm.set_edid(_make(wanted, kvm))
+            return success("edid success", edid.report(kvm.edid()))
+
+    return blueprint
+
+
+def _make(wanted: Wanted, kvm: Kvm) -> bytes:
+    given = (wanted.hex, wanted.profile, wanted.edit, wanted.clear)
+    if sum(value is not None for value in given) != 1 or wanted.clear is False:
+        raise RequestError("exactly one is needed of: hex, profile, edit, clear (true)")
+    if wanted.mend and wanted.hex is None:
+        raise RequestError("mend goes with hex alone: the sums of all others are right")
+    if wanted.hex is not None:
+        data = edid.read(wanted.hex.encode())
+        return edid.mend(data) if wanted.mend else data
+    if wanted.profile is not None:
+        return edid.profile(wanted.profile)
+    return b"" if wanted.edit is None else _edited(kvm.edid(), wanted.edit)
+
+
+def _edited(data: bytes, changes: Changes) -> bytes:
+    if changes == Changes():
+        raise RequestError("edit needs one or more of: name, serial, preferred")
+    if not data:
+        raise RequestError("the source sees no EDID that could be edited; set one first")
+    return edid.edit(data, name=changes.name, serial=changes.serial, preferred=changes.preferred)
