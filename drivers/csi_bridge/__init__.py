@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import threading
+import os
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
@@ -45,10 +45,10 @@ from kvmd import (
 
 from ..v4l2 import formats, uapi
 from ..v4l2.capture import SLICE, NodeCapture, NodeOptions, Streaming, errors_of, set_mode
-from ..v4l2.formats import Layout, Mode
+from ..v4l2.formats import Mode
 from ..v4l2.node import Node, Size
 from ..v4l2.receiver import Receiver
-from . import signals
+from . import media, signals
 from .commands import edid_commands
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,13 @@ _RECEIVERS = ("*hdmirx*", "*tc358743*", "*lt6911*", "*rk628*")
 
 _PORTS = ("unicam", "rp1-cfe", "rkcif*")
 """Names of nodes of CSI ports, which may have a camera instead."""
+
+_EDID_ERRORS = {
+    errno.EBUSY: "the device is in use by another program",
+    errno.E2BIG: "this EDID is too long",
+    errno.EINVAL: "the device refuses this EDID",
+    errno.ENOTTY: "the device has no EDID that could be read or set",
+}
 
 _SWAPPED = {PixelFormat.RGB24: PixelFormat.BGR24, PixelFormat.BGR24: PixelFormat.RGB24}
 
@@ -101,16 +108,13 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
             for names, score in ((_RECEIVERS, 80), (_PORTS, 60))
             for name in names
         ),
-        # Where the receiver is a sub-device of its own, it has its own node, and links are set on the media device's.
-        Match("video4linux", {"DEVNAME": "/dev/v4l-subdev*"}, score=0),
-        Match("media", score=0),
     )
 
     def __init__(self, options: CsiBridgeOptions, device: Device | None) -> None:
         super().__init__(options, device)
         self._options = options
         self._receiver: Receiver | None = None
-        self._setting = threading.Lock()
+        self._graph: media.Topology | None = None
         self._timings: Timings | None = None
         self._cable: bool | None = None
         self._missing = False
@@ -141,18 +145,26 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         """Show the source another EDID and remember it; see ``EdidControl.set_edid``."""
         if data:
             edid.check(data)
-        with self._setting:
-            with self._another_receiver() as receiver:
-                receiver.set_edid(data)
-            remember(edid.REMEMBERED, data)
+        # Some drivers answer EBUSY while they have buffers; the source starts anew in any case.
+        with self._paused(), self._another_receiver() as receiver:
+            receiver.set_edid(data)
             self._edid_remark = None
+            try:
+                remember(edid.REMEMBERED, data)
+            except DriverError as error:
+                raise DriverError(f"the EDID is in force, but would not outlive a restart: {error}") from error
 
     @contextlib.contextmanager
     def _another_receiver(self) -> Iterator[Receiver]:
         """Open the receiver once more, so that other threads neither wait for the capturing one nor lose its node."""
         path = self._opened_receiver().path
         with errors_of(path), contextlib.closing(Receiver(path)) as another:
-            yield another
+            try:
+                yield another
+            except OSError as error:
+                if error.errno not in _EDID_ERRORS:
+                    raise
+                raise DriverError(f"{path}: {edid_error(error)}") from error
 
     def _opened_receiver(self) -> Receiver:
         receiver = self._receiver
@@ -161,18 +173,29 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         return receiver
 
     def _opened(self, node: Node) -> None:
-        self._receiver = receiver = Receiver(node.path)
+        self._receiver = receiver = Receiver(self._find_receiver(node))
         self._pretends = any("rk628" in name.lower() for name in (node.capability.card, receiver.name()))
         receiver.subscribe(uapi.V4L2_EVENT_SOURCE_CHANGE)
         receiver.subscribe(uapi.V4L2_EVENT_CTRL, uapi.V4L2_CID_DV_RX_POWER_PRESENT)
-        with self._setting:
-            self._load_edid(receiver)
+        self._load_edid(receiver)
+
+    def _find_receiver(self, node: Node) -> str:
+        """Return the node that has the timings: the video node itself, else that of a sub-device which sends to it."""
+        with contextlib.closing(Receiver(node.path)) as receiver:
+            if receiver.has_timings():
+                return node.path
+        graph = media.find(node.path)
+        beside = media.subdevice(graph) if graph else None
+        if beside is None:
+            return node.path
+        self._graph = graph
+        return beside
 
     def _closed(self) -> None:
         if self._receiver is not None:
             self._receiver.close()
             self._receiver = None
-        self._timings = self._cable = self._edid_remark = self._lanes_remark = None
+        self._timings = self._cable = self._edid_remark = self._lanes_remark = self._graph = None
         self._missing = False
 
     def _load_edid(self, receiver: Receiver) -> None:
@@ -180,13 +203,22 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         try:
             own = receiver.edid()
             wanted = self._wanted_edid(own)
+            # Each time one is set the source sees the display go and come.
             if wanted != own:
                 receiver.set_edid(wanted)
                 logger.info("%s: an EDID of %d bytes was loaded", receiver.path, len(wanted))
-        except (KvmdError, OSError) as error:
-            words = error.strerror if isinstance(error, OSError) else str(error)
-            self._edid_remark = f"the EDID could not be loaded: {words}"
-            logger.warning("%s: %s", receiver.path, self._edid_remark)
+        except KvmdError as error:
+            self._complain(f"the EDID could not be loaded: {error}")
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                raise
+            # One that keeps its EDID to itself is no news, unless it was to get another.
+            if error.errno != errno.ENOTTY or self._options.edid is not None:
+                self._complain(f"the EDID could not be loaded: {edid_error(error)}")
+
+    def _complain(self, remark: str) -> None:
+        self._edid_remark = remark
+        logger.warning("%s: %s", self._path, remark)
 
     def _wanted_edid(self, own: bytes) -> bytes:
         """Return what was set while running, else what the options name, else the device's own, else one of ours."""
@@ -204,12 +236,22 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         """Set the timings that the source sends, and a format to go with them."""
         receiver = self._opened_receiver()
         seen = self._follow(receiver)
-        layout = set_mode(node, self._mode(node, Size(seen.width, seen.height)))
+        size = Size(seen.width, seen.height)
+        if self._graph is not None:
+            self._prepare_graph(self._graph, node, size)
+        layout = set_mode(node, self._mode(node, size))
         if self._options.swap_red_blue:
             layout = msgspec.structs.replace(layout, format=_SWAPPED.get(layout.format, layout.format))
         self._lanes_remark = signals.lanes_remark(seen, layout.format, self._options.lanes)
         logger.info("%s: %s in %s", node.path, signals.describe(seen), layout.format.value)
         return Streaming(layout, seen.frame_rate or None, receiver)
+
+    def _prepare_graph(self, graph: media.Topology, node: Node, size: Size) -> None:
+        """Lead the pictures to the video node."""
+        planned = media.plan(graph, size)
+        if os.path.realpath(node.path) != planned.video:
+            raise DriverError(f"{node.path} gets no pictures, they come to {planned.video}; name that in `device`")
+        media.apply(planned)
 
     def _follow(self, receiver: Receiver) -> Timings:
         """Set the timings that the source sends.
@@ -271,7 +313,7 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
     def _await_event(self) -> bool:
         """Wait a while for something to happen at the input; tell whether the driver is still open."""
         for _ in range(round(REQUERY / SLICE)):
-            with self._lock, errors_of(str(self._path)):
+            with self._held():
                 if self._closing.is_set():
                     return False
                 if self._opened_receiver().wait(SLICE):
@@ -295,6 +337,13 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         """Say why no frames come: the signal may have gone without an event."""
         seen = self._follow(self._opened_receiver())
         return NoSignal(f"no frames for {self._timeout:g} s, though the source sends {signals.describe(seen)}")
+
+
+def edid_error(error: OSError) -> str:
+    """Say what an error means that came from reading or setting an EDID."""
+    words = error.strerror or str(error)
+    meaning = _EDID_ERRORS.get(error.errno or 0)
+    return f"{meaning}: {words}" if meaning else words
 
 
 @hookimpl

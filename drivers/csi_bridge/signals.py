@@ -9,6 +9,7 @@ import errno
 import math
 
 from kvmd import PixelFormat, Timings
+
 from ..v4l2 import uapi
 
 LANE = 972e6
@@ -37,7 +38,7 @@ FAULTS = {
 """Errors of QUERY_DV_TIMINGS that may pass, as the source or its cable is what they are about."""
 
 REFUSALS = {
-    errno.ENODATA: "its input that is in use has no timings to measure; choose an HDMI input (`v4l2-ctl --list-inputs`)",
+    errno.ENODATA: "the input in use has no timings to measure; choose an HDMI input (`v4l2-ctl --list-inputs`)",
     errno.ENOTTY: "it has no timings to measure, and no sub-device beside it has; is the bridge's driver loaded?",
 }
 """Errors of QUERY_DV_TIMINGS that are about the node."""
@@ -76,7 +77,7 @@ def cable_in_words(cable: bool | None) -> str:
     """Say what the cable's state means for someone who misses a picture; empty where it is not known."""
     if cable is None:
         return ""
-    return "; its cable is in" if cable else "; its cable is out, or it is off"
+    return "; the cable is in" if cable else "; the cable is out, or the source is off"
 
 
 def fault(error: int, raw: uapi.BtTimings, limits: uapi.BtTimingsCap, cable: bool | None) -> str:
@@ -97,23 +98,24 @@ def flaw(raw: uapi.BtTimings, cable: bool | None) -> str | None:
     if not raw.width or not raw.height:
         return f"{FAULTS[errno.ENOLINK]}{cable_in_words(cable)}"
     if raw.interlaced & uapi.V4L2_DV_INTERLACED:
-        return f"interlaced: kvmd cannot put the fields of {describe(read(raw))} together; set the source to progressive"
+        sent = describe(read(raw))
+        return f"interlaced: the source sends {sent}, which kvmd cannot put together; set it to a progressive mode"
     return None
 
 
 def _excess(raw: uapi.BtTimings, limits: uapi.BtTimingsCap) -> str:
     """Say what is beyond the limits, with as much as the driver told."""
-    most = ""
+    taken = "this receiver takes"
     if limits.max_width:
-        most = f" ({limits.min_width}x{limits.min_height} to {limits.max_width}x{limits.max_height}, "
-        most += f"{limits.min_pixelclock / 1e6:g} to {limits.max_pixelclock / 1e6:g} MHz)"
-    what = "the source's mode"
+        taken += f" ({limits.min_width}x{limits.min_height} to {limits.max_width}x{limits.max_height}"
+        taken += f", {limits.min_pixelclock / 1e6:g} to {limits.max_pixelclock / 1e6:g} MHz)"
     if raw.width and raw.height:
-        what = f"{raw.width}x{raw.height}"
-    elif raw.pixelclock:
-        what = f"a pixel clock of {raw.pixelclock / 1e6:g} MHz"
-    less = (raw.height and raw.height < limits.min_height) or (raw.width and raw.width < limits.min_width)
-    return f"{what} is {'less' if less else 'more'} than this receiver takes{most}"
+        less = raw.width < limits.min_width or raw.height < limits.min_height
+        return f"{raw.width}x{raw.height} is {'less' if less else 'more'} than {taken}"
+    if raw.pixelclock:
+        less = raw.pixelclock < limits.min_pixelclock
+        return f"a pixel clock of {raw.pixelclock / 1e6:g} MHz is {'less' if less else 'more'} than {taken}"
+    return f"the source's mode is not what {taken}"
 
 
 def bits_per_pixel(pixel_format: PixelFormat) -> int:

@@ -85,6 +85,8 @@ class NodeCapture(CaptureDriver):
         self._timeout = options.timeout
         # Held while the node is in use, so that close() from another thread waits for a poll to end.
         self._lock = threading.Lock()
+        # Passed before each time the capture thread takes the lock, so that it waits for a thread that wants it.
+        self._turnstile = threading.Lock()
         self._closing = threading.Event()
         self._node: Node | None = None
         self._streaming: Streaming | None = None
@@ -136,7 +138,7 @@ class NodeCapture(CaptureDriver):
         """Stream; see ``CaptureDriver.frames``. The buffers are freed when the iterator ends."""
         turn = object()
         try:
-            with self._lock, errors_of(str(self._path)):
+            with self._held():
                 self._turn, self._failures, self._sequence = turn, 0, -1
                 self._start()
             while (frame := self._next(turn)) is not None:
@@ -163,6 +165,24 @@ class NodeCapture(CaptureDriver):
             self._let_go()
             self._signal = None
 
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the node while capturing, once those had it who wait for it."""
+        with self._turnstile:
+            pass
+        with self._lock, errors_of(str(self._path)):
+            yield
+
+    @contextlib.contextmanager
+    def _paused(self) -> Iterator[None]:
+        """Keep the capture thread from the node, which has no buffers meanwhile; it starts anew afterwards.
+
+        A frame that was handed out stays valid.
+        """
+        with self._turnstile, self._lock:
+            self._stop(keep=True)
+            yield
+
     def _let_go(self) -> None:
         self._closed()
         if self._node is not None:
@@ -180,11 +200,11 @@ class NodeCapture(CaptureDriver):
         self._first = self._sequence + 1
         self._deadline = time.monotonic() + self._timeout
 
-    def _stop(self) -> None:
-        """Free the stream's buffers, unless that was done."""
+    def _stop(self, *, keep: bool = False) -> None:
+        """Free the stream's buffers, unless that was done; see ``Stream.close``."""
         if self._stream is not None:
             self._dropped += self._stream.dropped
-            self._stream.close()
+            self._stream.close(keep=keep)
             self._stream = None
 
     def _next(self, turn: object) -> Frame | None:
@@ -192,11 +212,10 @@ class NodeCapture(CaptureDriver):
         self._deadline = time.monotonic() + self._timeout
         frame = None
         while frame is None:
-            with self._lock:
+            with self._held():
                 if self._closing.is_set() or turn is not self._turn:
                     return None
-                with errors_of(str(self._path)):
-                    frame = self._attempt()
+                frame = self._attempt()
         return frame
 
     def _attempt(self) -> Frame | None:
@@ -215,7 +234,8 @@ class NodeCapture(CaptureDriver):
     def _take(self) -> Frame | None:
         stream, streaming = self._stream, self._streaming
         if stream is None or streaming is None:
-            raise DriverError(f"{self._path} is not streaming")
+            self._start()
+            return None
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise self._silent()

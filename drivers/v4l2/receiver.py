@@ -63,6 +63,17 @@ class Receiver(Handle):
                 raise
             raise OSError(error.errno, f"it has {blocks} blocks and the device takes {raw.blocks}") from error
 
+    def has_timings(self) -> bool:
+        """Tell whether it can be asked for timings at all, on this input or another."""
+        try:
+            self.timings()
+        except OSError as error:
+            if error.errno == errno.ENOTTY:
+                return False
+            if error.errno != errno.ENODATA:
+                raise
+        return True
+
     def query_timings(self, raw: uapi.DvTimings) -> None:
         """Measure what the source sends; this may take seconds.
 
@@ -92,14 +103,14 @@ class Receiver(Handle):
         return limits
 
     def control(self, identifier: int) -> int | None:
-        """Return a control's value; None where there is no such control."""
+        """Return a control's value; None where there is no such control, or its chip does not answer."""
         raw = uapi.Control(id=identifier)
         try:
             self.ioctl(uapi.VIDIOC_G_CTRL, raw)
         except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENOTTY):
-                return None
-            raise
+            if error.errno == errno.ENODEV:
+                raise
+            return None
         return int(raw.value)
 
     def subscribe(self, event: int, identifier: int = 0) -> bool:

@@ -74,11 +74,14 @@ class Stream:
             self.close()
             raise
 
-    def close(self) -> None:
-        """Stop streaming and free the buffers; the device may be gone."""
-        if self._out is not None:
+    def close(self, *, keep: bool = False) -> None:
+        """Stop streaming and free the buffers; the device may be gone.
+
+        :param keep: leave the picture that was handed out valid; its buffer lives as long as it
+        """
+        if self._out is not None and not keep:
             _release(self._out.data)
-            self._out = None
+        self._out = None
         with contextlib.suppress(OSError):
             self._node.ioctl(uapi.VIDIOC_STREAMOFF, ctypes.c_int(self._node.buffer_type))
         while self._maps:

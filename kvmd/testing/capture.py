@@ -11,7 +11,8 @@ from typing import Final
 import pytest
 from PIL import Image
 
-from kvmd.capture import CaptureDriver, CaptureStatus, Frame, PixelFormat, Signal
+from kvmd import edid
+from kvmd.capture import CaptureDriver, CaptureStatus, EdidControl, Frame, PixelFormat, Signal, TimingsControl
 from kvmd.errors import NoSignal
 from kvmd.testing.driver import PATIENCE, DriverConformance, within
 
@@ -103,8 +104,61 @@ class CaptureConformance(DriverConformance):
                 _frames(opened, 1000)
             assert str(raised.value)
         assert within(PATIENCE, opened.status).signal is None
+        if isinstance(opened, TimingsControl):
+            assert within(PATIENCE, opened.timings) is None
         self.plug(opened)
         assert _frames(opened, 2)
+
+    def test_timings_agree_with_frames(self, opened: CaptureDriver) -> None:
+        """A driver that declares timings tells those of the frames."""
+        if not isinstance(opened, TimingsControl):
+            return
+        frame = _frames(opened, 1)[0]
+        timings = within(PATIENCE, opened.timings)
+        assert timings is not None
+        assert (timings.width, timings.height) == (frame.width, frame.height)
+        assert timings.frame_rate > 0
+        assert timings.pixel_clock > timings.width * timings.height
+
+    def test_edid_is_set_and_cleared(self, opened: CaptureDriver) -> None:
+        """A driver that declares an EDID has the one that was set last; it is as before in the end."""
+        if not isinstance(opened, EdidControl):
+            return
+        before = within(PATIENCE, opened.edid)
+        try:
+            for wanted in (edid.profile("720p60"), b"", edid.profile("1080p60")):
+                within(PATIENCE, opened.set_edid, wanted)
+                assert within(PATIENCE, opened.edid) == wanted
+        finally:
+            within(PATIENCE, opened.set_edid, before)
+        assert within(PATIENCE, opened.edid) == before
+
+    def test_edid_is_kept_while_closed(self, driver: CaptureDriver) -> None:
+        """What was set is in force again after the driver was closed and opened."""
+        if not isinstance(driver, EdidControl):
+            return
+        within(PATIENCE, driver.open)
+        before = within(PATIENCE, driver.edid)
+        try:
+            within(PATIENCE, driver.set_edid, edid.profile("720p60"))
+            within(PATIENCE, driver.close)
+            within(PATIENCE, driver.open)
+            assert within(PATIENCE, driver.edid) == edid.profile("720p60")
+        finally:
+            within(PATIENCE, driver.set_edid, before)
+            within(PATIENCE, driver.close)
+
+    def test_edid_is_set_while_frames_are_taken(self, opened: CaptureDriver) -> None:
+        """Another thread may look at the EDID, and set it, while the driver captures."""
+        if not isinstance(opened, EdidControl):
+            return
+        control, before = opened, opened.edid()
+        iterator = opened.frames()
+        within(PATIENCE, next, iterator)
+        within(PATIENCE, control.set_edid, before)
+        assert within(PATIENCE, control.edid) == before
+        if isinstance(iterator, Generator):
+            within(PATIENCE, iterator.close)
 
 
 def check_whole(frame: Frame) -> None:
