@@ -12,7 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
-COMMANDS = ["serve", "demo", "devices", "drivers", "config", "passwd", "apikey", "gadget"]
+COMMANDS = ["serve", "demo", "devices", "drivers", "config", "passwd", "apikey", "edid", "gadget"]
 KVMD = [sys.executable, "-m", "kvmd"]
 JPEG = b"\xff\xd8\xff"
 
