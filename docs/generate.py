@@ -1,4 +1,4 @@
-"""Make what is made from the code: the settings' page, the drivers' tables of options, and the udev rules.
+"""Make what is made from the code: the settings' page, the tables of options and of boards, and the udev rules.
 
 ``python -m docs.generate`` writes them; tests/test_docs.py checks that there is nothing to write.
 """
@@ -11,14 +11,15 @@ from pathlib import Path
 
 import msgspec
 
+from kvmd.board import Board, in_words
 from kvmd.capture import CaptureDriver
-from kvmd.config import Settings, markdown_table, options_of
+from kvmd.config import RoleSettings, Settings, markdown_table, options_of, toml_value
 from kvmd.hookspecs import Driver
 from kvmd.registry import Registry
 from kvmd.udev_rules import udev_rules
+from kvmd_plugins.boards import kvmd_boards
 
 ROOT = Path(__file__).parents[1]
-BEGIN, END = "<!-- options -->", "<!-- /options -->"
 
 INTRODUCTION = """\
 # Settings
@@ -30,6 +31,7 @@ line that names the file, the key, what was given and what is accepted.
 `kvmd config` shows the settings in force and where each comes from; `kvmd drivers NAME` shows a driver's options.
 
 ```toml
+board = "auto"                           # or a board's name
 [capture]
 driver = "auto"                          # or a driver's name
 options = { device = "/dev/video0" }     # an explicit device works without udev knowing it
@@ -43,7 +45,7 @@ video_listen = ["[::]:8008"]
 open = []                                # e.g. ["stream", "snapshot"]
 ```
 
-With `driver = "auto"` and no options, a [board](plugins.md#a-board) that is recognised says which driver fills the
+With `driver = "auto"` and no options, a [board](boards.md) that is recognised or named says which driver fills the
 role. Else the drivers that have the options given are asked, and the best match among what is plugged in is taken.
 """
 
@@ -63,13 +65,21 @@ def outputs() -> dict[Path, str]:
     drivers = bundled_drivers()
     pages = {page_of(driver): _with_options(page_of(driver), drivers) for driver in drivers}
     rules = udev_rules(match for driver in drivers for match in driver.matches)
-    return {ROOT / "docs/configuration.md": configuration(), **pages, ROOT / "etc/70-kvmd.rules": rules}
+    made = {ROOT / "docs/configuration.md": configuration(), ROOT / "etc/70-kvmd.rules": rules}
+    boards = ROOT / "docs/boards.md"
+    return {**made, **pages, boards: _between_markers(boards, "boards", _boards_table())}
+
+
+def markers(what: str) -> tuple[str, str]:
+    """Return the lines of a page between which a table stands."""
+    return f"<!-- {what} -->", f"<!-- /{what} -->"
 
 
 def configuration() -> str:
     """Write the page about the settings."""
-    parts = [INTRODUCTION]
-    for field in msgspec.structs.fields(Settings):
+    sections = [field for field in msgspec.structs.fields(Settings) if isinstance(field.type, type)]
+    parts = [INTRODUCTION, f"{markdown_table([o for o in options_of(Settings) if '.' not in o.key])}\n"]
+    for field in sections:
         parts += [f"## [{field.name}]\n", f"{field.type.__doc__}\n", _table(field.type, f"{field.name}.")]
     return "\n".join(parts)
 
@@ -79,10 +89,34 @@ def _with_options(page: Path, drivers: Iterable[Driver]) -> str:
     tables = {_role(driver): _table(driver.Options) for driver in drivers if page_of(driver) == page}
     alike = len(set(tables.values())) == 1
     body = next(iter(tables.values())) if alike else "\n".join(f"{role}:\n\n{tables[role]}" for role in tables)
+    return _between_markers(page, "options", body)
+
+
+def _between_markers(page: Path, what: str, body: str) -> str:
+    begin, end = markers(what)
     text = page.read_text()
-    if BEGIN not in text:
-        raise SystemExit(f"{page}: a line {BEGIN} is needed, where the table of options is to stand")
-    return re.sub(rf"{BEGIN}(\n.*?{END})?", lambda _: f"{BEGIN}\n\n{body}\n{END}", text, count=1, flags=re.DOTALL)
+    if begin not in text:
+        raise SystemExit(f"{page}: a line {begin} is needed, where the table of {what} is to stand")
+    return re.sub(rf"{begin}(\n.*?{end})?", lambda _: f"{begin}\n\n{body}\n{end}", text, count=1, flags=re.DOTALL)
+
+
+def _boards_table() -> str:
+    rows = [
+        f"| `{board.name}` | {board.title} | {_how_known(board)} | {_filled(board.capture)} | {_filled(board.hid)} |"
+        for board in kvmd_boards()
+    ]
+    return "\n".join(["| name | board | how it is known | capture | HID |", "|---|---|---|---|---|", *rows, ""])
+
+
+def _how_known(board: Board) -> str:
+    given = board.known_by.given()
+    if not given:
+        return "has to be named"
+    return f"{'has to be named, looks like ' * board.by_name}`{in_words(given)}`"
+
+
+def _filled(role: RoleSettings) -> str:
+    return f"`{role.driver} {toml_value(role.options)}`" if role.options else f"`{role.driver}`"
 
 
 def _role(driver: Driver) -> str:

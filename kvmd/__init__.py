@@ -4,7 +4,7 @@ This is the face for authors of drivers and plug-ins: everything that they need 
 to stay. docs/plugins.md shows how.
 """
 
-from kvmd.board import Board, KnownBy
+from kvmd.board import Board, KnownBy, load_boards
 from kvmd.capture import (
     CaptureDriver,
     CaptureStatus,
@@ -99,6 +99,7 @@ __all__ = [
     "hookimpl",
     "jpeg_damage",
     "keys_of",
+    "load_boards",
     "recall",
     "remember",
 ]

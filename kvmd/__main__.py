@@ -5,22 +5,26 @@ from __future__ import annotations
 import logging
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 import kvmd
-from kvmd import config
+from kvmd import board, config
+from kvmd.board import Board, BoardChoice, Facts
 from kvmd.config import Settings
 from kvmd.credentials import USER, Credentials, check_password
 from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
 from kvmd.hookspecs import Driver
-from kvmd.registry import Registry
+from kvmd.registry import Broken, Registry
 from kvmd.udev_rules import udev_rules
+
+if TYPE_CHECKING:
+    from kvmd.kvm import Kvm
 
 EXIT_CODES: dict[type[Exception], int] = {ConfigError: 3, DriverError: 4, AuthError: 5}
 """1 is any other failure, 2 a command line that makes no sense."""
@@ -95,7 +99,7 @@ def serve(context: click.Context) -> None:
 
     path = _config_path(context)
     settings = config.load(path)
-    source = str(path or config.DEFAULT_PATH)
+    source = _source(path)
     run(settings, _registry(), source, (f"set web.listen in {source}", f"set web.video_listen in {source}"))
 
 
@@ -124,17 +128,25 @@ def demo(port: int, video_port: int) -> None:
 @cli.command()
 @json_option
 @common_options
-def devices(as_json: bool) -> None:
-    """List what is plugged in, and which drivers are for it."""
+@click.pass_context
+def devices(context: click.Context, as_json: bool) -> None:
+    """List what is plugged in, which drivers are for it, and which of them fill the roles now."""
     found = _registry().devices()
     if as_json:
-        _print_json(found)
-    elif not found:
-        click.echo("nothing is plugged in that a driver is for")
-    for device in [] if as_json else found:
+        roles = {role: choice.report() for role, choice in _kvm(context).choices.items()}
+        _print_json({"devices": found, "roles": roles})
+        return
+    for device in found:
         drivers = ", ".join(device.drivers) or "none"
         details = ", ".join(filter(None, (device.usb_id, device.serial, device.path)))
         click.echo(f"{device.label}  [{details or device.subsystem}]  drivers: {drivers}")
+    if not found:
+        click.echo("nothing is plugged in that a driver is for")
+    click.echo()
+    for role, choice in _kvm(context).choices.items():
+        report = choice.report()
+        device_name = f" on {report.device}" if report.device else ""
+        click.echo(f"{role}: {report.problem or f'{report.driver}{device_name}'}")
 
 
 @cli.command()
@@ -156,8 +168,30 @@ def drivers(name: str | None, rules: bool, as_json: bool) -> None:
     else:
         for driver in found:
             click.echo(_in_words(driver, with_options=bool(name)))
-        for broken in registry.broken:
-            click.echo(f"{broken.name}  cannot be loaded: {broken.reason}", err=True)
+        _print_broken(registry)
+
+
+@cli.command()
+@json_option
+@common_options
+@click.pass_context
+def boards(context: click.Context, as_json: bool) -> None:
+    """List the boards, and say which one this is and why."""
+    path, registry = _config_path(context), _registry()
+    own, problems = board.survey_boards(board.FOLDER)
+    offered = registry.boards()
+    known = list(board.catalogue(own, offered).values())
+    if not as_json:
+        _print_boards(known, problems.values(), registry)
+    facts = board.read_facts()
+    choice = board.choose_board(config.load(path).board, own, offered, facts, _source(path))
+    if not as_json:
+        _print_choice(choice, facts, _source(path))
+        return
+    name = choice.board.name if choice.board else None
+    broken = [Broken(str(file), str(error).removeprefix(f"{file}: ")) for file, error in problems.items()]
+    answer = {"board": name, "why": choice.why, "alike": choice.alike, "facts": facts}
+    _print_json({**answer, "boards": known, "broken": [*registry.broken, *broken]})
 
 
 @cli.command("config")
@@ -167,17 +201,13 @@ def drivers(name: str | None, rules: bool, as_json: bool) -> None:
 def show_config(context: click.Context, as_json: bool) -> None:
     """Show the settings in force, and where each comes from."""
     path = _config_path(context)
-    from kvmd.kvm import Kvm  # noqa: PLC0415  # as in serve
-
-    settings = config.load(path)
-    file = str(path or config.DEFAULT_PATH)
-    kvm = Kvm(settings, _registry(), file)
+    kvm = _kvm(context)
     rows = {
-        option.key: (config.value_of(settings, option), config.source_of(path, option))
+        option.key: (config.value_of(kvm.settings, option), config.source_of(path, option))
         for option in config.options_of(Settings)
     }
     for role, (chosen, source) in kvm.roles.items():
-        if source != file:
+        if source != _source(path):
             rows |= {f"{role}.driver": (chosen.driver, source), f"{role}.options": (chosen.options, source)}
     if as_json:
         _print_json({key: {"value": value, "source": source} for key, (value, source) in rows.items()})
@@ -267,6 +297,18 @@ def _config_path(context: click.Context) -> Path | None:
     return path
 
 
+def _source(path: Path | None) -> str:
+    return str(path or config.DEFAULT_PATH)
+
+
+def _kvm(context: click.Context) -> Kvm:
+    """Make the KVM of the settings, which does nothing until it is started."""
+    from kvmd.kvm import Kvm  # noqa: PLC0415  # as in serve
+
+    path = _config_path(context)
+    return Kvm(config.load(path), _registry(), _source(path))
+
+
 def _set_log_level() -> None:
     level = click.get_current_context().ensure_object(dict).get("log_level", "info")
     logging.getLogger().setLevel(level.upper())
@@ -278,6 +320,41 @@ def _credentials(context: click.Context) -> Credentials:
 
 def _print_json(value: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value)))
+
+
+def _print_broken(registry: Registry) -> None:
+    for broken in registry.broken:
+        click.echo(f"{broken.name}  cannot be loaded: {broken.reason}", err=True)
+
+
+def _print_boards(boards: Iterable[Board], problems: Iterable[ConfigError], registry: Registry) -> None:
+    for each in boards:
+        click.echo(_board_in_words(each))
+    _print_broken(registry)
+    for error in problems:
+        click.echo(f"{error}; kvmd does not start until the file is mended or removed", err=True)
+
+
+def _print_choice(choice: BoardChoice, facts: Facts, source: str) -> None:
+    """Say which board this is, why, and which it could be as well."""
+    name = choice.board.name if choice.board else "none of these"
+    click.echo(f"\nthis is {name}: {choice.why}")
+    firmware = {"model": facts.model, "compatible": facts.compatible, "product": facts.product}
+    said = board.in_words({key: value for key, value in firmware.items() if value})
+    click.echo(f"its firmware says: {said or 'nothing'}")
+    if choice.alike:
+        click.echo(f"these look the same: {', '.join(choice.alike)}")
+        click.echo(f'if it is one of them, name it in {source}, such as: board = "{choice.alike[0]}"')
+
+
+def _board_in_words(each: Board) -> str:
+    given = board.in_words(each.known_by.given())
+    named = f"has to be named{', looks like ' * bool(given)}"
+    lines = [f"{each.name}  {each.title}", f"  {named if each.by_name else 'known by '}{given}"]
+    for role, settings in (("capture", each.capture), ("hid", each.hid)):
+        options = f" {config.toml_value(settings.options)}" if settings.options else ""
+        lines.append(f"  {role}: {settings.driver}{options}")
+    return "\n".join(lines)
 
 
 def _role(driver: Driver) -> str:
@@ -303,6 +380,8 @@ def _in_words(driver: Driver, with_options: bool) -> str:
     lines = [f"{driver.name}  [{_role(driver)}]  {_summary(driver)}"]
     if problem := driver.problem():
         lines.append(f"  cannot be used here: {problem}")
+    if not driver.matches:
+        lines.append(f'  no device leads to it: it has to be named, as in {_role(driver)}.driver = "{driver.name}"')
     if with_options:
         for option in config.options_of(driver.Options):
             lines += [f"  {option.key} = {config.toml_value(option.default)}", f"      {option.type}: {option.help}"]

@@ -90,6 +90,13 @@ class AuthSettings(_Section, frozen=True, forbid_unknown_fields=True):
 class Settings(_Section, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
+    board: Annotated[
+        str,
+        Meta(
+            description='Which board this is: "auto": the one that is recognised; "none": none; or a name that '
+            "`kvmd boards` lists."
+        ),
+    ] = "auto"
     capture: CaptureSettings = msgspec.field(default_factory=CaptureSettings)
     hid: HidSettings = msgspec.field(default_factory=HidSettings)
     web: WebSettings = msgspec.field(default_factory=WebSettings)
@@ -229,7 +236,7 @@ def _describe(hint: object) -> str:
     if get_origin(bare) is Literal:
         return _one_of(get_args(bare))
     if get_origin(bare) in (list, tuple):
-        return f"list of {_describe(get_args(bare)[0])}"
+        return f"list of {_describe(get_args(bare)[0])}{_bounds(meta)}"
     if get_origin(bare) is dict:
         return "table"
     return " or ".join(_describe(part) for part in get_args(bare))
@@ -272,7 +279,7 @@ def _explain(problem: str, given: Mapping[str, Any], shape: type, prefix: str) -
     inner = re.sub(r"\[.*", "", path)
     key = prefix + inner
     if not words.startswith(("Expected ", "Invalid ")):
-        return f"{key.rstrip('.')}: {words}"  # a struct's own __post_init__
+        return f"{key.rstrip('.')}: {words}" if key else words  # a struct's own __post_init__
     section = any(name.startswith(f"{key}.") for name in known)
     accepted = known.get(key) or (f"a table [{key}]" if section else words)
     return f"{key} = {toml_value(_value_at(given, inner))} cannot be used; accepted: {accepted}"

@@ -39,6 +39,12 @@ class Device(msgspec.Struct, frozen=True):
     node: str | None = None
     properties: Mapping[str, str] = msgspec.field(default_factory=dict)
 
+    @property
+    def usb_id(self) -> str | None:
+        """Its USB vendor and product, as ``lsusb`` shows; None for what is no part of a USB device."""
+        vendor, product = self.properties.get("ID_VENDOR_ID"), self.properties.get("ID_MODEL_ID")
+        return f"{vendor}:{product}" if vendor and product else None
+
     def __str__(self) -> str:
         label = self.properties.get("ID_V4L_PRODUCT") or self.properties.get("ID_MODEL") or self.name
         return f"{label} ({self.node})" if self.node else label
@@ -76,7 +82,7 @@ class DriverOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return True
 
 
-_UsbId = Annotated[str, Meta(pattern="^[0-9a-f]{4}:[0-9a-f]{4}$")]
+UsbId = Annotated[str, Meta(pattern="^[0-9a-f]{4}:[0-9a-f]{4}$")]
 
 
 class DeviceOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +91,7 @@ class DeviceOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
     device: Annotated[str | None, Meta(description="A node, such as `/dev/video0` or a link in `/dev/v4l/by-id/`.")] = (
         None
     )
-    usb_id: Annotated[_UsbId | None, Meta(description="USB vendor and product, as `lsusb` shows.")] = None
+    usb_id: Annotated[UsbId | None, Meta(description="USB vendor and product, as `lsusb` shows.")] = None
     serial: Annotated[str | None, Meta(description="The USB serial number, udev's `ID_SERIAL_SHORT`.")] = None
     path: Annotated[
         str | None, Meta(description="The port it is plugged into, udev's `ID_PATH`; `*` for any part.")
@@ -101,7 +107,7 @@ class DeviceOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
         udev = device.properties.get
         names = (device.name, udev("ID_V4L_PRODUCT", ""), udev("ID_MODEL", ""))
         tests = [
-            self.usb_id is None or self.usb_id == f"{udev('ID_VENDOR_ID')}:{udev('ID_MODEL_ID')}",
+            self.usb_id is None or self.usb_id == device.usb_id,
             self.serial is None or self.serial == udev("ID_SERIAL_SHORT"),
             self.path is None or fnmatchcase(udev("ID_PATH", ""), self.path),
             self.name is None or any(fnmatchcase(name, self.name) for name in names),

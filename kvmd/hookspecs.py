@@ -55,7 +55,7 @@ def kvmd_drivers() -> Iterable[Driver]:  # type: ignore[empty-body]  # a hook's 
 def kvmd_boards() -> Iterable[Board]:  # type: ignore[empty-body]
     """Name the boards of this plug-in.
 
-    :return: board definitions, tried in order after those of /etc/kvmd/boards.d/
+    :return: board definitions; those of /etc/kvmd/boards.d/ go before them
     """
 
 

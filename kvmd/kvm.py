@@ -13,10 +13,10 @@ import msgspec
 import kvmd
 from kvmd import edid
 from kvmd.auth import Auth
-from kvmd.board import Board, load_boards, read_facts, recognise
+from kvmd.board import FOLDER, BoardChoice, choose_board, load_boards, read_facts
 from kvmd.broadcast import Broadcaster, Rate
 from kvmd.capture import CaptureDriver, EdidControl, Frame, Timings, TimingsControl
-from kvmd.config import DEFAULT_PATH, RoleSettings, Settings
+from kvmd.config import RoleSettings, Settings
 from kvmd.device import Device, Monitor
 from kvmd.encode import Encoder
 from kvmd.errors import DriverError, HidOffline, Unsupported
@@ -25,7 +25,7 @@ from kvmd.holders import Holders
 from kvmd.hookspecs import Event
 from kvmd.keyboard import Keyboard
 from kvmd.mouse import Mouse, MouseEvent
-from kvmd.registry import CAPTURE, HID, Registry
+from kvmd.registry import CAPTURE, HID, Choice, Registry
 from kvmd.slate import slate
 from kvmd.slot import Slot, SlotStatus, State
 from kvmd.writer import Writer
@@ -102,10 +102,14 @@ class HidReport(msgspec.Struct, frozen=True):
 
 
 class BoardReport(msgspec.Struct, frozen=True):
-    """Which board this is."""
+    """Which board this is.
+
+    :param why: what it was recognised by, or where it is named
+    """
 
     name: str
     title: str
+    why: str
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -129,7 +133,7 @@ class Kvm:
     def __init__(self, settings: Settings, registry: Registry, source: str = "kvmd.toml") -> None:
         self.settings = settings
         self.registry = registry
-        self.board = find_board(registry)
+        self.board = find_board(settings, registry, source)
         self.auth = Auth(settings.auth, registry.verify_password)
         self.broadcaster = Broadcaster()
         writer = Writer(self._send)
@@ -146,18 +150,21 @@ class Kvm:
         """What fills each role, and where that comes from."""
         capture = registry.choose_capture(*self.roles[CAPTURE])
         hid = registry.choose_hid(*self.roles[HID])
+        self.choices: dict[str, Choice[CaptureDriver] | Choice[HidDriver]] = {CAPTURE: capture, HID: hid}
         self.capture: Slot[CaptureDriver] = Slot(CAPTURE, capture.make, self._look, self._capture_changed)
         self.hid: Slot[HidDriver] = Slot(HID, hid.make, self._type, self._hid_changed)
         self._monitor = Monitor(registry.subsystems(), self._plugged)
 
     def _role(self, given: RoleSettings, role: str, source: str) -> tuple[RoleSettings, str]:
         """Return the settings of a role and where they come from: the file's, or the board's where it has none."""
-        if self.board and given.driver == "auto" and not given.options:
-            return (self.board.capture if role == CAPTURE else self.board.hid), f"board {self.board.name}"
+        board = self.board.board
+        if board and given.driver == "auto" and not given.options:
+            return (board.capture if role == CAPTURE else board.hid), f"board {board.name}"
         return given, source
 
     def start(self) -> None:
         """Begin; returns at once."""
+        logger.info("board: %s: %s", self.board.board.name if self.board.board else "none", self.board.why)
         self.broadcaster.start()
         self._monitor.start()
         self.capture.start()
@@ -246,8 +253,7 @@ class Kvm:
 
     def status(self) -> Status:
         """Tell how everything stands."""
-        board = BoardReport(self.board.name, self.board.title) if self.board else None
-        return Status(kvmd.__version__, board, self._capture_report(), self._hid_report())
+        return Status(kvmd.__version__, self._board_report(), self._capture_report(), self._hid_report())
 
     def _look(self, driver: CaptureDriver) -> None:
         """Work with an open capture driver."""
@@ -331,6 +337,10 @@ class Kvm:
         self.capture.wake()
         self.hid.wake()
 
+    def _board_report(self) -> BoardReport | None:
+        board = self.board.board
+        return BoardReport(board.name, board.title, self.board.why) if board else None
+
     def _capture_report(self) -> CaptureReport:
         slot, driver = self.capture.status, self.capture.driver
         seen = driver.status() if driver else None
@@ -376,6 +386,10 @@ def _timings(driver: object) -> Timings | None:
     return driver.timings() if isinstance(driver, TimingsControl) else None
 
 
-def find_board(registry: Registry) -> Board | None:
-    """Return the board we run on; those of /etc/kvmd/boards.d/ come first."""
-    return recognise([*load_boards(DEFAULT_PATH.parent / "boards.d"), *registry.boards()], read_facts())
+def find_board(settings: Settings, registry: Registry, source: str) -> BoardChoice:
+    """Return the board we run on.
+
+    :param source: where the settings come from, for messages
+    :raises ConfigError: the settings name a board that is not there, or a file in /etc/kvmd/boards.d/ is none
+    """
+    return choose_board(settings.board, load_boards(FOLDER), registry.boards(), read_facts(), source)

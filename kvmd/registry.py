@@ -59,6 +59,27 @@ class DeviceReport(msgspec.Struct, frozen=True):
     drivers: list[str]
 
 
+class RoleReport(msgspec.Struct, frozen=True):
+    """What would fill a role now: the driver and its device, where it needs one; or why nothing would."""
+
+    driver: str | None
+    device: str | None
+    problem: str | None
+
+
+class Offer(msgspec.Struct, Generic[D], frozen=True):
+    """A driver, and the device that it would take; the highest score is the best offer."""
+
+    score: int
+    driver: type[D]
+    options: DriverOptions
+    device: Device | None
+
+    def make(self) -> D:
+        """Make the driver."""
+        return self.driver(self.options, self.device)
+
+
 class Choice(Generic[D]):
     """The drivers that may fill a role, with their options; which one does is decided by what is plugged in.
 
@@ -75,12 +96,26 @@ class Choice(Generic[D]):
 
         :raises DeviceAbsent: nothing is plugged in for any of them
         """
+        return self.pick().make()
+
+    def pick(self) -> Offer[D]:
+        """Return the best offer for what is plugged in now.
+
+        :raises DeviceAbsent: nothing is plugged in for any of them
+        """
         present = list_devices({match.subsystem for driver, _ in self._drivers for match in driver.matches})
         offers = [offer for driver, options in self._drivers for offer in _offers(driver, options, present)]
         if not offers:
             raise DeviceAbsent(self._absent())
-        _, make = max(offers, key=lambda offer: offer[0])
-        return make()
+        return max(offers, key=lambda offer: offer.score)
+
+    def report(self) -> RoleReport:
+        """Say what would fill the role now."""
+        try:
+            offer = self.pick()
+        except DeviceAbsent as error:
+            return RoleReport(None, None, str(error))
+        return RoleReport(offer.driver.name, str(offer.device) if offer.device else None, None)
 
     def _absent(self) -> str:
         driver, options = self._drivers[0]
@@ -227,32 +262,29 @@ def _choose(role: str, offered: Mapping[str, type[D]], settings: RoleSettings, s
     return Choice(role, usable)
 
 
-def _offers(
-    driver: type[D], options: DriverOptions, present: Iterable[Device]
-) -> Iterator[tuple[int, Callable[[], D]]]:
-    """List the devices that the driver would take: how well they suit, and how to make the driver for each."""
+def _offers(driver: type[D], options: DriverOptions, present: Iterable[Device]) -> Iterator[Offer[D]]:
+    """List the devices that the driver would take."""
     if not driver.matches:
-        yield 0, partial(driver, options, None)
+        yield Offer(0, driver, options, None)
     elif node := options.node():
         device = device_at(node)
         if device and any(match.subsystem == device.subsystem for match in driver.matches):
-            yield max(1, best_match(driver.matches, device)), partial(driver, options, device)
+            yield Offer(max(1, best_match(driver.matches, device)), driver, options, device)
     else:
         for device in present:
             score = best_match(driver.matches, device)
             if score and options.selects(device):
-                yield score, partial(driver, options, device)
+                yield Offer(score, driver, options, device)
 
 
 def _device_report(device: Device, drivers: list[str]) -> DeviceReport:
     udev = device.properties.get
-    vendor, product = udev("ID_VENDOR_ID"), udev("ID_MODEL_ID")
     return DeviceReport(
         name=device.name,
         subsystem=device.subsystem,
         node=device.node,
         label=str(device),
-        usb_id=f"{vendor}:{product}" if vendor and product else None,
+        usb_id=device.usb_id,
         serial=udev("ID_SERIAL_SHORT"),
         path=udev("ID_PATH"),
         drivers=drivers,

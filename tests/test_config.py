@@ -73,9 +73,10 @@ class TestMistakesInTheFile:
     @pytest.mark.parametrize(
         ("text", "expected"),
         [
-            ("foo = 1", "foo is not known; there are: auth, capture, hid, web"),
+            ("foo = 1", "foo is not known; there are: auth, board, capture, hid, web"),
             ("[web]\nport = 80", "web.port is not known; there are: listen, video_listen"),
             ("[web.listen]\na = 1", "web.listen = { a = 1 } cannot be used; accepted: list of text"),
+            ("board = 3", "board = 3 cannot be used; accepted: text"),
             ("capture = 3", "capture = 3 cannot be used; accepted: a table [capture]"),
             ("[capture]\ndriver = true", "capture.driver = true cannot be used; accepted: text"),
             ("[capture]\noptions = 3", "capture.options = 3 cannot be used; accepted: table"),
@@ -197,6 +198,7 @@ class TestLoad:
 class TestOptions:
     def test_settings_are_listed_in_their_order(self):
         assert [option.key for option in options_of(Settings)] == [
+            "board",
             "capture.driver",
             "capture.options",
             "capture.quality",
@@ -308,5 +310,8 @@ def test_the_file_that_is_installed_shows_the_defaults(tmp_path):
     path = tmp_path / "kvmd.toml"
     path.write_text(re.sub(r"(?m)^# (\w+ = )", r"\1", shipped.read_text()))
     assert load(shipped) == load(path) == Settings()
-    given = {f"{name}.{key}" for name, section in tomllib.loads(path.read_text()).items() for key in section}
-    assert given == {option.key for option in options_of(Settings)}
+    given = tomllib.loads(path.read_text())
+    sections = {f"{name}.{key}" for name, section in given.items() if isinstance(section, dict) for key in section}
+    assert sections | {name for name, value in given.items() if not isinstance(value, dict)} == {
+        option.key for option in options_of(Settings)
+    }

@@ -14,7 +14,7 @@ from kvmd.board import Facts
 from kvmd.config import AuthSettings, CaptureSettings, HidSettings, RoleSettings, Settings
 from kvmd.errors import ConfigError, HidOffline, RequestError
 from kvmd.keymap import KEYS
-from kvmd.kvm import Kvm, Size
+from kvmd.kvm import BoardReport, Kvm, Size
 from kvmd.registry import Registry
 from kvmd.slate import slate
 from kvmd.slot import State
@@ -400,13 +400,15 @@ def test_a_board_fills_the_roles_that_the_settings_leave_open(tmp_path, monkeypa
     """
     (tmp_path / "boards.d").mkdir()
     (tmp_path / "boards.d" / "acme.toml").write_text(board)
-    monkeypatch.setattr("kvmd.kvm.DEFAULT_PATH", tmp_path / "kvmd.toml")
+    monkeypatch.setattr("kvmd.kvm.FOLDER", tmp_path / "boards.d")
     monkeypatch.setattr("kvmd.kvm.read_facts", lambda: Facts(model="Acme KVM 2"))
     settings = Settings(hid=HidSettings(options={"computer": "other"}, driver="virtual"))
     kvm = Kvm(settings, Registry(), "my.toml")
     assert kvm.roles["capture"] == (RoleSettings("virtual", {"frame_rate": 5.0}), "board acme")
     assert kvm.roles["hid"] == (settings.hid, "my.toml")
-    assert kvm.status().board.title == "Acme KVM"
+    assert kvm.status().board == BoardReport("acme", "Acme KVM", 'model = "Acme KVM 2"')
+    assert [choice.report().driver for choice in kvm.choices.values()] == ["virtual", "virtual"]
+    assert Kvm(Settings(board="none"), Registry(), "my.toml").status().board is None
 
 
 def test_a_driver_whose_frames_end_is_tried_again_and_not_in_a_circle(tmp_path, monkeypatch):

@@ -11,8 +11,12 @@ import sys
 from contextlib import ExitStack
 
 import pytest
+from click.testing import CliRunner
 
-COMMANDS = ["serve", "demo", "devices", "drivers", "config", "passwd", "apikey", "edid", "gadget"]
+from kvmd.__main__ import cli
+from kvmd.board import Facts
+
+COMMANDS = ["serve", "demo", "devices", "drivers", "boards", "config", "passwd", "apikey", "edid", "gadget"]
 KVMD = [sys.executable, "-m", "kvmd"]
 JPEG = b"\xff\xd8\xff"
 
@@ -145,12 +149,82 @@ class TestDevices:
     def test_json(self):
         ran = run("devices", "--json")
         assert ran.returncode == 0
-        assert isinstance(json.loads(ran.stdout), list)
+        shown = json.loads(ran.stdout)
+        assert isinstance(shown["devices"], list)
+        assert shown["roles"].keys() == {"capture", "hid"}
 
-    def test_in_words(self):
-        ran = run("devices")
+    def test_what_fills_the_roles(self, settings):
+        settings.write_text('[capture]\ndriver = "virtual"\n[hid]\noptions = { udc = "no_such_controller" }')
+        ran = run("devices", "--config", settings)
         assert ran.returncode == 0
+        assert ran.stdout.endswith(
+            "capture: virtual\nhid: no hid device for usb_gadget with these options is plugged in\n"
+        )
+        roles = json.loads(run("devices", "--json", "--config", settings).stdout)["roles"]
+        assert roles["capture"] == {"driver": "virtual", "device": None, "problem": None}
+        assert roles["hid"]["problem"] == "no hid device for usb_gadget with these options is plugged in"
+
+    def test_what_is_plugged_in_is_listed_although_the_settings_are_wrong(self, settings):
+        settings.write_text("[capture]\nquality = 0")
+        ran = run("devices", "--config", settings)
+        assert "capture.quality" in one_line(ran, 3)
         assert "nothing is plugged in" in ran.stdout or "drivers: " in ran.stdout
+
+
+class TestBoards:
+    def test_list(self, settings):
+        ran = run("boards", "--config", settings)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert "\npikvm-v3  PiKVM v3 (HAT for the Raspberry Pi 4)\n  has to be named, looks like model = " in ran.stdout
+        assert '\n  capture: v4l2 { usb_id = "345f:2131", format = "MJPEG" }\n  hid: usb_gadget\n' in ran.stdout
+        assert re.search(r"^this is .+: .+\nits firmware says: .+", ran.stdout, re.MULTILINE)
+
+    def test_the_one_that_is_named(self, settings):
+        settings.write_text('board = "virtual"')
+        assert f"\nthis is virtual: named in {settings}\n" in run("boards", "--config", settings).stdout
+
+    def test_json(self, settings):
+        settings.write_text('board = "none"')
+        shown = json.loads(run("boards", "--json", "--config", settings).stdout)
+        assert (shown["board"], shown["why"]) == (None, f'board = "none" in {settings}')
+        assert (shown["alike"], shown["broken"]) == ([], [])
+        assert shown["facts"].keys() == {"model", "compatible", "chips", "product", "usb"}
+        boards = {board["name"]: board for board in shown["boards"]}
+        assert boards["blikvm-v4"]["known_by"]["model"] == "MangoPi Mcore*"
+        assert boards["virtual"]["hid"] == {"driver": "virtual", "options": {}}
+
+    def test_an_unknown_name(self, settings):
+        settings.write_text('board = "blikvm"')
+        for command in ("boards", "config", "serve"):
+            said = one_line(run(command, "--config", settings), 3)
+            assert said.startswith(f'{settings}: board = "blikvm" cannot be used; accepted: "auto", "none", "blikvm-v1')
+
+    def test_files_that_are_no_boards(self, settings, tmp_path, monkeypatch):
+        wrong, good = tmp_path / "boards.d/a.toml", tmp_path / "boards.d/b.toml"
+        wrong.parent.mkdir()
+        wrong.write_text('name = "acme"')
+        good.write_text('name = "other"\ntitle = "Other KVM"\nby_name = true\nhid = { driver = "virtual" }')
+        monkeypatch.setattr("kvmd.board.FOLDER", wrong.parent)
+        ran = CliRunner().invoke(cli, ["boards", "--config", str(settings)])
+        problem = f"{wrong}: title is missing; accepted: text"
+        assert (ran.exit_code, ran.stderr) == (
+            0,
+            f"{problem}; kvmd does not start until the file is mended or removed\n",
+        )
+        assert ran.stdout.startswith("other  Other KVM\n  has to be named\n  capture: auto\n  hid: virtual\n")
+        shown = json.loads(CliRunner().invoke(cli, ["boards", "--json", "--config", str(settings)]).stdout)
+        assert shown["broken"] == [{"name": str(wrong), "reason": "title is missing; accepted: text"}]
+
+    def test_boards_that_look_the_same(self, settings, monkeypatch):
+        facts = Facts("Raspberry Pi Compute Module 4 Rev 1.0", chips=("toshiba,tc358743",))
+        monkeypatch.setattr("kvmd.board.read_facts", lambda: facts)
+        ran = CliRunner().invoke(cli, ["boards", "--config", str(settings)])
+        assert ran.stdout.endswith(f"""
+this is compute-module-csi: model = "Raspberry Pi Compute Module 4 Rev 1.0", chip = "toshiba,tc358743"
+its firmware says: model = "Raspberry Pi Compute Module 4 Rev 1.0"
+these look the same: blikvm-v1-v2, pikvm-v4-mini, pikvm-v4-plus
+if it is one of them, name it in {settings}, such as: board = "blikvm-v1-v2"
+""")
 
 
 class TestPasswd:

@@ -7,14 +7,15 @@ import pytest
 
 from tests.lab import replay
 
+from .camera import camera
 from .daemon import daemon
 from .dummy_hcd import dummy_hcd
-from .host_keyboard import host_keyboard
+from .host_input import host_input, host_keyboard, host_mouse
 from .units import units_masked
 from .vivid import vivid
 
 # pytest looks for fixtures here
-__all__ = ["daemon", "dummy_hcd", "host_keyboard", "units_masked", "vivid"]
+__all__ = ["camera", "daemon", "dummy_hcd", "host_input", "host_keyboard", "host_mouse", "units_masked", "vivid"]
 
 FOLDER = Path(__file__).parent
 IN_GUEST = os.environ.get("KVMD_LAB") == "guest"

@@ -52,7 +52,7 @@ class Daemon:
         if config is not None:
             CONFIG.write_text(config)
         # a test that kills kvmd often must not run into systemd's limit on restarts
-        run("systemctl", "reset-failed", UNIT)
+        run("systemctl", "reset-failed", f"{UNIT}*")
         run("systemctl", "restart", UNIT)
         self.wait()
 
@@ -74,6 +74,10 @@ class Daemon:
     def active(self) -> bool:
         """Whether systemd has it running."""
         return run("systemctl", "show", "--property=ActiveState", "--value", UNIT).strip() == "active"
+
+    def pid(self) -> int:
+        """The number of its process."""
+        return int(run("systemctl", "show", "--property=MainPID", "--value", UNIT))
 
     def journal(self) -> str:
         """What kvmd has logged since the test began."""

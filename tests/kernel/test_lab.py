@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from .dummy_hcd import DummyHcd
-from .host_keyboard import HostKeyboard
+from .host_input import HostKeyboard
 from .vivid import Vivid
 from .waiting import eventually, run
 

@@ -10,9 +10,9 @@ import pytest
 
 from kvmd.keymap import find_keys
 
-from .daemon import UNIT, Daemon
+from .daemon import Daemon
 from .dummy_hcd import DummyHcd
-from .host_keyboard import HostKeyboard
+from .host_input import HostKeyboard
 from .waiting import eventually, run
 
 DOCUMENT = Path(__file__).parents[1] / "data" / "blikvm-api-v1.4.0.txt"
@@ -180,8 +180,7 @@ def test_a_stopped_daemon_leaves_no_key_down(typist: Daemon, host_keyboard: Host
 
 def test_the_daemon_is_not_root(typist: Daemon) -> None:
     assert typist.active()
-    pid = run("systemctl", "show", "--property=MainPID", "--value", UNIT).strip()
-    uids = re.search(r"Uid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    uids = re.search(r"Uid:\s+(\d+)", Path(f"/proc/{typist.pid()}/status").read_text())
     assert uids
     assert int(uids[1]) != 0
 

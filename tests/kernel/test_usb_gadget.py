@@ -1,13 +1,10 @@
 """The usb_gadget driver on dummy_hcd: real configfs, a real controller's state, and Linux as the host."""
 
 import contextlib
-import importlib
 import os
-import select
 import shutil
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -37,7 +34,7 @@ from kvmd_drivers.usb_gadget.commands import gadget_commands
 from kvmd_drivers.usb_gadget.descriptors import FUNCTIONS, KEYBOARD
 
 from .dummy_hcd import DummyHcd
-from .host_keyboard import HostKeyboard
+from .host_input import EV_KEY, EV_REL, HostKeyboard, HostMouse, Input
 from .waiting import eventually, run
 
 NAME = "Keyboard and mouse"  # the gadget's own strings are what the host calls its inputs
@@ -52,6 +49,7 @@ LED_CAPSL = 1
 UNIT_PATIENCE = 120  # an emulated machine takes long to start Python
 
 Keyboard = Callable[[str], HostKeyboard]
+Mouse = Callable[[str, bool], HostMouse]
 
 pytestmark = pytest.mark.usefixtures("units_masked")
 
@@ -105,63 +103,6 @@ def forgotten() -> None:
 
 def bound_to_usbhid() -> bool:
     return any(list(device.glob("*/0003:*/input/input*/event*")) for device in host_devices())
-
-
-class Pointer:
-    """A mouse as the host sees it."""
-
-    def __init__(self, absolute: bool) -> None:
-        evdev: Any = importlib.import_module("evdev")
-        self.codes: Any = evdev.ecodes
-        wanted = self.codes.EV_ABS if absolute else self.codes.EV_REL
-        self.device: Any = eventually(lambda: self._find(evdev, wanted, absolute), "a mouse")
-        self.events: list[tuple[int, int, int]] = []
-
-    def _find(self, evdev: Any, wanted: int, absolute: bool) -> Any:
-        for node in evdev.list_devices():
-            device = evdev.InputDevice(node)
-            kinds = device.capabilities()
-            if NAME in device.name and wanted in kinds and (self.codes.EV_ABS in kinds) == absolute:
-                return device
-            close_input(device)
-        return None
-
-    def wait_for(self, *wanted: tuple[int, int, int]) -> None:
-        """Wait until these events have come, beside others."""
-        eventually(lambda: set(wanted) <= set(self._read()), f"{wanted}")
-
-    def _read(self) -> list[tuple[int, int, int]]:
-        while select.select([self.device.fd], [], [], 0)[0]:
-            self.events += [(event.type, event.code, event.value) for event in self.device.read() if event.type]
-        return self.events
-
-    def place(self) -> tuple[int, int]:
-        """The position that the host believes in."""
-        x, y = (self.device.absinfo(axis).value for axis in (self.codes.ABS_X, self.codes.ABS_Y))
-        return x, y
-
-    def close(self) -> None:
-        close_input(self.device)
-
-
-def close_input(device: Any) -> None:
-    with warnings.catch_warnings():
-        # evdev 1.9 asks asyncio for a loop that is not there
-        warnings.simplefilter("ignore", DeprecationWarning)
-        device.close()
-
-
-@pytest.fixture
-def pointer() -> Iterator[Callable[[bool], Pointer]]:
-    pointers: list[Pointer] = []
-
-    def find(absolute: bool) -> Pointer:
-        pointers.append(Pointer(absolute))
-        return pointers[-1]
-
-    yield find
-    for each in pointers:
-        each.close()
 
 
 @pytest.fixture
@@ -391,18 +332,16 @@ def test_every_report_of_a_burst_arrives_in_order(driver: UsbGadget, host_keyboa
 
 
 @pytest.mark.parametrize("place", [(32767, 32767), (0, 32767), (32767, 0), (0, 0), (16384, 1)])
-def test_absolute_positions_arrive(
-    driver: UsbGadget, pointer: Callable[[bool], Pointer], place: tuple[int, int]
-) -> None:
-    mouse = pointer(True)
+def test_absolute_positions_arrive(driver: UsbGadget, host_mouse: Mouse, place: tuple[int, int]) -> None:
+    mouse = host_mouse(NAME, True)
     driver.send(AbsoluteMouseReport(x=1000, y=1000))
     driver.send(AbsoluteMouseReport(x=place[0], y=place[1]))
     eventually(lambda: mouse.place() == place, f"the pointer at {place}")
     assert mouse.device.absinfo(mouse.codes.ABS_X).max == 32767
 
 
-def test_buttons_and_wheels_of_the_absolute_mouse(driver: UsbGadget, pointer: Callable[[bool], Pointer]) -> None:
-    mouse = pointer(True)
+def test_buttons_and_wheels_of_the_absolute_mouse(driver: UsbGadget, host_mouse: Mouse) -> None:
+    mouse = host_mouse(NAME, True)
     driver.send(AbsoluteMouseReport(buttons=0x1F, wheel=-1, hwheel=2))
     driver.send(AbsoluteMouseReport())
     keys = [
@@ -412,18 +351,18 @@ def test_buttons_and_wheels_of_the_absolute_mouse(driver: UsbGadget, pointer: Ca
         mouse.codes.BTN_SIDE,
         mouse.codes.BTN_EXTRA,
     ]
-    wheels = ((mouse.codes.EV_REL, mouse.codes.REL_WHEEL, -1), (mouse.codes.EV_REL, mouse.codes.REL_HWHEEL, 2))
-    mouse.wait_for(*[(mouse.codes.EV_KEY, key, value) for key in keys for value in (1, 0)], *wheels)
+    wheels = (Input(EV_REL, mouse.codes.REL_WHEEL, -1), Input(EV_REL, mouse.codes.REL_HWHEEL, 2))
+    mouse.wait_for_all(*[Input(EV_KEY, key, value) for key in keys for value in (1, 0)], *wheels)
 
 
-def test_relative_moves_arrive(driver: UsbGadget, pointer: Callable[[bool], Pointer]) -> None:
-    mouse = pointer(False)
+def test_relative_moves_arrive(driver: UsbGadget, host_mouse: Mouse) -> None:
+    mouse = host_mouse(NAME, False)
     driver.send(RelativeMouseReport(buttons=1, dx=127, dy=-127, wheel=1, hwheel=-1))
     driver.send(RelativeMouseReport())
     codes = mouse.codes
     moves = [(codes.REL_X, 127), (codes.REL_Y, -127), (codes.REL_WHEEL, 1), (codes.REL_HWHEEL, -1)]
-    clicks = [(codes.EV_KEY, codes.BTN_LEFT, value) for value in (1, 0)]
-    mouse.wait_for(*[(codes.EV_REL, code, value) for code, value in moves], *clicks)
+    clicks = [Input(EV_KEY, codes.BTN_LEFT, value) for value in (1, 0)]
+    mouse.wait_for_all(*[Input(EV_REL, code, value) for code, value in moves], *clicks)
 
 
 def lamp_is(hid: UsbGadget, lit: bool) -> bool:
@@ -502,7 +441,7 @@ def test_report_that_is_dropped_with_the_cable_is_an_error(made: str, dummy_hcd:
 
 @pytest.mark.usefixtures("made")
 def test_mouse_that_the_host_does_not_ask_is_an_error_and_the_keyboard_works(
-    host_keyboard: Keyboard, pointer: Callable[[bool], Pointer]
+    host_keyboard: Keyboard, host_mouse: Mouse
 ) -> None:
     hid = opened(timeout=0.5)
     keyboard = plugged(host_keyboard)
@@ -517,10 +456,10 @@ def test_mouse_that_the_host_does_not_ask_is_an_error_and_the_keyboard_works(
     hid.send(RELEASE)
     keyboard.wait_for((KEY_A, 1), (KEY_A, 0))
     (USBHID / "bind").write_text(name)
-    mouse = pointer(False)
+    mouse = host_mouse(NAME, False)
     eventually(hid._nodes["relative"].writable, "the host to take the old report")
     hid.send(RelativeMouseReport(dx=7))
-    mouse.wait_for((mouse.codes.EV_REL, mouse.codes.REL_X, 7))
+    mouse.wait_for_all(Input(EV_REL, mouse.codes.REL_X, 7))
     hid.close()
 
 
@@ -688,13 +627,11 @@ class TestConformance(HidConformance):
     lock_key = 0x39
 
     @pytest.fixture
-    def driver(
-        self, made: str, dummy_hcd: DummyHcd, host_keyboard: Keyboard, pointer: Callable[[bool], Pointer]
-    ) -> Iterator[UsbGadget]:
+    def driver(self, made: str, dummy_hcd: DummyHcd, host_keyboard: Keyboard, host_mouse: Mouse) -> Iterator[UsbGadget]:
         self.hcd, self.host_keyboard = dummy_hcd, host_keyboard
         plugged(host_keyboard)
         for absolute in (True, False):
-            pointer(absolute)
+            host_mouse(NAME, absolute)
         hid = UsbGadget(UsbGadgetOptions(udc=made), None)
         yield hid
         hid.close()

@@ -1,5 +1,6 @@
 """A viewer of /stream: reads the parts of the multipart answer as they come."""
 
+import contextlib
 import http.client
 import io
 import socket
@@ -52,6 +53,12 @@ class Viewer:
         self._connection.close()
 
     def _read(self) -> None:
+        # the answer to hanging up while pictures are on their way
+        with contextlib.suppress(ConnectionResetError):
+            self._read_parts()
+        self.ended.set()
+
+    def _read_parts(self) -> None:
         stream = self._response
         while stream.readline():  # the boundary; nothing comes any more once one of us has hung up
             headers = http.client.parse_headers(stream)
@@ -61,4 +68,3 @@ class Viewer:
             if stream.readline() != b"\r\n":
                 break
             self.parts.append(Part(int(headers["X-Sequence"]), float(headers["X-Timestamp"]), jpeg))
-        self.ended.set()

@@ -16,9 +16,14 @@ from typing import Any
 from . import payload
 from .errors import LabError
 from .image import Image
+from .usb_camera.service import Service as UsbCamera
 
-# drivers of the emulated chipset that udev would load, each for half a second, and no test wants
-UNWANTED = ("ahci", "i2c_i801", "iTCO_wdt", "kvm_amd", "kvm_intel", "lpc_ich", "pcspkr", "powernow_k8", "psmouse")
+# drivers of the emulated chipset that udev would load, each for half a second, and no test wants; xhci_pci is loaded by
+# those that want the camera
+UNWANTED = (
+    *("ahci", "i2c_i801", "iTCO_wdt", "kvm_amd", "kvm_intel", "lpc_ich", "pcspkr", "powernow_k8", "psmouse"),
+    "xhci_pci",
+)
 KERNEL_ARGUMENTS = (
     "console=ttyS0 quiet panic=-1 mitigations=off audit=0 lsm=landlock,yama nokaslr tsc=reliable "
     f"random.trust_cpu=on systemd.show_status=false modprobe.blacklist={','.join(UNWANTED)}"
@@ -48,6 +53,7 @@ class Machine:
         self.console = logs / "console.log"
         self.work = Path(tempfile.mkdtemp(prefix="kvmd-lab-"))
         self.share = self.work / "share"
+        self.camera = UsbCamera(self.work)
         self.process: subprocess.Popen[bytes] | None = None
         self.port: socket.socket | None = None
         self.received = b""
@@ -59,6 +65,7 @@ class Machine:
         self.logs.mkdir(parents=True)
         self.share.mkdir()
         payload.write(self.share, checkout, nodeids, arguments)
+        self.camera.start()
         address = self.work / "port"
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(address))
@@ -94,6 +101,7 @@ class Machine:
                 self.process.wait()
         if self.port is not None:
             self.port.close()
+        self.camera.stop()
         for log in (self.share / "logs").glob("*"):
             shutil.copy(log, self.logs)
         shutil.rmtree(self.work, ignore_errors=True)
@@ -139,4 +147,5 @@ class Machine:
             *("-virtfs", f"local,path={self.share},mount_tag=lab,security_model=none,multidevs=remap"),
             *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,path={address}"),
             *("-device", "virtserialport,chardev=port,name=kvmd.lab"),
+            *self.camera.arguments(),
         ]

@@ -3,12 +3,15 @@
 import io
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 from playwright import sync_api as playwright
 
+from kvmd.hid import Capability, KeyboardReport
 from kvmd.keymap import KEYS
+from kvmd_drivers.virtual import VirtualHid
 from tests.conftest import HOST, PASSWORD
 from tests.kernel.waiting import eventually
 
@@ -49,6 +52,7 @@ def page(daemon, browser):
     unexpected = [text for text in said if "status of 401" not in text]
     assert not unexpected
     eventually(lambda: daemon.down() == (0, ()), "everything being released")
+    eventually(lambda: not pointer(daemon).buttons, "the buttons being released")
     daemon.computer.plug_video(True)
     daemon.computer.plug_host(True)
     eventually(lambda: daemon.kvm.capture.is_online and daemon.kvm.hid.is_online, "both being online")
@@ -62,6 +66,21 @@ def console(page):
     wait_for_stream(page)
     page.locator("#screen").focus()
     return page
+
+
+def pointer(daemon):
+    return daemon.computer.state().pointer
+
+
+def on_screen(page, x, y):
+    """Where in the page a pixel of the computer's screen is."""
+    box = page.locator("#stream").bounding_box()
+    return box["x"] + (x + 0.5) * box["width"] / 1280, box["y"] + (y + 0.5) * box["height"] / 720
+
+
+def is_at(daemon, x, y):
+    """Tell whether the computer's pointer is there, but for a pixel."""
+    return abs(pointer(daemon).x - x) <= 1 and abs(pointer(daemon).y - y) <= 1
 
 
 def log_in(page, password):
@@ -173,6 +192,133 @@ def test_how_things_stand_is_told(console, daemon):
     )
 
 
+@pytest.mark.parametrize("place", [(0, 0), (1279, 719)])
+@pytest.mark.parametrize("size", [(1400, 1000), (1000, 900), (500, 400), (1900, 500)])
+def test_the_pointer_follows_the_mouse(console, daemon, place, size):
+    console.set_viewport_size({"width": size[0], "height": size[1]})
+    console.mouse.move(*on_screen(console, 320, 180))
+    console.mouse.move(*on_screen(console, *place))
+    eventually(lambda: is_at(daemon, *place), f"the pointer at {place}, it is at {pointer(daemon)}")
+
+
+@pytest.mark.parametrize(("button", "mask"), [("left", 1), ("right", 2), ("middle", 4)])
+def test_a_drag_holds_the_button_from_its_start_to_its_end(console, daemon, button, mask):
+    console.mouse.move(*on_screen(console, 100, 100))
+    console.mouse.down(button=button)
+    eventually(lambda: pointer(daemon).buttons == mask and is_at(daemon, 100, 100), "the press")
+    console.mouse.move(*on_screen(console, 900, 500), steps=20)
+    eventually(lambda: is_at(daemon, 900, 500), "the end of the drag")
+    assert pointer(daemon).buttons == mask
+    console.mouse.up(button=button)
+    eventually(lambda: not pointer(daemon).buttons, "the release")
+
+
+def test_a_drag_that_leaves_the_picture_goes_on_at_its_edge(console, daemon):
+    console.mouse.move(*on_screen(console, 100, 100))
+    console.mouse.down()
+    console.mouse.move(5, 5)
+    eventually(lambda: is_at(daemon, 0, 0), "the corner")
+    assert pointer(daemon).buttons == 1
+    console.mouse.up()
+    eventually(lambda: not pointer(daemon).buttons, "the release, outside of the picture")
+
+
+def test_two_buttons_go_down_and_up_one_by_one(console, daemon):
+    console.mouse.move(*on_screen(console, 200, 200))
+    for press, down in (("left", 1), ("right", 3)):
+        console.mouse.down(button=press)
+        eventually(lambda down=down: pointer(daemon).buttons == down, f"{press} being down")
+    for release, down in (("left", 2), ("right", 0)):
+        console.mouse.up(button=release)
+        eventually(lambda down=down: pointer(daemon).buttons == down, f"{release} being up")
+
+
+def test_the_wheel_turns_by_its_steps(console, daemon):
+    console.mouse.move(*on_screen(console, 200, 200))
+    before = pointer(daemon)
+    for delta in (-100, -50, -50, 300):
+        console.mouse.wheel(0, delta)
+    console.mouse.wheel(200, 0)
+    eventually(lambda: pointer(daemon).hwheel - before.hwheel == 2, "the horizontal wheel")
+    assert pointer(daemon).wheel - before.wheel == -1
+
+
+def test_a_held_button_is_released_when_the_page_loses_the_focus(console, daemon):
+    console.mouse.move(*on_screen(console, 200, 200))
+    console.mouse.down()
+    eventually(lambda: pointer(daemon).buttons == 1, "the press")
+    console.locator("#screen").blur()
+    eventually(lambda: not pointer(daemon).buttons, "the release")
+
+
+def test_keys_and_clicks_keep_their_order(console, daemon, monkeypatch):
+    reports = []
+    take = daemon.computer.take
+    monkeypatch.setattr(daemon.computer, "take", lambda report: reports.append(report) or take(report))
+
+    def edges():
+        """What goes down and up, without the moves."""
+        states = [
+            ("modifiers", r.modifiers) if isinstance(r, KeyboardReport) else ("buttons", r.buttons) for r in reports
+        ]
+        return [state for state, before in zip(states, [("buttons", 0), *states], strict=False) if state != before]
+
+    console.keyboard.down("ControlLeft")
+    console.mouse.click(*on_screen(console, 300, 300))
+    console.keyboard.up("ControlLeft")
+    eventually(lambda: edges()[-1:] == [("modifiers", 0)], "the last of it")
+    assert edges()[0] == ("modifiers", 1)
+    assert edges()[-3:] == [("buttons", 1), ("buttons", 0), ("modifiers", 0)]
+
+
+def test_the_captured_mouse_says_how_far_it_goes(console, daemon):
+    console.mouse.move(*on_screen(console, 640, 360))
+    eventually(lambda: is_at(daemon, 640, 360), "the middle")
+    console.get_by_role("button", name="Capture mouse").click()
+    console.wait_for_function("document.pointerLockElement?.id === 'screen'")
+    console.get_by_text("The mouse is captured; Escape lets it go.").wait_for()
+    before = pointer(daemon)
+    console.evaluate(
+        "for (const [x, y] of [[30, 0], [-10, 5], [200, -40]]) document.getElementById('screen').dispatchEvent("
+        "new PointerEvent('pointermove', {movementX: x, movementY: y, bubbles: true, cancelable: true}))"
+    )
+    eventually(lambda: pointer(daemon).x - before.x == 220, "the sum of the moves")
+    assert pointer(daemon).y - before.y == -35
+    console.mouse.down()
+    eventually(lambda: pointer(daemon).buttons == 1, "the press")
+    console.evaluate("document.exitPointerLock()")
+    eventually(lambda: not pointer(daemon).buttons, "the release with the capture")
+    console.get_by_text("Click the screen to type; click elsewhere to stop.").wait_for()
+    console.mouse.up()
+
+
+@pytest.mark.parametrize(
+    ("able", "hint"),
+    [
+        (Capability.KEYBOARD, "this device has no mouse"),
+        (Capability.KEYBOARD | Capability.RELATIVE_MOUSE, "click the screen to type and to capture the mouse"),
+    ],
+)
+def test_what_the_device_lacks_is_told_and_left_alone(console, daemon, monkeypatch, able, hint):
+    monkeypatch.setattr(VirtualHid, "capabilities", able)
+    console.get_by_text(hint).wait_for()
+    assert console.locator("#capture-mouse").is_visible() == (Capability.RELATIVE_MOUSE in able)
+    before = pointer(daemon)
+    console.mouse.move(*on_screen(console, 10, 10))
+    console.mouse.wheel(0, 100)
+    console.keyboard.press("a")
+    eventually(lambda: daemon.computer.state().keys[-1] == "A", "a key after all of it")
+    assert pointer(daemon) == before
+    assert console.locator("#problem").text_content() == ""
+
+
+def test_what_a_person_should_know_is_told(console, monkeypatch):
+    status = VirtualHid.status
+    remarks = ("no media keys: there was no room",)
+    monkeypatch.setattr(VirtualHid, "status", lambda hid: msgspec.structs.replace(status(hid), remarks=remarks))
+    console.locator("#remarks", has_text="no media keys: there was no room").wait_for()
+
+
 def test_the_lamps_are_shown(console, daemon):
     console.keyboard.press("CapsLock")
     console.locator(".led.lit", has_text="Caps").wait_for()
@@ -204,6 +350,9 @@ def test_the_pages_files(daemon):
     for path, kind in (
         ("/", "text/html"),
         ("/static/page.js", "text/javascript"),
+        ("/static/api.js", "text/javascript"),
+        ("/static/keyboard.js", "text/javascript"),
+        ("/static/mouse.js", "text/javascript"),
         ("/static/style.css", "text/css"),
         ("/static/icon.svg", "image/svg+xml"),
     ):

@@ -1,67 +1,28 @@
-// The page: log in, see the stream, type into it, see how things stand.
+// The page: log in, see the stream, type and point into it, see how things stand.
+
+import { call } from "./api.js";
+import { attachKeyboard, forgetKeys, releaseKeys, renewKeys } from "./keyboard.js";
+import { attachMouse, canCapture, capture, forgetButtons, releaseButtons, renewButtons, setMouse } from "./mouse.js";
 
 const STATUS_EVERY = 1000; // ms
 const RENEW_EVERY = 3000; // ms; the daemon releases what a client holds that is silent for longer (hid.hold_timeout)
-const TIMEOUT = 10000; // ms for a request
 
 const $ = (id) => document.getElementById(id);
-const held = new Set();
-let queue = Promise.resolve();
 let timers = [];
-
-class Refused extends Error {
-  constructor(code, info) {
-    super(info);
-    this.code = code;
-  }
-}
-
-async function call(path, body) {
-  const options = { signal: AbortSignal.timeout(TIMEOUT) };
-  if (body) Object.assign(options, { method: "POST", body: JSON.stringify(body), keepalive: true });
-  const response = await fetch(path, options);
-  const answer = await response.json();
-  if (!response.ok) throw new Refused(response.status, answer.info);
-  return answer.data;
-}
-
-// Requests for keys go one after another, so that they arrive in the order in which they were pressed.
-function sendKeys(body) {
-  queue = queue.then(async () => {
-    try {
-      await call("api/keyboard", body);
-      $("problem").textContent = "";
-    } catch (error) {
-      show(error);
-    }
-  });
-}
 
 function show(error) {
   if (error.code === 401) showLogin();
   else $("problem").textContent = error.message;
 }
 
-function press(event) {
-  event.preventDefault();
-  if (!event.code || event.repeat) return; // the computer repeats a held key by itself
-  held.add(event.code);
-  sendKeys({ press: [event.code] });
-}
-
-function release(event) {
-  event.preventDefault();
-  if (held.delete(event.code)) sendKeys({ release: [event.code] });
-}
-
 function releaseAll() {
-  if (!held.size) return;
-  held.clear();
-  sendKeys({ release_all: true });
+  releaseKeys();
+  releaseButtons();
 }
 
 function renew() {
-  if (held.size) sendKeys({ press: [...held] });
+  renewKeys();
+  renewButtons();
 }
 
 function tellRole(id, role, more) {
@@ -81,6 +42,11 @@ function tellLeds(leds) {
   $("leds").replaceChildren(...lamps);
 }
 
+function tellMouse(hid) {
+  if (hid.state === "online") $("hint").textContent = setMouse(hid.capabilities);
+  $("capture-mouse").hidden = !canCapture();
+}
+
 async function tellStatus() {
   try {
     const { capture, hid } = await call("api/status");
@@ -88,6 +54,8 @@ async function tellStatus() {
     tellRole("capture", capture, `${size}${capture.format ?? ""} ${capture.captured_fps} fps`);
     tellRole("hid", hid, hid.device);
     tellLeds(hid.leds);
+    $("remarks").textContent = [...capture.remarks, ...hid.remarks].join("; ");
+    tellMouse(hid);
   } catch (error) {
     show(error);
   }
@@ -105,7 +73,8 @@ function showConsole() {
 
 function showLogin() {
   timers.forEach(clearInterval);
-  held.clear();
+  forgetKeys();
+  forgetButtons();
   $("stream").removeAttribute("src");
   $("console").hidden = true;
   $("login").hidden = false;
@@ -134,10 +103,16 @@ $("stream").addEventListener("error", () => {
   if (!$("console").hidden) setTimeout(() => ($("stream").src = `stream?${Date.now()}`), STATUS_EVERY);
 });
 
-$("screen").addEventListener("keydown", press);
-$("screen").addEventListener("keyup", release);
+addEventListener("sent", ({ detail: error }) => {
+  if (error) show(error);
+  else $("problem").textContent = "";
+});
+
+attachKeyboard($("screen"));
+attachMouse($("screen"), $("stream"));
+$("capture-mouse").addEventListener("click", capture);
 $("screen").addEventListener("blur", releaseAll);
-$("screen").addEventListener("contextmenu", (event) => event.preventDefault());
+document.addEventListener("pointerlockchange", tellStatus);
 addEventListener("pagehide", releaseAll);
 
 call("api/status").then(showConsole, showLogin);

@@ -1,0 +1,47 @@
+// The HTTP API: one request at a time for what is typed and pointed, in the order in which it happened.
+
+const TIMEOUT = 10000; // ms for a request
+
+export class Refused extends Error {
+  constructor(code, info) {
+    super(info);
+    this.code = code;
+  }
+}
+
+export async function call(path, body) {
+  const options = { signal: AbortSignal.timeout(TIMEOUT) };
+  if (body) Object.assign(options, { method: "POST", body: JSON.stringify(body), keepalive: true });
+  const response = await fetch(path, options);
+  const answer = await response.json();
+  if (!response.ok) throw new Refused(response.status, answer.info);
+  return answer.data;
+}
+
+const waiting = [];
+let busy = false;
+
+// Send a key or a mouse event after those before it; moves that wait become one, keys and buttons never.
+export function send(path, body, isMove = false) {
+  const last = waiting.at(-1);
+  if (isMove && last?.isMove && "dx" in last.body === "dx" in body) merge(last.body, body);
+  else waiting.push({ path, body: { ...body }, isMove });
+  if (!busy) work();
+}
+
+function merge(last, body) {
+  if ("dx" in body) {
+    last.dx += body.dx;
+    last.dy += body.dy;
+  } else Object.assign(last, body);
+}
+
+async function work() {
+  busy = true;
+  while (waiting.length) {
+    const { path, body } = waiting.shift();
+    const detail = await call(path, body).then(() => null, (error) => error);
+    dispatchEvent(new CustomEvent("sent", { detail }));
+  }
+  busy = false;
+}
