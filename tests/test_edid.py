@@ -264,6 +264,13 @@ class TestDecoding:
         mode = next(mode for mode in edid.decode(EVERYTHING).modes if mode.vic == 5)
         assert mode == edid.Mode("1920x1080i@60", 1920, 1080, 60.0, True, 74_250_000, "cta", 5)
 
+    @pytest.mark.parametrize(
+        ("code", "vic", "native"), [(1, 1, False), (64, 64, False), (129, 1, True), (192, 64, True), (193, 193, False)]
+    )
+    def test_which_codes_are_native(self, code, vic, native):
+        seen = edid.decode(edid.mend(base(descriptors=[detailed("800x600@60")]) + cta((2, f"{code:02x}"))))
+        assert [(mode.vic, mode.native) for mode in seen.modes if mode.vic] == [(vic, native)]
+
     def test_as_edid_decode_reads_it(self):
         assert len(decoded_modes(EVERYTHING)) > 80
         assert decoded_modes(EVERYTHING) == printed_modes(EVERYTHING)
@@ -359,6 +366,22 @@ class TestPreferredMode:
     def test_it_has_the_standards_timings_and_the_size_of_the_picture(self):
         edited = edid.edit(OURS, preferred="1920x1080@50")
         assert edited[54:72] == detailed("1920x1080@50", (339, 190))
+
+    @pytest.mark.parametrize(("version", "flags"), [(3, 0x02), (4, 0x00)])
+    def test_up_to_edid_1_3_a_bit_says_that_there_is_one(self, version, flags):
+        plain = bytearray(base(descriptors=[detailed("800x600@60"), detailed("1024x768@60")], version=version))
+        plain[24] = 0x0C
+        edited = edid.edit(edid.mend(bytes(plain)), preferred="1024x768@60")
+        assert edited[24] == 0x0C | flags
+
+    def test_timings_stay_before_all_else(self):
+        """E-EDID 3.10: descriptors that are no timings follow them."""
+        two = base(descriptors=[detailed("1366x768@60"), detailed("800x600@60"), describe_text(0xFC, "x")])
+        edited = edid.edit(two, preferred="1280x800@60")
+        names = [mode.name for mode in edid.decode(edited).modes]
+        assert names == ["1280x800@59.91", "1366x768@60", "800x600@60.32"]
+        assert edid.decode(edited).name == "x"
+        assert [edited[start + 3] for start in DESCRIPTORS][3] == 0xFC
 
     def test_range_limits_widen(self):
         edited = edid.edit(OURS, preferred="1920x1200@75")

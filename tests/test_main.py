@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from kvmd.__main__ import cli
 from kvmd.board import Facts
 
-COMMANDS = ["serve", "demo", "devices", "drivers", "boards", "config", "passwd", "apikey", "gadget"]
+COMMANDS = ["serve", "demo", "devices", "drivers", "boards", "config", "passwd", "apikey", "edid", "gadget"]
 KVMD = [sys.executable, "-m", "kvmd"]
 JPEG = b"\xff\xd8\xff"
 

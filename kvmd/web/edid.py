@@ -21,7 +21,7 @@ class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preferred: str | None = None
 
 
-class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Wanted(msgspec.Struct, frozen=True):
     """The body of PUT /api/edid; exactly one member is given, and ``mend`` beside ``hex``.
 
     :param hex: a whole EDID

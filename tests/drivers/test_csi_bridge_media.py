@@ -172,14 +172,16 @@ class Kernel:
     """Answers the ioctls of a media device and its sub-devices as Linux does, and keeps what was set.
 
     :param size: of the picture that the bridge receives, whatever is asked of it
+    :param colorspace: of that picture
     :param grows: how often the graph is larger than it was just told
     """
 
-    def __init__(self, seen: Topology, size: Size = FULL_HD, grows: int = 0):
+    def __init__(self, seen: Topology, size: Size = FULL_HD, colorspace: int = 1, grows: int = 0):
         self.seen = seen
         self.links = {(link.source, link.sink): link for link in seen.links}
         self.formats: dict[str, uapi.MbusFramefmt] = {}
         self._size = size
+        self._colorspace = colorspace
         self._grows = grows
         self._paths: dict[int, str] = {}
 
@@ -270,7 +272,7 @@ class Kernel:
         assert raw.which == uapi.V4L2_SUBDEV_FORMAT_ACTIVE
         if name.startswith("tc358743"):
             raw.format.width, raw.format.height = self._size
-            raw.format.colorspace = uapi.V4L2_COLORSPACE_SMPTE170M
+            raw.format.colorspace = self._colorspace
         self.formats[f"{name}:{raw.pad}"] = uapi.MbusFramefmt.from_buffer_copy(raw.format)
 
 
@@ -298,6 +300,13 @@ class TestApplying:
         assert fake.can_stream(planned)
         first = fake.formats["tc358743 10-000f:0"]
         assert (first.width, first.height, first.code, first.field, first.colorspace) == (1920, 1080, 0x200F, 1, 1)
+
+    def test_the_bridge_has_other_colours(self, kernel):
+        fake = kernel(topology(), colorspace=3)
+        planned = media.plan(fake.seen, FULL_HD)
+        media.apply(planned)
+        assert fake.can_stream(planned)
+        assert {each.colorspace for each in fake.formats.values()} == {3}
 
     def test_again_in_another_size(self, kernel):
         fake = kernel(topology())

@@ -111,6 +111,10 @@ class TestSetting:
         kvm.put("/api/edid", {"profile": name})
         assert Receiver.shown == edid.profile(name)
 
+    def test_the_token_may_be_in_the_body(self, kvm):
+        assert kvm.put("/api/edid", {"profile": "720p60", "token": kvm.token}, token="").code == 200
+        assert Receiver.shown == edid.profile("720p60")
+
     def test_clear(self, kvm):
         assert kvm.put("/api/edid", {"clear": True}).data == {"hex": "", "problem": None, "decoded": None}
         assert Receiver.shown == b""
@@ -162,7 +166,7 @@ class TestRefusing:
             ({"edit": {}}, "edit needs one or more of: name, serial, preferred"),
             ({"edit": {"name": "much too long a name"}}, 'name "much too long a name" does not fit'),
             ({"edit": {"title": "x"}}, 'the body is not what /api/edid takes: the body contains unknown field "title"'),
-            ({"file": "x"}, 'the body is not what /api/edid takes: the body contains unknown field "file"'),
+            ({"file": "x"}, "exactly one is needed of: hex, profile, edit, clear (true)"),
             ({"hex": 17}, "the body is not what /api/edid takes: Expected"),
         ],
     )

@@ -9,6 +9,8 @@ from tests.conftest import PASSWORD, USER
 PROTECTED = [
     ("GET", "/api/status"),
     ("GET", "/api/devices"),
+    ("GET", "/api/edid"),
+    ("PUT", "/api/edid"),
     ("GET", "/api/virtual"),
     ("GET", "/stream"),
     ("GET", "/snapshot"),
