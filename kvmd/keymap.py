@@ -102,7 +102,7 @@ MEDIA_KEYS: dict[str, Key] = {
         0xB0,
         "MediaPlay MediaPause MediaRecord MediaFastForward MediaRewind "
         "MediaTrackNext MediaTrackPrevious MediaStop Eject",
-        "207 201 167 208 168 163 165 166 161",
+        "207 119 167 208 168 163 165 166 161",
         Page.CONSUMER,
     ),
     **_run(0xCD, "MediaPlayPause", "164", Page.CONSUMER),

@@ -34,7 +34,7 @@ NAMES = {
     "Lang5": "ZENKAKUHANKAKU",
     "ContextMenu": "COMPOSE",
     "Select": "FRONT",
-    "MediaPause": "PAUSECD",
+    "MediaPause": "PAUSE",
     "MediaPlay": "PLAY",
     "MediaRecord": "RECORD",
     "MediaFastForward": "FASTFORWARD",

@@ -115,6 +115,10 @@ class _Node:
         """Tell whether the kernel has removed the node; a new one may be there under the same name."""
         return os.fstat(self.fd).st_nlink == 0
 
+    def is_stuck(self) -> bool:
+        """Tell whether the kernel still holds a report that the host did not take."""
+        return bool(self.stuck) and not self.gone() and not self.writable()
+
     def reopen(self, path: str) -> None:
         """Open the node anew under the same file descriptor, for the thread that may be waiting on it."""
         fresh = _open_node(path)
@@ -205,7 +209,7 @@ class UsbGadget(HidDriver):
             node = self._node_for(report)
             data = encode(report)
             # Until a stuck report is taken, each next one would cost the whole time again.
-            until = time.monotonic() + (0 if node.stuck and not node.gone() else self._options.timeout)
+            until = time.monotonic() + (0 if node.is_stuck() else self._options.timeout)
             try:
                 self._deliver(node, data, until)
             except _StaleError:
@@ -255,9 +259,10 @@ class UsbGadget(HidDriver):
 
     def _remarks(self) -> tuple[str, ...]:
         """Name the functions that an open gadget lacks."""
-        why = "the controller had no endpoint left for it, or `kvmd gadget up` was told to leave it out"
+        why = f"{self._options.gadget} was made without, for lack of endpoints, by --without or by an older version"
+        way_out = "`kvmd gadget up` as root adds what there is room for"
         lacking = [function.title for function in FUNCTIONS if self._nodes and function.name not in self._nodes]
-        return tuple(f"no {title}: {why}" for title in lacking)
+        return tuple(f"no {title}: {why}; {way_out}" for title in lacking)
 
     def _node_for(self, report: Report) -> _Node:
         capability = capability_of(report)

@@ -1,7 +1,11 @@
 """Descriptors, reports and the gadget's files; tests/kernel/test_usb_gadget.py has what needs a kernel."""
 
+import fcntl
+import os
+import select
 import struct
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,12 +18,14 @@ from kvmd import (
     ConsumerReport,
     Device,
     DriverError,
+    HidOffline,
     KeyboardReport,
     RelativeMouseReport,
     Report,
     SystemReport,
 )
-from kvmd_drivers.usb_gadget import UsbGadgetOptions, _trouble, gadget
+from kvmd_drivers import usb_gadget
+from kvmd_drivers.usb_gadget import UsbGadget, UsbGadgetOptions, _trouble, gadget
 from kvmd_drivers.usb_gadget.commands import gadget_commands, machine_serial
 from kvmd_drivers.usb_gadget.descriptors import CONSUMER_ID, FUNCTIONS, SYSTEM_ID, Function, encode
 
@@ -334,3 +340,91 @@ def test_report_lengths_are_those_of_the_encoders() -> None:
     reports = (KeyboardReport(), AbsoluteMouseReport(), RelativeMouseReport(), ConsumerReport())
     assert [len(encode(report)) for report in reports] == [function.report_length for function in FUNCTIONS]
     assert struct.calcsize("<BHHbb") == 7
+
+
+class HeldNode:
+    """A node as real controllers have it: a packet pipe with room for the one report that the host has not asked for.
+
+    dummy_hcd takes one report into a buffer of its own, and hides what happens meanwhile.
+    """
+
+    def __init__(self, path: Path, driver: UsbGadget, function: str) -> None:
+        self._host = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        fd = driver._nodes[function].fd
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 4096)
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK | os.O_DIRECT)
+
+    def ask(self) -> bytes:
+        """Take the report, as the host does when it polls."""
+        return os.read(self._host, 64)
+
+    def ask_soon(self, times: int) -> threading.Thread:
+        """Poll as a host does, until so many reports have come."""
+        thread = threading.Thread(target=self._ask_all, args=(times,))
+        thread.start()
+        return thread
+
+    def _ask_all(self, times: int) -> None:
+        for _ in range(times):
+            select.select([self._host], [], [])
+            self.ask()
+
+    def close(self) -> None:
+        os.close(self._host)
+
+
+@pytest.fixture
+def bound(paths: gadget.Paths, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[UsbGadget, HeldNode, HeldNode]]:
+    """The driver, with a keyboard and a relative mouse that its host has yet to ask."""
+    nodes = {name: paths.dev / name for name in ("keyboard", "relative")}
+    paths.dev.mkdir()
+    for node in nodes.values():
+        os.mkfifo(node)
+    monkeypatch.setattr(gadget, "SYSTEM", paths)
+    monkeypatch.setattr(usb_gadget, "_find", lambda *_: ("fe980000.usb", {name: str(nodes[name]) for name in nodes}))
+    hid = UsbGadget(UsbGadgetOptions(timeout=0.2), None)
+    hid.open()
+    keyboard, mouse = (HeldNode(path, hid, name) for name, path in nodes.items())
+    yield hid, keyboard, mouse
+    hid.close()
+    keyboard.close()
+    mouse.close()
+
+
+def test_mouse_that_was_stuck_works_once_the_host_asks_it(bound: tuple[UsbGadget, HeldNode, HeldNode]) -> None:
+    hid, keyboard, mouse = bound
+    for _ in range(2):
+        with pytest.raises(HidOffline, match=r"took no report for 0.2 s.*relative mouse"):
+            hid.send(RelativeMouseReport(dx=5))
+    typed = keyboard.ask_soon(1)
+    hid.send(KeyboardReport(keys=(4,)))
+    typed.join()
+    assert mouse.ask() == encode(RelativeMouseReport(dx=5))
+    moved = mouse.ask_soon(2)
+    hid.send(RelativeMouseReport(dx=6))
+    hid.send(RelativeMouseReport(dx=7))
+    moved.join()
+
+
+def test_stuck_mouse_waits_for_nothing(
+    bound: tuple[UsbGadget, HeldNode, HeldNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hid, _, _ = bound
+    waited: list[float] = []
+    wait = usb_gadget._wait
+
+    def noting(wanted: Mapping[int, int], timeout: float) -> dict[int, int]:
+        waited.append(max(0.0, timeout))
+        return wait(wanted, timeout)
+
+    monkeypatch.setattr(usb_gadget, "_wait", noting)
+    for _ in range(3):
+        with pytest.raises(HidOffline):
+            hid.send(RelativeMouseReport(dx=5))
+    assert len([seconds for seconds in waited if seconds]) == 1, "the first report alone is waited for"
+
+
+def test_functions_that_the_gadget_lacks_are_told(bound: tuple[UsbGadget, HeldNode, HeldNode]) -> None:
+    remarks = bound[0].status().remarks
+    assert [remark.partition(":")[0] for remark in remarks] == ["no absolute mouse", "no media and power keys"]
+    assert all("`kvmd gadget up` as root" in remark for remark in remarks)

@@ -3,4 +3,4 @@
 import pytest
 
 # so that their assertions say what was compared
-pytest.register_assert_rewrite("tests.kernel.daemon", "tests.kernel.host_input")
+pytest.register_assert_rewrite("tests.kernel.daemon", "tests.kernel.host_input", "tests.kernel.typist")

@@ -11,11 +11,24 @@ from .camera import camera
 from .daemon import daemon
 from .dummy_hcd import dummy_hcd
 from .host_input import host_input, host_keyboard, host_mouse
+from .typist import controller, running, typist
 from .units import units_masked
 from .vivid import vivid
 
 # pytest looks for fixtures here
-__all__ = ["camera", "daemon", "dummy_hcd", "host_input", "host_keyboard", "host_mouse", "units_masked", "vivid"]
+__all__ = [
+    "camera",
+    "controller",
+    "daemon",
+    "dummy_hcd",
+    "host_input",
+    "host_keyboard",
+    "host_mouse",
+    "running",
+    "typist",
+    "units_masked",
+    "vivid",
+]
 
 FOLDER = Path(__file__).parent
 IN_GUEST = os.environ.get("KVMD_LAB") == "guest"

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,69 +13,27 @@ from kvmd.keymap import find_keys
 from .daemon import Daemon
 from .dummy_hcd import DummyHcd
 from .host_input import HostKeyboard
+from .typist import NAME, hid, presses, tap, wait_until_online
 from .waiting import eventually, run
 
 DOCUMENT = Path(__file__).parents[1] / "data" / "blikvm-api-v1.4.0.txt"
 NAMES = re.findall(r'"(\w+)"=> \d+', DOCUMENT.read_text())
 GADGET = Path("/sys/kernel/config/usb_gadget/kvmd")
-KEYBOARD = "kvmd"
-"""A part of the name under which the host knows our keyboard."""
 
 Host = Callable[..., HostKeyboard]
 
 
-@pytest.fixture(scope="module")
-def controller() -> Iterator[DummyHcd]:
-    """The controller for all tests here; udev starts kvmd-gadget.service, which makes the gadget on it."""
-    controller = DummyHcd()
-    controller.load()
-    yield controller
-    run("kvmd", "gadget", "down")
-    controller.unload()
-
-
-@pytest.fixture(scope="module")
-def running(controller: DummyHcd, daemon: Daemon) -> Daemon:
-    """The daemon, started once, with its gadget plugged into the host."""
-    assert controller.udc
-    daemon.start("")
-    return daemon
-
-
-@pytest.fixture
-def typist(running: Daemon) -> Daemon:
-    """The daemon, ready to type."""
-    eventually(lambda: hid(running)["state"] == "online", "HID to be online", timeout=60)
-    return running
-
-
-def hid(daemon: Daemon) -> dict[str, Any]:
-    status: dict[str, Any] = daemon.request("GET", "/api/status").json["data"]["hid"]
-    return status
-
-
-def tap(daemon: Daemon, *names: str) -> None:
-    answer = daemon.request("POST", "/keyboard", {"keycodes": list(names)})
-    assert answer.code == 200, answer
-    assert answer.json == {"status": 1, "info": "key input success", "data": []}
-
-
-def events(*names: str) -> list[tuple[int, int]]:
-    """Return the key events of these keys, tapped one after another."""
-    return [(find_keys(name)[0].evdev, value) for name in names for value in (1, 0)]
-
-
 def test_each_name_of_the_document_arrives_as_one_press_and_one_release(typist: Daemon, host_keyboard: Host) -> None:
     assert len(NAMES) == 95
-    host = host_keyboard(KEYBOARD, grab=True)
+    host = host_keyboard(NAME, grab=True)
     for name in NAMES:
         host.clear()
         tap(typist, name)
-        host.wait_for(*events(name))
+        host.wait_for(*presses(name))
 
 
 def test_a_chord_is_pressed_together_and_released(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD, grab=True)
+    host = host_keyboard(NAME, grab=True)
     tap(typist, "ControlLeft", "AltLeft", "Delete")
     eventually(lambda: len(host.presses()) == 6, "six key events")
     chord = {find_keys(name)[0].evdev for name in ("ControlLeft", "AltLeft", "Delete")}
@@ -84,19 +42,19 @@ def test_a_chord_is_pressed_together_and_released(typist: Daemon, host_keyboard:
 
 
 def test_a_thousand_random_keys_arrive_complete_and_in_order(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD, grab=True)
+    host = host_keyboard(NAME, grab=True)
     seed = random.randrange(1 << 32)
     names = random.Random(seed).choices(NAMES, k=1000)
     for name in names:
         tap(typist, name)
-    wanted = events(*names)
+    wanted = presses(*names)
     eventually(lambda: len(host.presses()) >= len(wanted), f"{len(wanted)} events, seed {seed}")
     assert host.presses() == wanted, f"seed {seed}"
     assert not host.held()
 
 
 def test_the_hosts_lamps_are_in_the_status(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD, grab=True)
+    host = host_keyboard(NAME, grab=True)
     assert hid(typist)["leds"] == {"num": False, "caps": False, "scroll": False}
     host.set_led(host.codes.LED_CAPSL, True)
     eventually(lambda: hid(typist)["leds"]["caps"], "Caps Lock in the status")
@@ -105,7 +63,7 @@ def test_the_hosts_lamps_are_in_the_status(typist: Daemon, host_keyboard: Host) 
 
 
 def test_a_key_that_is_held_stays_down_until_it_is_released(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD, grab=True)
+    host = host_keyboard(NAME, grab=True)
     assert typist.request("POST", "/api/keyboard", {"press": ["ShiftLeft", "KeyA"]}).code == 200
     eventually(lambda: host.held() == {42, 30}, "Shift and A down")
     assert typist.request("POST", "/api/keyboard", {"release": ["KeyA"]}).code == 200
@@ -115,7 +73,7 @@ def test_a_key_that_is_held_stays_down_until_it_is_released(typist: Daemon, host
 
 
 def test_logging_out_releases_what_was_held(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD, grab=True)
+    host = host_keyboard(NAME, grab=True)
     key = typist.token
     typist.login()
     try:
@@ -131,7 +89,7 @@ def test_logging_out_releases_what_was_held(typist: Daemon, host_keyboard: Host)
 def test_a_controller_that_goes_and_comes_back(
     typist: Daemon, controller: DummyHcd, host_keyboard: Host, loss: str
 ) -> None:
-    host = host_keyboard(KEYBOARD, grab=True)
+    host = host_keyboard(NAME, grab=True)
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
     eventually(lambda: host.held() == {30}, "A down")
     udc = controller.udc
@@ -147,8 +105,8 @@ def test_a_controller_that_goes_and_comes_back(
         (GADGET / "UDC").write_text(udc)
     else:
         controller.restore()
-    eventually(lambda: hid(typist)["state"] == "online", f"HID to be online again: {hid(typist)}", timeout=30)
-    again = host_keyboard(KEYBOARD, grab=True)
+    wait_until_online(typist)
+    again = host_keyboard(NAME, grab=True)
     assert not again.held()
     tap(typist, "KeyB")
     again.wait_for((48, 1), (48, 0))
@@ -161,7 +119,7 @@ def _refusal(daemon: Daemon) -> dict[str, Any] | None:
 
 
 def test_a_killed_daemon_leaves_no_key_down(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD, grab=True)
+    host = host_keyboard(NAME, grab=True)
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA", "ControlLeft"]}).code == 200
     eventually(lambda: host.held() == {30, 29}, "Control and A down")
     typist.kill()
@@ -170,7 +128,7 @@ def test_a_killed_daemon_leaves_no_key_down(typist: Daemon, host_keyboard: Host)
 
 
 def test_a_stopped_daemon_leaves_no_key_down(typist: Daemon, host_keyboard: Host) -> None:
-    host = host_keyboard(KEYBOARD, grab=True)
+    host = host_keyboard(NAME, grab=True)
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
     eventually(lambda: host.held() == {30}, "A down")
     typist.stop()
@@ -187,7 +145,7 @@ def test_the_daemon_is_not_root(typist: Daemon) -> None:
 
 def test_a_silent_client_holds_nothing_for_good(typist: Daemon, host_keyboard: Host) -> None:
     typist.start("[hid]\nhold_timeout = 1\n")
-    eventually(lambda: hid(typist)["state"] == "online", "HID to be online")
-    host = host_keyboard(KEYBOARD, grab=True)
+    wait_until_online(typist)
+    host = host_keyboard(NAME, grab=True)
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
     host.wait_for((30, 1), (30, 0))

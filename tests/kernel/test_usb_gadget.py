@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from kvmd import (
     AbsoluteMouseReport,
     Capability,
+    ConsumerReport,
     Device,
     DeviceAbsent,
     DeviceLost,
@@ -26,6 +27,7 @@ from kvmd import (
     KeyboardReport,
     Leds,
     RelativeMouseReport,
+    Unsupported,
 )
 from kvmd.testing import HidConformance
 from kvmd_drivers import usb_gadget
@@ -251,6 +253,44 @@ def test_function_without_room_is_left_out_and_told() -> None:
         (CONFIGFS / f"other/functions/hid.{number}").mkdir(parents=True)
     assert "no room for: relative mouse, media and power keys" in kvmd("up").stderr
     assert sorted(gadget.gadget_nodes("kvmd")) == ["absolute", "keyboard"]
+
+
+def test_functions_without_endpoints_are_left_out_and_told(monkeypatch: pytest.MonkeyPatch, udc: str) -> None:
+    make = gadget._make
+
+    def make_crowded(path: Path) -> None:
+        """Beside the keyboard, have five serial ports in the gadget: they leave two interrupt endpoints to us."""
+        make(path)
+        if path.name == "hid.keyboard":
+            for number in range(5):
+                port = path.with_name(f"acm.{number}")
+                port.mkdir()
+                (CONFIGFS / "kvmd" / gadget.CONFIGURATION / port.name).symlink_to(port)
+
+    monkeypatch.setattr(gadget, "_make", make_crowded)
+    assert "no room for: relative mouse, media and power keys" in kvmd("up").stderr
+    accepted()
+    hid = opened(udc=udc)
+    assert hid.capabilities == Capability.KEYBOARD | Capability.LEDS | Capability.ABSOLUTE_MOUSE
+    with pytest.raises(Unsupported, match="has no function for CONSUMER_CONTROL"):
+        hid.send(ConsumerReport((0xE2,)))
+    lacking = [remark.partition(":")[0] for remark in hid.status().remarks]
+    assert lacking == ["no relative mouse", "no media and power keys"]
+    hid.close()
+
+
+def test_gadget_of_an_older_version_works_with_what_it_has(udc: str, host_keyboard: Keyboard) -> None:
+    older = gadget.Identity(version=0x0100)
+    gadget.up(gadget.Plan(identity=older, functions=FUNCTIONS[:3]))
+    accepted()
+    types_a(host_keyboard)
+    hid = opened(udc=udc)
+    assert Capability.CONSUMER_CONTROL not in hid.capabilities
+    [remark] = hid.status().remarks
+    assert remark.startswith("no media and power keys: ")
+    hid.close()
+    assert kvmd("up").exit_code == 0
+    assert "media" in gadget.gadget_nodes("kvmd")
 
 
 def test_open_without_a_gadget_says_what_to_do(udc: str) -> None:
