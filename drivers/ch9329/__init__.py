@@ -22,7 +22,6 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
 from kvmd import (
@@ -106,8 +105,9 @@ class Ch9329(HidDriver):
         port.open()
         chip = Chip(port)
         try:
-            self._info = self._told = chip.find(self._bauds())
+            chip.find(self._bauds())
             self._remarks = self._set_baud(chip)
+            self._info = self._told = chip.info()
         except BaseException:
             port.close()
             raise
@@ -196,7 +196,7 @@ class Ch9329(HidDriver):
         if wanted is None or wanted == chip.port.baud:
             return ()
         try:
-            chip.reconfigure(msgspec.structs.replace(chip.config(), baud=wanted))
+            chip.reconfigure(baud=wanted)
         except DeviceLost:
             raise
         except DriverError as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable
+
+import msgspec
 
 from kvmd import DriverError, Report
 
@@ -14,8 +15,8 @@ from .protocol import Command
 
 logger = logging.getLogger(__name__)
 
-RESET_TIME = 3.0
-"""Seconds within which the chip answers again after a reset; about 0.5 were seen."""
+RESET_ATTEMPTS = 6
+"""How often the chip is asked after a reset, each time for half a second; about 0.5 s were seen to be enough."""
 
 
 class NoChip(DriverError):
@@ -92,13 +93,15 @@ class Chip:
         """Write the configuration; it is in force after the next reset."""
         self.port.ask(Command.SET_CONFIG, config.encode())
 
-    def reconfigure(self, wanted: Config) -> None:
-        """Write a configuration, reset the chip, and see that it has it; else give it back the one that it had.
+    def reconfigure(self, **changes: int) -> None:
+        """Change the configuration, reset the chip, and see that it has it; else give it back the one that it had.
 
+        :param changes: fields of ``Config``
         :raises NotTaken: it did not take it, and has the old one
         :raises DriverError: it does not answer any more
         """
         before, baud, address = self.config(), self.port.baud, self.port.address
+        wanted = msgspec.structs.replace(before, **changes)
         if wanted.encode() == before.encode():
             return
         try:
@@ -142,15 +145,7 @@ class Chip:
     def _meet(self, baud: int, address: int) -> None:
         """Wait until the chip answers after a reset."""
         self.port.tune(baud, address)
-        until = time.monotonic() + RESET_TIME
-        while True:
-            try:
-                self.info(attempts=1)
-            except (Silent, Refused):
-                if time.monotonic() > until:
-                    raise
-            else:
-                return
+        self.info(attempts=RESET_ATTEMPTS)
 
     def _go_back(self, before: Config, baud: int, address: int) -> None:
         """Restore the configuration, also of a chip that hears us and cannot be heard."""

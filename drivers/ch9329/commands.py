@@ -154,10 +154,9 @@ def config(chip: Chip, as_json: bool, **changes: int | None) -> None:
     A change resets the chip, and is undone if it does not answer afterwards.
     """
     wanted = {name.removeprefix("set_"): value for name, value in changes.items() if value is not None}
-    found = chip.config()
     if wanted:
-        chip.reconfigure(msgspec.structs.replace(found, **wanted))
-        found = chip.config()
+        chip.reconfigure(**wanted)
+    found = chip.config()
     if as_json:
         values = msgspec.structs.asdict(found)
         click.echo(msgspec.json.encode({name: _in_json(value) for name, value in values.items()}))

@@ -27,7 +27,7 @@ REPLY_TIME = 0.5
 """Seconds that the chip has to reply, beside the time on the line."""
 
 ATTEMPTS = 3
-"""How often a frame is sent before the silence is taken for good."""
+"""How often something is sent before a silence is taken for good."""
 
 QUIET = 0.05
 """Seconds without a byte after which half a frame will not be completed."""
@@ -63,6 +63,7 @@ class _Request:
         self.command = command
         self.until = until
         self.reply: Frame | None = None
+        self.unreadable = False  # something came in its place
 
 
 class Port:
@@ -131,8 +132,6 @@ class Port:
         """
         with self._turn:
             reply = self._answer(command, data, again, attempts or ATTEMPTS)
-            if reply.status in MANGLED:
-                reply = self._answer(command, data, again, attempts or ATTEMPTS)
         if reply.status != Status.OK:
             raise Refused(command, reply.status)
         return reply.data
@@ -151,18 +150,27 @@ class Port:
                 self._serial.close()
 
     def _answer(self, command: int, data: bytes, again: bytes | None, attempts: int) -> Frame:
-        answered_others = False
+        mangled: Frame | None = None
         for _ in range(attempts):
-            skipped = self._parser.skipped
             request = self._write(command, data)
-            if not self._await(request) and command != Command.GET_INFO:
-                answered_others = self._await(request, self._write(Command.GET_INFO))
-            if request.reply:
-                return request.reply
-            if again is not None and self._parser.skipped > skipped:
+            reply = self._await(request) or self._find_out(request, attempts - 1)
+            if reply.answers == command:
+                if mangled or reply.status not in MANGLED:
+                    return reply
+                mangled = reply
+            elif request.unreadable and again is not None:
                 data = again
-        if answered_others:
-            raise Refused(command, None)
+        if mangled:
+            return mangled
+        raise Refused(command, None)
+
+    def _find_out(self, request: _Request, attempts: int) -> Frame:
+        """Ask GET_INFO after a silence; return what comes first, the reply to the request or that one."""
+        requests = [request]
+        for _ in range(attempts):
+            requests.append(self._write(Command.GET_INFO))
+            if reply := self._await(*requests):
+                return reply
         raise Silent(f"nothing answers on {self.path} at {self.baud} baud: is the CH9329 powered and connected?")
 
     def _write(self, command: int, data: bytes = b"") -> _Request:
@@ -172,30 +180,33 @@ class Port:
         self._unanswered.append(request)
         return request
 
-    def _await(self, *requests: _Request) -> bool:
-        """Wait until one of the requests is answered; False if none is in time."""
+    def _await(self, *requests: _Request) -> Frame | None:
+        """Wait for the first reply to one of the requests; None if none is in time, or what came cannot be read."""
         until = max(request.until for request in requests)
+        known = self._parser.skipped + self._parser.pending
         while time.monotonic() < until:
-            for frame in self._read():
+            data = self._read()
+            for frame in self._parser.feed(data) if data else self._parser.give_up():
                 self._settle(frame)
-            if any(request.reply for request in requests):
-                return True
-        return False
+            if replies := [request.reply for request in requests if request.reply]:
+                return replies[0]
+            if not data and self._parser.skipped > known:
+                requests[-1].unreadable = True
+                return None
+        return None
 
     def _time_on_line(self, command: int, data: bytes) -> float:
         """Return how long a frame and its reply take: a byte is eight bits, a start and a stop."""
         reply = MAX_DATA if command in _LONG_REPLIES else Info.SIZE
         return (len(data) + reply + 2 * OVERHEAD) * 10 / self.baud
 
-    def _read(self) -> list[Frame]:
-        """Return what frames have come in, after waiting a moment for some."""
+    def _read(self) -> bytes:
+        """Return what has come in, after waiting a moment for it; nothing if the line is quiet."""
         if self._closed:
             raise DeviceLost(f"{self.path} is being closed")
         with self._lost_if_it_fails():
-            data = self._serial.read(1)
-            if not data:
-                return self._parser.give_up()
-            return self._parser.feed(data + self._serial.read(self._serial.in_waiting))
+            data: bytes = self._serial.read(1)
+            return data + self._serial.read(self._serial.in_waiting) if data else b""
 
     def _settle(self, frame: Frame) -> None:
         """Give a reply to the first request that it can be for: those before that one will have none."""

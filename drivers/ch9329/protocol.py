@@ -122,6 +122,11 @@ class Parser:
         """How many bytes belonged to no frame."""
         self._buffer = b""
 
+    @property
+    def pending(self) -> int:
+        """How many bytes may become a frame yet."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> list[Frame]:
         """Take what came in, and return the frames that are whole now."""
         self._buffer += data

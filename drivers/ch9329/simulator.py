@@ -82,8 +82,8 @@ class Simulator:
         self.late = LATE
         self.handled: list[Frame] = []
         """Every frame that came in whole, carried out or not."""
-        self._pace = pace
-        self._rates = rates or {}
+        self.pace = pace
+        self.rates = dict(rates or {})
         self._clear_up_to = clear_up_to
         self._dice = random.Random(seed)  # noqa: S311  # chance that can be repeated is what is wanted
         self._next: deque[Fault | None] = deque()
@@ -192,7 +192,7 @@ class Simulator:
         if self._next:
             return self._next.popleft()
         at = self._dice.random()
-        for fault, rate in self._rates.items():
+        for fault, rate in self.rates.items():
             at -= rate
             if at < 0:
                 return fault
@@ -224,7 +224,7 @@ class Simulator:
     def _pass(self, seconds: float, paced: bool = True) -> None:
         """Let time pass."""
         if paced:
-            seconds *= self._pace
+            seconds *= self.pace
         if seconds:
             self._stopping.wait(seconds)
 
