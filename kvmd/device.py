@@ -19,7 +19,9 @@ from msgspec import Meta
 
 logger = logging.getLogger(__name__)
 
-_SUBSYSTEM_OF_MAJOR = {81: "video4linux", 4: "tty", 166: "tty", 188: "tty", 204: "tty"}
+_SUBSYSTEM_OF_MAJOR = {81: "video4linux", 4: "tty", 166: "tty", 188: "tty", 204: "tty"} | dict.fromkeys(
+    range(136, 144), "tty"
+)
 """Character devices by major number (Documentation/admin-guide/devices.txt), for nodes that sysfs does not know."""
 
 
