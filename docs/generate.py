@@ -16,8 +16,11 @@ from kvmd.config import Settings, markdown_table, options_of
 from kvmd.hookspecs import Driver
 from kvmd.registry import Registry
 from kvmd.udev_rules import udev_rules
+from kvmd_plugins.local_input import LocalInputSettings
 
 ROOT = Path(__file__).parents[1]
+PLUGINS = {"local_input": LocalInputSettings}
+"""The bundled plug-ins that have settings; their pages have their names."""
 BEGIN, END = "<!-- options -->", "<!-- /options -->"
 
 INTRODUCTION = """\
@@ -48,6 +51,14 @@ role. Else the drivers that have the options given are asked, and the best match
 """
 
 
+PLUGIN_TABLES = """\
+A [plug-in](plugins.md#settings) that has settings has a table of its own, named like its entry point. Of the bundled
+ones:
+
+| plug-in | |
+|---|---|"""
+
+
 def bundled_drivers() -> list[Driver]:
     """List the drivers of this repository, without those of other packages that happen to be installed."""
     return [driver for driver in Registry().drivers if driver.__module__.split(".")[0] == "kvmd_drivers"]
@@ -55,13 +66,14 @@ def bundled_drivers() -> list[Driver]:
 
 def page_of(driver: Driver) -> Path:
     """Return the page of a driver, which has its name."""
-    return ROOT / f"docs/{driver.name}.md"
+    return _page(driver.name)
 
 
 def outputs() -> dict[Path, str]:
     """Return every file that is made, with what it should hold."""
     drivers = bundled_drivers()
     pages = {page_of(driver): _with_options(page_of(driver), drivers) for driver in drivers}
+    pages |= {page: _filled(page, _table(PLUGINS[page.stem])) for page in map(_page, PLUGINS)}
     rules = udev_rules(match for driver in drivers for match in driver.matches)
     return {ROOT / "docs/configuration.md": configuration(), **pages, ROOT / "etc/70-kvmd.rules": rules}
 
@@ -70,7 +82,10 @@ def configuration() -> str:
     """Write the page about the settings."""
     parts = [INTRODUCTION]
     for field in msgspec.structs.fields(Settings):
-        parts += [f"## [{field.name}]\n", f"{field.type.__doc__}\n", _table(field.type, f"{field.name}.")]
+        if field.name != "plugins":
+            parts += [f"## [{field.name}]\n", f"{field.type.__doc__}\n", _table(field.type, f"{field.name}.")]
+    rows = [f"| [{name}]({name}.md) | {_first_line(shape)} |" for name, shape in PLUGINS.items()]
+    parts += ["## [plugins.NAME]\n", PLUGIN_TABLES, *rows, ""]
     return "\n".join(parts)
 
 
@@ -79,10 +94,23 @@ def _with_options(page: Path, drivers: Iterable[Driver]) -> str:
     tables = {_role(driver): _table(driver.Options) for driver in drivers if page_of(driver) == page}
     alike = len(set(tables.values())) == 1
     body = next(iter(tables.values())) if alike else "\n".join(f"{role}:\n\n{tables[role]}" for role in tables)
+    return _filled(page, body)
+
+
+def _filled(page: Path, body: str) -> str:
+    """Return the page with a table between its markers."""
     text = page.read_text()
     if BEGIN not in text:
         raise SystemExit(f"{page}: a line {BEGIN} is needed, where the table of options is to stand")
     return re.sub(rf"{BEGIN}(\n.*?{END})?", lambda _: f"{BEGIN}\n\n{body}\n{END}", text, count=1, flags=re.DOTALL)
+
+
+def _page(name: str) -> Path:
+    return ROOT / f"docs/{name}.md"
+
+
+def _first_line(shape: type) -> str:
+    return (shape.__doc__ or "").partition("\n")[0]
 
 
 def _role(driver: Driver) -> str:

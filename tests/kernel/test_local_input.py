@@ -27,7 +27,8 @@ REL_X, REL_Y, REL_HWHEEL, REL_WHEEL = 0, 1, 6, 8
 DOWN, UP, AUTOREPEAT = 1, 0, 2
 PACE = 0.008
 """Seconds between two reports of a usual USB keyboard."""
-PLAIN = [find_keys(name)[0].evdev for name in (["KeyA", "KeyB", "KeyC", "KeyD", "Digit1", "Enter", "Space", "F5", "ArrowUp", "ShiftLeft"])]
+NAMES = ("KeyA", "KeyB", "KeyC", "KeyD", "Digit1", "Enter", "Space", "F5", "ArrowUp", "ShiftLeft")
+PLAIN = [find_keys(name)[0].evdev for name in NAMES]
 
 Host = Callable[..., HostKeyboard]
 numbers = itertools.count()

@@ -1,5 +1,6 @@
 """The uinput driver on the real /dev/uinput: what it sends comes out of evdev, and lamps come back."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -132,8 +133,8 @@ def test_five_buttons(driver: Uinput, host_mouse: Mouse, name: str, report: type
     driver.send(report())
     eventually(lambda: len(mouse.presses()) >= 10, "ten button events")
     # One report lets go of a button and presses the next.
-    pairs = [[(old, 0), (new, 1)] for old, new in zip(BUTTONS, BUTTONS[1:], strict=False)]
-    assert mouse.presses() == [(BUTTONS[0], 1), *sum(pairs, []), (BUTTONS[-1], 0)]
+    changes = [press for old, new in itertools.pairwise(BUTTONS) for press in ((old, 0), (new, 1))]
+    assert mouse.presses() == [(BUTTONS[0], 1), *changes, (BUTTONS[-1], 0)]
 
 
 def test_lamps_come_back(driver: Uinput, keyboard: HostKeyboard) -> None:
