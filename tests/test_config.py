@@ -73,7 +73,7 @@ class TestMistakesInTheFile:
     @pytest.mark.parametrize(
         ("text", "expected"),
         [
-            ("foo = 1", "foo is not known; there are: auth, capture, hid, web"),
+            ("foo = 1", "foo is not known; there are: auth, capture, hid, plugins, web"),
             ("[web]\nport = 80", "web.port is not known; there are: listen, video_listen"),
             ("[web.listen]\na = 1", "web.listen = { a = 1 } cannot be used; accepted: list of text"),
             ("capture = 3", "capture = 3 cannot be used; accepted: a table [capture]"),
@@ -87,6 +87,7 @@ class TestMistakesInTheFile:
                 "[hid]\nhold_timeout = nan",
                 "hid.hold_timeout = nan cannot be used; accepted: number (above 0, at most 3600)",
             ),
+            ("[plugins]\nacme = 1", "plugins = { acme = 1 } cannot be used; accepted: table"),
             ('[web]\nlisten = "[::]:80"', 'web.listen = "[::]:80" cannot be used; accepted: list of text'),
             ("[web]\nlisten = [80]", "web.listen = [80] cannot be used; accepted: list of text"),
             (
@@ -208,6 +209,7 @@ class TestOptions:
             "auth.open",
             "auth.file",
             "auth.token_lifetime",
+            "plugins",
         ]
 
     def test_every_setting_has_a_help_text(self):

@@ -371,4 +371,4 @@ def test_settings_that_cannot_be_used_keep_the_daemon_from_starting(running: Dae
     Path("/etc/kvmd/kvmd.toml").write_text('[plugins.local_input]\nchord = ["Any"]\n')
     run("systemctl", "restart", "--no-block", UNIT)
     line = 'kvmd: /etc/kvmd/kvmd.toml: plugins.local_input: chord: "Any" is not a key'
-    eventually(lambda: line in running.journal(), "the mistake in the journal")
+    eventually(lambda: line in running.journal(), "the mistake in the journal", timeout=90, pause=0.5)
