@@ -139,6 +139,7 @@ class Uinput(HidDriver):
         self._leds = Leds()
         self._told = self._leds
         self._lock = threading.Lock()
+        self._resources = contextlib.ExitStack()
 
     @classmethod
     def problem(cls) -> str | None:
@@ -151,14 +152,14 @@ class Uinput(HidDriver):
         """Make the input devices."""
         if problem := self.problem():
             raise DriverError(problem)
+        self._last = {}
+        self._leds = self._told = Leds()
         with contextlib.ExitStack() as stack:
             outputs = {
                 name: stack.enter_context(contextlib.closing(_make_device(name, kinds)))
                 for name, kinds in DEVICES.items()
             }
-            stack.pop_all()
-        self._last = {}
-        self._leds = self._told = Leds()
+            self._resources = stack.pop_all()
         self._outputs = outputs
 
     def send(self, report: Report) -> None:
@@ -193,9 +194,8 @@ class Uinput(HidDriver):
     def close(self) -> None:
         """Take the input devices away; the kernel lets go of what they hold."""
         with self._lock:
-            outputs, self._outputs = self._outputs, {}
-            for output in outputs.values():
-                output.close()
+            self._outputs = {}
+            self._resources.close()
 
     def _output(self, name: str) -> UInput:
         if name not in self._outputs:

@@ -148,11 +148,9 @@ class LocalInput:
             raise DriverError("python-evdev is missing: apt install python3-evdev, or pip install 'kvmd-hal[evdev]'")
         self._reader = Reader(lambda source, events: self._inbox.put((source, events)))
         self._monitor = Monitor([SUBSYSTEM], self._plugged)
-        self._thread.start()
-        self._reader.start()
         self._monitor.start()
-        for device in list_devices([SUBSYSTEM]):
-            self._plugged("add", device)
+        self._reader.start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Release everything at the target, and give the devices back to the console."""
@@ -187,6 +185,8 @@ class LocalInput:
 
     def _run(self) -> None:
         try:
+            for device in list_devices([SUBSYSTEM]):
+                self._plugged("add", device)
             while self._work():
                 for hand in list(self._hands.values()):
                     hand.stay()
