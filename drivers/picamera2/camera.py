@@ -105,7 +105,8 @@ class AnyCamera(picamera2.Picamera2):  # type: ignore[misc]  # it has no types
         :raises TimeoutError: none came
         """
         if self.failure is None:
-            with contextlib.suppress(picamera2.CancelledError):
+            # After a failure, who waits is cancelled, or forgotten where its turn had come.
+            with contextlib.suppress(picamera2.CancelledError, TimeoutError):
                 return self.capture_request(wait=timeout)
         raise self.failure or TimeoutError
 
