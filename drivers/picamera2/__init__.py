@@ -166,7 +166,7 @@ class Picamera2Capture(CaptureDriver):
             raise DriverError(f"{self._name} is not open")
         while True:
             try:
-                with library.losses_of(self._name, timeout):
+                with library.losses_of(self._name, camera, timeout):
                     picture = camera.take(timeout)
             except DeviceLost:
                 self._signal = None

@@ -149,6 +149,10 @@ class Camera:
         cameras: Sequence[Mapping[str, Any]] = picamera2.Picamera2.global_camera_info()
         return cameras
 
+    def is_present(self) -> bool:
+        """Tell whether libcamera still finds it."""
+        return any(each["Id"] == self._camera.camera.id for each in self.list())
+
     def offer(self) -> tuple[Sequence[str], Size]:
         """Return the pixel formats for video, by libcamera's names, and the size that it suggests."""
         video = self._camera.video()

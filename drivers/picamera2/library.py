@@ -58,15 +58,17 @@ def errors_of(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def losses_of(name: str, timeout: float) -> Iterator[None]:
-    """Turn what is raised while a camera runs into its loss; there is no other sign of an unplug.
+def losses_of(name: str, camera: Camera, timeout: float) -> Iterator[None]:
+    """Turn what is raised while a camera runs into its loss; an unplug shows only in that no more pictures come.
 
     :param timeout: seconds that were waited for a picture
     """
     try:
         yield
     except TimeoutError as error:
-        raise DeviceLost(f"{name} sent no picture for {timeout:g} s; is it plugged in, and its cable firm?") from error
+        if not camera.is_present():
+            raise DeviceLost(f"{name} is gone; plug it in again") from error
+        raise DeviceLost(f"{name} sent no picture for {timeout:g} s; it is opened anew") from error
     except Exception as error:  # as above, and whatever a callback raises
         raise DeviceLost(f"{name} failed: {reason_of(error)}; plug it in again if it does not come back") from error
 

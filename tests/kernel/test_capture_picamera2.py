@@ -59,10 +59,9 @@ def test_snapshot_shows_the_bars_of_the_virtual_camera(daemon: Daemon) -> None:
     assert has_bars(image), lit(image)
 
 
-def test_daemon_stops_and_starts_with_a_camera(daemon: Daemon) -> None:
-    for _ in range(2):
-        daemon.start(VIRTUAL)
-        in_state(daemon, "online")
+def test_daemon_lets_go_of_the_camera_when_it_stops(daemon: Daemon) -> None:
+    daemon.start(VIRTUAL)
+    in_state(daemon, "online")
     daemon.stop()
     journal = daemon.journal()
     assert "Traceback" not in journal
@@ -86,7 +85,7 @@ def test_usb_camera_that_is_pulled_comes_back_on_the_same_connection(camera: Cam
     camera.unplug()
     viewer.wait_for(lambda part: colour(part) is None, "a slate")
     status = in_state(daemon, "lost")
-    assert "534d:2109" in str(status["reason"])
+    assert str(status["reason"]).endswith("534d:2109) is gone; plug it in again")
     assert status["resolution"] is None
 
     camera.plug(port=port)

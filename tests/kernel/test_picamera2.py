@@ -5,6 +5,8 @@ import hashlib
 import io
 import itertools
 import json
+import re
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from PIL import Image
 
 from kvmd import DeviceAbsent, DeviceLost, DriverError, Frame, PixelFormat
 from kvmd.testing import CaptureConformance
-from kvmd_drivers.picamera2 import Picamera2Capture, Picamera2Options
+from kvmd_drivers.picamera2 import Picamera2Capture, Picamera2Options, choices
 
 from .camera import COLOURS, Camera, Fault
 from .waiting import eventually, run
@@ -120,6 +122,15 @@ def test_nothing_is_missing() -> None:
     assert listed["broken"] == []
 
 
+def test_formats_are_those_that_picamera2_takes_them_for() -> None:
+    from picamera2.encoders.v4l2_encoder import V4L2Encoder  # noqa: PLC0415  # in the guest alone
+
+    for name in choices.ENCODABLE:
+        encoder = V4L2Encoder(None, 0)
+        encoder.format = name
+        assert encoder._v4l2_format.to_bytes(4, "little").decode() == choices.FORMATS[name].fourcc
+
+
 def test_bars_have_their_colours(capture: Capture) -> None:
     driver = capture(**VIRTUAL)
     for frame in take(driver, 5):
@@ -131,8 +142,10 @@ def test_bars_have_their_colours(capture: Capture) -> None:
 
 
 def test_size_is_the_cameras_suggestion_or_what_is_asked_for(capture: Capture) -> None:
-    [frame] = take(capture(camera="Virtual*"), 1)
+    driver = capture(camera="Virtual*")
+    [frame] = take(driver, 1)
     assert (frame.width, frame.height) == (1280, 720)
+    driver.close()
     with pytest.raises(DriverError, match=r"does not do 800x600: it offers 1280x720 instead; set width and height so"):
         capture(camera="Virtual0", width=800, height=600)
 
@@ -143,9 +156,7 @@ def test_frame_rate_is_set_or_the_nearest(capture: Capture) -> None:
         driver = capture(**VIRTUAL, frame_rate=asked)
         take(driver, 1)
         assert driver.status().signal.frame_rate == pytest.approx(expected, abs=0.01)
-        limits = driver._camera._camera.camera_config["controls"] | driver._camera._camera.controls.make_dict()
         driver.close()
-        assert limits.get("FrameDurationLimits", (0, 0))[0] in {0, round(1e6 / expected)}
 
 
 def test_transform_is_asked_of_libcamera(capture: Capture) -> None:
@@ -345,17 +356,19 @@ def test_what_usb_cameras_cannot_do(camera: Camera, capture: Capture) -> None:
     assert driver.status().signal.frame_rate is None
 
 
-def test_virtual_camera_stays_the_first(camera: Camera, capture: Capture) -> None:
+def test_cameras_are_found_by_the_number_that_the_message_names(camera: Camera, capture: Capture) -> None:
     camera.plug()
-    assert "Virtual0" in capture().status().device
-    assert "534d:2109" in capture(camera=1).status().device
+    with pytest.raises(DeviceAbsent) as raised:
+        capture(camera=7)
+    first, second = re.findall(r"\d is (.*?\(.*?\))", str(raised.value))
+    assert {"Virtual0" in first, "Virtual0" in second} == {True, False}
+    assert capture().status().device == first
+    assert capture(camera=1).status().device == second
 
 
 def test_usb_camera_in_use_by_v4l2_is_busy(camera: Camera, capture: Capture) -> None:
     node = camera.plug()
     command = ["v4l2-ctl", f"--device={node}", "--stream-mmap", "--stream-count=100000"]
-    import subprocess  # noqa: PLC0415
-
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as other:
         eventually(lambda: camera.state()["frames"] > 0, "v4l2-ctl to stream")
         with pytest.raises(DriverError, match="is in use by another program; `fuser"):
@@ -377,7 +390,7 @@ def test_unplug_is_a_loss_within_three_seconds_and_a_replug_is_found(camera: Cam
     next(frames)
     camera.unplug()
     begin = time.monotonic()
-    with pytest.raises(DeviceLost, match=r"534d:2109\) (failed|sent no picture)"):
+    with pytest.raises(DeviceLost, match=r"534d:2109\) is gone; plug it in again"):
         list(frames)
     assert time.monotonic() - begin < 3
     assert driver.status().signal is None
@@ -397,7 +410,7 @@ def test_camera_that_goes_silent_is_lost_and_comes_back(camera: Camera, capture:
     next(frames)
     camera.fault(Fault.STALL)
     begin = time.monotonic()
-    with pytest.raises(DeviceLost, match="sent no picture for 2 s; is it plugged in"):
+    with pytest.raises(DeviceLost, match="sent no picture for 2 s; it is opened anew"):
         list(frames)
     assert time.monotonic() - begin < 3
     driver.close()
