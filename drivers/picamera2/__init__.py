@@ -164,12 +164,14 @@ class Picamera2Capture(CaptureDriver):
         camera, layout, timeout = self._camera, self._layout, self._options.timeout
         if camera is None or layout is None:
             raise DriverError(f"{self._name} is not open")
-        while True:
+        while camera is self._camera:
             try:
                 with library.losses_of(self._name, camera, timeout):
                     picture = camera.take(timeout)
             except DeviceLost:
                 self._signal = None
+                if camera is not self._camera:
+                    return  # it was closed meanwhile
                 raise
             self._signal = Signal(layout.width, layout.height, camera.frame_rate, layout.format)
             yield Frame(
@@ -189,7 +191,7 @@ class Picamera2Capture(CaptureDriver):
         return CaptureStatus(self._name, self._signal, remarks=self._remarks)
 
     def close(self) -> None:
-        """Let go of the camera, or leave it behind if it hangs."""
+        """Let go of the camera, or leave it behind if it hangs; an iterator that waits for a frame ends."""
         camera, self._camera = self._camera, None
         self._layout = self._signal = None
         self._remarks = ()

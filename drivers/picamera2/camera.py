@@ -92,8 +92,10 @@ class AnyCamera(picamera2.Picamera2):  # type: ignore[misc]  # it has no types
             self.notifymeread.close()
             os.close(self.notifyme_w)
             raise
-        # Pictures in memory that is allocated for them, in one piece, are for sensors alone: others abort the process.
-        self.allocator = DmaAllocator() if self._is_sensor() else LibcameraAllocator(self.camera)
+
+    def memory(self) -> Untyped:
+        """Return what keeps the pictures: others than a sensor abort the process unless libcamera does."""
+        return DmaAllocator() if self._is_sensor() else LibcameraAllocator(self.camera)
 
     def video(self) -> Untyped:
         """Return the stream that libcamera suggests for video."""
@@ -139,6 +141,7 @@ class Camera:
 
     def __init__(self, number: int) -> None:
         self._camera = AnyCamera(number)
+        self._id = self._camera.camera.id
         self._newest: Newest | None = None
         self.frame_rate: float | None = None
         """Frames a second, once it runs; None where the camera keeps that to itself."""
@@ -151,7 +154,7 @@ class Camera:
 
     def is_present(self) -> bool:
         """Tell whether libcamera still finds it."""
-        return any(each["Id"] == self._camera.camera.id for each in self.list())
+        return any(each["Id"] == self._id for each in self.list())
 
     def offer(self) -> tuple[Sequence[str], Size]:
         """Return the pixel formats for video, by libcamera's names, and the size that it suggests."""
@@ -178,6 +181,7 @@ class Camera:
         :param flips: whether to mirror left to right, and top to bottom
         :return: what pictures there will be, None if in a format that kvmd does not know; and whether they are mirrored
         """
+        self._camera.allocator = self._camera.memory()
         asked = self._camera.create_video_configuration(
             main={"format": name, "size": size},
             transform=libcamera.Transform(hflip=flips[0], vflip=flips[1]),
@@ -249,8 +253,8 @@ def _layout(stream: Mapping[str, Any], space: Untyped) -> Layout | None:
 
 
 def _close(camera: AnyCamera, name: str) -> None:
-    for step in (camera.stop_encoder, camera.close):
+    for step in (camera.cancel_all_and_flush, camera.stop_encoder, camera.close):
         try:
             step()
-        except Exception as error:  # the second has to be tried, whatever became of the first
+        except Exception as error:  # the last has to be tried, whatever became of the others
             logger.warning("%s: %s: %s", name, step.__name__, reason_of(error))

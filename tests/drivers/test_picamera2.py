@@ -501,7 +501,7 @@ def test_hardware_makes_mjpeg_where_there_is_some(fake, opened, tmp_path):
     threading.Timer(0.05, output.outputframe, (b"third", True, 80_000)).start()
     assert next(frames).data == b"third"
     driver.close()
-    assert fake.cameras[-1].calls[-2:] == ["stop_encoder", "close"]
+    assert fake.cameras[-1].calls[-3:] == ["cancel", "stop_encoder", "close"]
 
 
 @pytest.mark.parametrize("name", ["uvcvideo", "pispbe-input"])
@@ -581,7 +581,7 @@ def test_camera_that_cannot_be_opened_says_why(fake, opened, monkeypatch, cause,
     assert closed == [-1], "the pipe that picamera2 forgets"
 
 
-def test_memory_without_permission_names_the_file_and_the_page(opened, monkeypatch):
+def test_memory_without_permission_names_the_file_and_the_page(fake, opened, monkeypatch):
     def refuse_memory():
         raise PermissionError(13, "Permission denied", "/dev/dma_heap/linux,cma")
 
@@ -590,6 +590,7 @@ def test_memory_without_permission_names_the_file_and_the_page(opened, monkeypat
         DriverError, match="kvmd may not open /dev/dma_heap/linux,cma; let group video do so, as docs/pic"
     ):
         opened()
+    assert fake.cameras[-1].calls[-1] == "close"
 
 
 def test_camera_that_hangs_in_closing_is_left_behind(fake, opened, caplog, monkeypatch):
@@ -629,6 +630,22 @@ def test_what_the_library_logs_is_for_those_who_look_for_trouble(caplog):
     logging.getLogger("picamera2.picamera2").warning("Camera %s", "stumbles")
     [record] = [each for each in caplog.records if "stumbles" in each.getMessage()]
     assert (record.name, record.levelno) == ("kvmd_drivers.picamera2.library", logging.DEBUG)
+
+
+def test_close_ends_an_iterator_that_waits(fake, opened):
+    driver = opened()
+    frames = driver.frames()
+    next(frames)
+    camera = fake.cameras[-1]
+
+    def until_cancelled(wait):
+        assert camera.ending.wait(wait + 5)
+        raise CancelledError
+
+    camera.capture_request, camera.cancel_all_and_flush = until_cancelled, camera.ending.set
+    threading.Timer(0.05, driver.close).start()
+    assert list(frames) == []
+    assert list(frames) == []
 
 
 def test_frames_need_an_open_camera(opened):
