@@ -64,10 +64,13 @@ $(BIN)/.lint: setup.cfg pyproject.toml | $(BIN)/python
 	@touch $@
 
 # Into /opt/kvmd and the system's folders, as root; the units start with the next boot or device, or by hand. Debian's
-# python3-evdev and python3-picamera2 are seen from there.
+# python3-evdev and python3-picamera2 are seen from there; its python3-simplejpeg, too, which may be made for an older
+# numpy than the one that pip brings.
 install:
 	test -x $(PREFIX)/bin/python || $(PYTHON) -m venv --system-site-packages $(PREFIX)
 	$(PREFIX)/bin/pip install --quiet $(PACKAGE)
+	$(PREFIX)/bin/python -c 'import simplejpeg' 2> /dev/null || \
+		$(PREFIX)/bin/pip install --quiet --ignore-installed --no-deps simplejpeg
 	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
 	test -e /etc/kvmd/kvmd.toml || install -D -m 644 etc/kvmd.toml /etc/kvmd/kvmd.toml
 	install -D -m 644 -t /usr/lib/sysusers.d etc/sysusers.d/kvmd.conf
