@@ -397,7 +397,8 @@ def test_settings_of_a_plugin_are_its_own_and_checked():
         colour: str = "red"
 
     plugins = {"virtual": {"colour": "blue"}, "v4l2": {"colour": 1}}
-    kvm = Kvm(Settings(CaptureSettings("virtual"), HidSettings("virtual"), plugins=plugins), Registry(), "my.toml")
+    settings = Settings(capture=CaptureSettings("virtual"), hid=HidSettings("virtual"), plugins=plugins)
+    kvm = Kvm(settings, Registry(), "my.toml")
     assert kvm.plugin_settings("virtual", Shape).colour == "blue"
     assert kvm.plugin_settings("usb_gadget", Shape).colour == "red"
     with pytest.raises(ConfigError) as raised:
