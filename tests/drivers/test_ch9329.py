@@ -448,10 +448,12 @@ class TestWatch:
         driver.watch(0)
         assert simulator.handled[-1].command == Command.GET_INFO
 
-    def test_it_does_not_spin(self, driver, simulator):
-        asked = len(simulator.handled)
+    def test_it_does_not_spin(self, driver, simulator, monkeypatch):
+        looks, asked, poll = [], len(simulator.handled), driver._poll
+        monkeypatch.setattr(driver, "_poll", lambda: looks.append(1) or poll())
         driver.watch(1)
         assert 1 <= len(simulator.handled) - asked <= 4
+        assert len(looks) <= 10
 
     def test_without_a_target_it_does_not_spin_either(self, driver, simulator, target):
         target.unplug()
@@ -567,10 +569,25 @@ class TestOpen:
             with pytest.raises(DriverError, match=f"no CH9329 answers on {path}"):
                 driver.open()
 
-    def test_which_devices(self):
-        score = {row.properties["ID_MODEL_ID"]: row.score for row in Ch9329.matches}
-        assert score == {"fe0c": 80, "7523": 20}
-        assert {row.properties["ID_VENDOR_ID"] for row in Ch9329.matches} == {"1a86"}
+    @pytest.mark.parametrize(
+        ("usb", "drivers"), [("1a86:7523", ["ch9329"]), ("1a86:fe0c", ["ch9329"]), ("0403:6001", []), (":", [])]
+    )
+    def test_which_devices(self, usb, drivers):
+        vendor, product = usb.split(":")
+        device = Device("tty", "ttyUSB0", properties={"ID_VENDOR_ID": vendor, "ID_MODEL_ID": product})
+        assert Registry().matching(device) == drivers
+
+    def test_which_of_several(self):
+        options = Ch9329.Options(usb_id="1a86:7523", path="*usb-0:2*")
+        ids = {"ID_VENDOR_ID": "1a86", "ID_MODEL_ID": "7523"}
+        places = ["platform-usb-0:1:1.0", "platform-usb-0:2:1.0"]
+        found = [options.selects(Device("tty", "ttyUSB0", properties={**ids, "ID_PATH": place})) for place in places]
+        assert found == [False, True]
+
+    def test_a_board_with_a_usb_device_port_does_not_ask_strangers(self):
+        scores = {row.properties["ID_MODEL_ID"]: row.score for row in Ch9329.matches}
+        gadget = max(row.score for row in Registry().hid_drivers["usb_gadget"].matches)
+        assert scores["7523"] < gadget < scores["fe0c"]
 
 
 @contextlib.contextmanager
@@ -602,6 +619,17 @@ class Stubborn(PretendedChip):
     def start(self):
         self.stored = self.active
         super().start()
+
+
+class Sleepless(PretendedChip):
+    """It says that it takes a reset, and goes on; what was written would be in force at the next power-on."""
+
+    @property
+    def resetting(self):
+        return False
+
+    @resetting.setter
+    def resetting(self, value): ...
 
 
 class Dying(PretendedChip):
@@ -649,8 +677,9 @@ class TestSetBaud:
             simulator.fail(None, None, Fault.E5)
             self.expect_failure(simulator, "did not take the new configuration: to command 09 the chip answered E5")
 
-    def test_the_chip_keeps_its_own(self):
-        with Simulator(Stubborn()) as simulator:
+    @pytest.mark.parametrize("kind", [Stubborn, Sleepless])
+    def test_the_chip_keeps_its_own(self, kind):
+        with Simulator(kind()) as simulator:
             self.expect_failure(simulator, "did not take the new configuration: nothing answers")
 
     def test_the_chip_cannot_be_heard_at_the_new_speed(self):
