@@ -42,18 +42,19 @@ def chip(simulator):
 @pytest.fixture
 def line(simulator):
     """Its port, opened by pyserial and nothing of ours."""
-    with Serial(simulator.path, 9600, timeout=0.3) as line:
+    with Serial(simulator.path, 9600, timeout=0.5) as line:
         yield line
 
 
-def ask(line, command, data="", address=0, size=100):
-    """Send a frame and return the bytes that come back."""
+def ask(line, command, data="", address=0):
+    """Send a frame and return the bytes that come back, if any do in a while."""
     line.write(Frame(command, bytes.fromhex(data), address).encode())
-    return line.read(size)
+    head = line.read(5)
+    return head + line.read(head[4] + 1) if len(head) == 5 else head
 
 
 def reply(line, *args):
-    """The only frame that comes back."""
+    """The frame that comes back."""
     (frame,) = Parser().feed(ask(line, *args))
     return frame
 
@@ -109,7 +110,7 @@ class TestLine:
 
 
 class TestFaults:
-    def fail(self, simulator, line, fault, size=100):
+    def fail(self, simulator, line, fault, size=50):
         simulator.fail(fault)
         line.write(PRESS_A)
         return line.read(size)
