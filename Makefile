@@ -64,19 +64,23 @@ $(BIN)/.lint: setup.cfg pyproject.toml | $(BIN)/python
 	@touch $@
 
 # Into /opt/kvmd and the system's folders, as root; the units start with the next boot or device, or by hand. Debian's
-# python3-evdev and python3-picamera2 are seen from there.
+# python3-evdev and python3-picamera2 are seen from there; its python3-simplejpeg, too, which may be made for an older
+# numpy than the one that pip brings.
 install:
 	test -x $(PREFIX)/bin/python || $(PYTHON) -m venv --system-site-packages $(PREFIX)
 	$(PREFIX)/bin/pip install --quiet $(PACKAGE)
+	$(PREFIX)/bin/python -c 'import simplejpeg' 2> /dev/null || \
+		$(PREFIX)/bin/pip install --quiet --ignore-installed --no-deps simplejpeg
 	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
 	test -e /etc/kvmd/kvmd.toml || install -D -m 644 etc/kvmd.toml /etc/kvmd/kvmd.toml
 	install -D -m 644 -t /usr/lib/sysusers.d etc/sysusers.d/kvmd.conf
 	install -D -m 644 -t /usr/lib/systemd/system etc/kvmd.service etc/kvmd-gadget.service
-	install -D -m 644 -t /usr/lib/udev/rules.d etc/70-kvmd.rules etc/71-kvmd-gadget.rules
+	install -D -m 644 -t /usr/lib/udev/rules.d etc/70-kvmd.rules etc/71-kvmd-gadget.rules etc/72-kvmd-uinput.rules
 	systemd-sysusers
 	systemctl daemon-reload
 	udevadm control --reload
 	udevadm trigger --subsystem-match=video4linux --subsystem-match=udc --subsystem-match=hidg
+	udevadm trigger --sysname-match=uinput
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

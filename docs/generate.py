@@ -18,8 +18,11 @@ from kvmd.hookspecs import Driver
 from kvmd.registry import Registry
 from kvmd.udev_rules import udev_rules
 from kvmd_plugins.boards import kvmd_boards
+from kvmd_plugins.local_input import LocalInputSettings
 
 ROOT = Path(__file__).parents[1]
+PLUGINS = {"local_input": LocalInputSettings}
+"""The bundled plug-ins that have settings; their pages have their names."""
 
 INTRODUCTION = """\
 # Settings
@@ -50,6 +53,14 @@ role. Else the drivers that have the options given are asked, and the best match
 """
 
 
+PLUGIN_TABLES = """\
+A [plug-in](plugins.md#settings) that has settings has a table of its own, named like its entry point. Of the bundled
+ones:
+
+| plug-in | |
+|---|---|"""
+
+
 def bundled_drivers() -> list[Driver]:
     """List the drivers of this repository, without those of other packages that happen to be installed."""
     return [driver for driver in Registry().drivers if driver.__module__.split(".")[0] == "kvmd_drivers"]
@@ -57,13 +68,14 @@ def bundled_drivers() -> list[Driver]:
 
 def page_of(driver: Driver) -> Path:
     """Return the page of a driver, which has its name."""
-    return ROOT / f"docs/{driver.name}.md"
+    return _page(driver.name)
 
 
 def outputs() -> dict[Path, str]:
     """Return every file that is made, with what it should hold."""
     drivers = bundled_drivers()
     pages = {page_of(driver): _with_options(page_of(driver), drivers) for driver in drivers}
+    pages |= {page: _between_markers(page, "options", _table(PLUGINS[page.stem])) for page in map(_page, PLUGINS)}
     rules = udev_rules(match for driver in drivers for match in driver.matches)
     made = {ROOT / "docs/configuration.md": configuration(), ROOT / "etc/70-kvmd.rules": rules}
     boards = ROOT / "docs/boards.md"
@@ -78,9 +90,14 @@ def markers(what: str) -> tuple[str, str]:
 def configuration() -> str:
     """Write the page about the settings."""
     sections = [field for field in msgspec.structs.fields(Settings) if isinstance(field.type, type)]
-    parts = [INTRODUCTION, f"{markdown_table([o for o in options_of(Settings) if '.' not in o.key])}\n"]
+    parts = [
+        INTRODUCTION,
+        f"{markdown_table([o for o in options_of(Settings) if '.' not in o.key and o.key != 'plugins'])}\n",
+    ]
     for field in sections:
         parts += [f"## [{field.name}]\n", f"{field.type.__doc__}\n", _table(field.type, f"{field.name}.")]
+    rows = [f"| [{name}]({name}.md) | {_first_line(shape)} |" for name, shape in PLUGINS.items()]
+    parts += ["## [plugins.NAME]\n", PLUGIN_TABLES, *rows, ""]
     return "\n".join(parts)
 
 
@@ -117,6 +134,14 @@ def _how_known(board: Board) -> str:
 
 def _filled(role: RoleSettings) -> str:
     return f"`{role.driver} {toml_value(role.options)}`" if role.options else f"`{role.driver}`"
+
+
+def _page(name: str) -> Path:
+    return ROOT / f"docs/{name}.md"
+
+
+def _first_line(shape: type) -> str:
+    return (shape.__doc__ or "").partition("\n")[0]
 
 
 def _role(driver: Driver) -> str:

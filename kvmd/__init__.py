@@ -18,7 +18,7 @@ from kvmd.capture import (
     jpeg_damage,
 )
 from kvmd.config import RoleSettings
-from kvmd.device import Device, DeviceOptions, DriverOptions, Match
+from kvmd.device import Device, DeviceOptions, DriverOptions, Match, Monitor, list_devices
 from kvmd.errors import (
     ConfigError,
     DeviceAbsent,
@@ -34,6 +34,7 @@ from kvmd.hid import (
     COORDINATE_MAX,
     MAX_KEYS,
     MAX_MEDIA_KEYS,
+    OWN_INPUT,
     STEP_MAX,
     AbsoluteMouseReport,
     Capability,
@@ -46,9 +47,10 @@ from kvmd.hid import (
     Report,
     SystemReport,
 )
-from kvmd.hookspecs import Event, hookimpl
-from kvmd.keymap import Key, Page, keys_of
+from kvmd.hookspecs import Event, Service, hookimpl
+from kvmd.keymap import Key, Page, find_keys, keys_of
 from kvmd.memory import forget, recall, remember
+from kvmd.mouse import Button, MouseEvent
 
 __version__ = "0.1.0"
 
@@ -56,9 +58,11 @@ __all__ = [
     "COORDINATE_MAX",
     "MAX_KEYS",
     "MAX_MEDIA_KEYS",
+    "OWN_INPUT",
     "STEP_MAX",
     "AbsoluteMouseReport",
     "Board",
+    "Button",
     "Capability",
     "CaptureDriver",
     "CaptureStatus",
@@ -82,6 +86,8 @@ __all__ = [
     "KvmdError",
     "Leds",
     "Match",
+    "Monitor",
+    "MouseEvent",
     "NoSignal",
     "Page",
     "PixelFormat",
@@ -89,16 +95,19 @@ __all__ = [
     "Report",
     "RequestError",
     "RoleSettings",
+    "Service",
     "Signal",
     "SystemReport",
     "Timings",
     "TimingsControl",
     "Unsupported",
     "YcbcrEncoding",
+    "find_keys",
     "forget",
     "hookimpl",
     "jpeg_damage",
     "keys_of",
+    "list_devices",
     "load_boards",
     "recall",
     "remember",

@@ -87,6 +87,12 @@ class AuthSettings(_Section, frozen=True, forbid_unknown_fields=True):
     token_lifetime: Annotated[float, Meta(gt=0, description="Seconds after which a login ends.")] = 86400.0
 
 
+PluginTables = Annotated[
+    dict[str, dict[str, Any]],
+    Meta(description="Of each plug-in that has settings a table `[plugins.NAME]`: see its page."),
+]
+
+
 class Settings(_Section, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set."""
 
@@ -101,6 +107,7 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True):
     hid: HidSettings = msgspec.field(default_factory=HidSettings)
     web: WebSettings = msgspec.field(default_factory=WebSettings)
     auth: AuthSettings = msgspec.field(default_factory=AuthSettings)
+    plugins: PluginTables = msgspec.field(default_factory=dict)
 
 
 class Option(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from kvmd.config import Settings
 from kvmd.kvm import Kvm
 from kvmd.notify import notify, watchdog_interval
 from kvmd.registry import Registry
+from kvmd.services import Services
 from kvmd.web import create_app, create_video_app
 from kvmd.web.server import Server
 
@@ -30,6 +31,7 @@ def run(
     :raises ConfigError: the settings cannot be used
     """
     kvm = Kvm(settings, registry, source)
+    services = Services(registry.services(kvm))
     kvm.auth.credentials.make_first_password()
     # Its put() may interrupt its get(); an Event's set() would wait for ever for the lock that wait() has just taken.
     ended: SimpleQueue[int] = SimpleQueue()
@@ -47,11 +49,13 @@ def run(
     try:
         for server in servers:
             server.start()
+        services.start()
         ready()
         notify("READY=1")
         _watch(kvm, ended)
     finally:
         notify("STOPPING=1")
+        services.stop()
         kvm.stop()
         for server in servers:
             server.stop()

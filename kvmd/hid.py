@@ -21,6 +21,9 @@ COORDINATE_MAX = 32767
 STEP_MAX = 127
 """How far one relative report, or one turn of a wheel, goes at most."""
 
+OWN_INPUT = "kvmd/"
+"""How the physical path (EVIOCGPHYS) of an input device begins which kvmd has made on this very machine."""
+
 
 class KeyboardReport(msgspec.Struct, frozen=True):
     """The keys that are down.

@@ -7,7 +7,7 @@ with ``@kvmd.hookimpl``. docs/plugins.md shows each; a test keeps the two togeth
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import pluggy
@@ -43,6 +43,16 @@ class Event(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Service(Protocol):
+    """Something that runs beside the daemon, in threads of its own."""
+
+    def start(self) -> None:
+        """Begin, and return at once; called when the KVM runs."""
+
+    def stop(self) -> None:
+        """End, and return once it has; called while the KVM still runs."""
+
+
 @hookspec
 def kvmd_drivers() -> Iterable[Driver]:  # type: ignore[empty-body]  # a hook's specification has no body
     """Name the drivers of this plug-in.
@@ -65,6 +75,15 @@ def kvmd_blueprints(kvm: Kvm) -> Iterable[flask.Blueprint]:  # type: ignore[empt
 
     :param kvm: the running KVM
     :return: Flask blueprints
+    """
+
+
+@hookspec
+def kvmd_services(kvm: Kvm) -> Iterable[Service]:  # type: ignore[empty-body]
+    """Run something beside the daemon.
+
+    :param kvm: the KVM, not yet running
+    :return: what is started after the KVM and stopped before it
     """
 
 

@@ -84,6 +84,11 @@ class Keyboard:
             if wanted != before:
                 self._change(client, wanted)
 
+    def hear(self, client: str) -> None:
+        """Note that a client is there, so that what it holds stays held."""
+        with self._lock:
+            self._holders.hear(client)
+
     def release_all(self, client: str) -> None:
         """Let go of all keys that this client holds.
 

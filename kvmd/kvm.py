@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -16,7 +17,7 @@ from kvmd.auth import Auth
 from kvmd.board import FOLDER, BoardChoice, choose_board, load_boards, read_facts
 from kvmd.broadcast import Broadcaster, Rate
 from kvmd.capture import CaptureDriver, EdidControl, Frame, Timings, TimingsControl
-from kvmd.config import RoleSettings, Settings
+from kvmd.config import RoleSettings, Settings, convert
 from kvmd.device import Device, Monitor
 from kvmd.encode import Encoder
 from kvmd.errors import DriverError, HidOffline, Unsupported
@@ -31,6 +32,8 @@ from kvmd.slot import Slot, SlotStatus, State
 from kvmd.writer import Writer
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 WATCH = 0.5
 """Seconds between two looks at clients that went silent."""
@@ -133,6 +136,7 @@ class Kvm:
     def __init__(self, settings: Settings, registry: Registry, source: str = "kvmd.toml") -> None:
         self.settings = settings
         self.registry = registry
+        self._source = source
         self.board = find_board(settings, registry, source)
         self.auth = Auth(settings.auth, registry.verify_password)
         self.broadcaster = Broadcaster()
@@ -151,6 +155,7 @@ class Kvm:
         capture = registry.choose_capture(*self.roles[CAPTURE])
         hid = registry.choose_hid(*self.roles[HID])
         self.choices: dict[str, Choice[CaptureDriver] | Choice[HidDriver]] = {CAPTURE: capture, HID: hid}
+        registry.check_plugins(settings.plugins, source)
         self.capture: Slot[CaptureDriver] = Slot(CAPTURE, capture.make, self._look, self._capture_changed)
         self.hid: Slot[HidDriver] = Slot(HID, hid.make, self._type, self._hid_changed)
         self._monitor = Monitor(registry.subsystems(), self._plugged)
@@ -161,6 +166,14 @@ class Kvm:
         if board and given.driver == "auto" and not given.options:
             return (board.capture if role == CAPTURE else board.hid), f"board {board.name}"
         return given, source
+
+    def plugin_settings(self, name: str, shape: type[T]) -> T:
+        """Return the settings of a plug-in, the table ``[plugins.NAME]``, as a struct of its own.
+
+        :param name: the plug-in's, which is its entry point's
+        :raises ConfigError: a key or a value is wrong
+        """
+        return convert(self.settings.plugins.get(name, {}), shape, self._source, f"plugins.{name}.")
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -209,6 +222,11 @@ class Kvm:
         """Use the mouse; see ``Mouse.act``."""
         self._require_host()
         self.mouse.act(client, event)
+
+    def stay(self, client: str) -> None:
+        """Note that a client is there still, and not to be taken for silent."""
+        self.keyboard.hear(client)
+        self.mouse.hear(client)
 
     def leave(self, client: str) -> None:
         """Release what a client holds that has gone."""

@@ -170,6 +170,11 @@ class Mouse:
                 self._owed = True
             raise
 
+    def hear(self, client: str) -> None:
+        """Note that a client is there, so that what it holds stays held."""
+        with self._lock:
+            self._holders.hear(client)
+
     def release_all(self, client: str) -> None:
         """Let go of all buttons that this client holds.
 

@@ -22,7 +22,7 @@ from kvmd.config import RoleSettings, convert
 from kvmd.device import Device, DriverOptions, best_match, device_at, list_devices
 from kvmd.errors import ConfigError, DeviceAbsent
 from kvmd.hid import HidDriver
-from kvmd.hookspecs import PROJECT, Driver, Event
+from kvmd.hookspecs import PROJECT, Driver, Event, Service
 
 if TYPE_CHECKING:
     import click
@@ -135,6 +135,7 @@ class Registry:
 
     def __init__(self, points: Iterable[EntryPoint] | None = None) -> None:
         self.broken: list[Broken] = []
+        self.plugins: list[str] = []
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         for point in sorted(entry_points(group=PROJECT) if points is None else points, key=lambda point: point.name):
@@ -145,6 +146,7 @@ class Registry:
             self._add_driver(driver)
 
     def _load(self, point: EntryPoint) -> None:
+        self.plugins.append(point.name)
         try:
             plugin = point.load()
             self._manager.register(plugin, point.name)
@@ -173,6 +175,8 @@ class Registry:
         for name, call in self._calls(hook, arguments):
             try:
                 answers += list(call() or ())
+            except ConfigError:  # it is the user's, and told as all others are
+                raise
             except Exception as error:  # as at import
                 self._report(name, f"{hook}: {type(error).__name__}: {error}")
         return answers
@@ -181,6 +185,16 @@ class Registry:
         """List what a hook would call; pluggy calls all of them at once, and one that fails hides the others."""
         for impl in getattr(self._manager.hook, hook).get_hookimpls():
             yield impl.plugin_name, partial(impl.function, *(arguments[name] for name in impl.argnames))
+
+    def check_plugins(self, names: Iterable[str], source: str) -> None:
+        """Check that there are plug-ins of these names, be they broken.
+
+        :param source: where the names come from, for the message
+        :raises ConfigError: there is none of a name
+        """
+        for name in names:
+            if name not in self.plugins:
+                raise ConfigError(f"{source}: plugins.{name} is not known; there are: {', '.join(self.plugins)}")
 
     def choose_capture(self, settings: RoleSettings, source: str) -> Choice[CaptureDriver]:
         """Check the settings for capture and find the drivers that may fill the role.
@@ -235,6 +249,13 @@ class Registry:
     def blueprints(self, kvm: Kvm) -> list[flask.Blueprint]:
         """Return the pages and endpoints that plug-ins add."""
         return self._ask("kvmd_blueprints", kvm=kvm)
+
+    def services(self, kvm: Kvm) -> list[Service]:
+        """Return what plug-ins run beside the daemon.
+
+        :raises ConfigError: the settings of a plug-in cannot be used
+        """
+        return self._ask("kvmd_services", kvm=kvm)
 
     def commands(self) -> list[click.Command]:
         """Return the commands that plug-ins add to the command line."""

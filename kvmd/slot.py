@@ -137,7 +137,7 @@ class Slot(Generic[D]):
         self.driver = driver
         try:
             # What was wrong is told until it works: an attempt alone is no news.
-            if self.status.state not in (State.LOST, State.RETRYING):
+            if self.status.state not in (State.ABSENT, State.LOST, State.RETRYING):
                 self._set(State.STARTING, f"{driver.name} is being opened")
             driver.open()
             while not self.stopping.is_set():

@@ -59,23 +59,32 @@ def test_every_driver_has_a_page_with_its_options(driver):
     assert all(f"| `{name}` |" in table for name in driver.Options.__struct_fields__)
 
 
+@pytest.mark.parametrize("name", generate.PLUGINS)
+def test_every_plugin_with_settings_has_a_page_with_them(name):
+    text = (ROOT / f"docs/{name}.md").read_text()
+    table = text[text.index(generate.BEGIN) : text.index(generate.END)]
+    assert all(f"| `{option}` |" in table for option in generate.PLUGINS[name].__struct_fields__)
+    assert f"[{name}]({name}.md)" in (ROOT / "docs/configuration.md").read_text()
+
+
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
 def test_every_hook_stands_in_the_documentation_with_its_arguments(hook):
     arguments = ", ".join(inspect.signature(hook).parameters)
     assert f"`{hook.__name__}({arguments})`" in (ROOT / "docs/plugins.md").read_text()
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_the_examples_of_plugins_load(number):
     examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs/plugins.md").read_text(), re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 5
     module = ModuleType("example")
     sys.modules[module.__name__] = module
     exec(compile(examples[number], "docs/plugins.md", "exec"), vars(module))
     registry = Registry([EntryPoint("example", module.__name__, PROJECT)])
     del sys.modules[module.__name__]
+    pages_and_services = [*registry.blueprints(None), *registry.services(virtual_kvm())]
+    assert len([*registry.drivers, *registry.boards(), *pages_and_services, *registry.commands()]) == 1
     assert registry.broken == []
-    assert len([*registry.drivers, *registry.boards(), *registry.blueprints(None), *registry.commands()]) == 1
 
 
 def test_there_are_hooks():
@@ -107,11 +116,15 @@ def _anchors(path):
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def routes():
+def virtual_kvm():
     settings = Settings(
         capture=CaptureSettings(driver="virtual"), hid=HidSettings(driver="virtual"), auth=AuthSettings(file="none")
     )
-    app = create_app(Kvm(settings, Registry()))
+    return Kvm(settings, Registry())
+
+
+def routes():
+    app = create_app(virtual_kvm())
     return sorted(
         {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods & {"GET", "POST", "PUT"}}
     )

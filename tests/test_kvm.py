@@ -5,6 +5,7 @@ import socket
 import time
 from email import message_from_bytes
 
+import msgspec
 import pytest
 from PIL import Image
 
@@ -15,6 +16,7 @@ from kvmd.config import AuthSettings, CaptureSettings, HidSettings, RoleSettings
 from kvmd.errors import ConfigError, HidOffline, RequestError
 from kvmd.keymap import KEYS
 from kvmd.kvm import BoardReport, Kvm, Size
+from kvmd.mouse import Button, MouseEvent
 from kvmd.registry import Registry
 from kvmd.slate import slate
 from kvmd.slot import State
@@ -388,6 +390,35 @@ def test_settings_that_cannot_be_used_are_told(settings, message):
         Kvm(settings, Registry(), "my.toml")
     assert str(raised.value).startswith("my.toml: ")
     assert message in str(raised.value)
+
+
+def test_settings_of_a_plugin_are_its_own_and_checked():
+    class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+        colour: str = "red"
+
+    plugins = {"virtual": {"colour": "blue"}, "v4l2": {"colour": 1}}
+    kvm = Kvm(Settings(CaptureSettings("virtual"), HidSettings("virtual"), plugins=plugins), Registry(), "my.toml")
+    assert kvm.plugin_settings("virtual", Shape).colour == "blue"
+    assert kvm.plugin_settings("usb_gadget", Shape).colour == "red"
+    with pytest.raises(ConfigError) as raised:
+        kvm.plugin_settings("v4l2", Shape)
+    assert str(raised.value) == "my.toml: plugins.v4l2.colour = 1 cannot be used; accepted: text"
+
+
+def test_a_client_that_says_that_it_stays_keeps_what_it_holds(tmp_path):
+    kvm = new_kvm(tmp_path, hold_timeout=0.6)
+    kvm.start()
+    eventually(lambda: kvm.hid.is_online, "HID to be online")
+    for client, key in [("stays", "KeyA"), ("silent", "KeyB")]:
+        kvm.press(client, [key])
+        kvm.point(client, MouseEvent(buttons=[Button.LEFT if client == "stays" else Button.RIGHT]))
+    computer = computer_of(kvm)
+    eventually(lambda: kvm.stay("stays") or down(computer) == (0, (A,)), "B to be released, and A held")
+    eventually(
+        lambda: kvm.stay("stays") or computer.state().pointer.buttons == Button.LEFT.mask, "one button to be held"
+    )
+    eventually(lambda: down(computer) == NOTHING, "A to be released")
+    kvm.stop()
 
 
 def test_a_board_fills_the_roles_that_the_settings_leave_open(tmp_path, monkeypatch):

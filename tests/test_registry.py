@@ -1,6 +1,6 @@
 """Plug-ins: what is installed is found, what is broken is reported, and the best driver for what is there is chosen."""
 
-# ruff: noqa: ARG002, ARG005, PIE807, PLW0108  # a hook is called by the names of its arguments, used or not
+# ruff: noqa: ARG001, ARG002, ARG005, PIE807, PLW0108  # a hook is called by the names of its arguments, used or not
 
 import sys
 from importlib.metadata import EntryPoint
@@ -146,6 +146,29 @@ class TestLoading:
         ]
         assert list(found.capture_drivers) == ["webcam"]
         assert "plug-in bad cannot be used: RuntimeError: no libcamera here" in caplog.messages
+
+    def test_names_of_plugins_are_known_be_they_broken(self, plugin):
+        found = Registry([plugin("good"), EntryPoint("gone", "plugin_that_is_not_there", "kvmd")])
+        found.check_plugins(["good", "gone"], "kvmd.toml")
+        said = refusal(found.check_plugins, ["good", "godo"], "kvmd.toml")
+        assert said == "kvmd.toml: plugins.godo is not known; there are: gone, good"
+
+    def test_settings_that_a_plugin_refuses_are_the_users_and_not_its_own_failure(self, plugin):
+        def refuse(kvm):
+            raise ConfigError("kvmd.toml: plugins.strict.x is not known; there are: no options")
+
+        found = Registry([plugin("strict", kvmd_services=refuse)])
+        assert refusal(found.services, None).startswith("kvmd.toml: plugins.strict.x")
+        assert found.broken == []
+
+    def test_services_of_a_plugin_that_fails_are_left_out(self, plugin):
+        def fail(kvm):
+            raise OSError("no bus")
+
+        service = object()
+        found = Registry([plugin("a", kvmd_services=fail), plugin("b", kvmd_services=lambda kvm: [service])])
+        assert found.services(None) == [service]
+        assert found.broken == [Broken("a", "kvmd_services: OSError: no bus")]
 
     def test_a_module_that_ends_the_program_does_not(self, tmp_path, monkeypatch):
         (tmp_path / "plugin_that_exits.py").write_text("raise SystemExit(1)")

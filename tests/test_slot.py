@@ -311,13 +311,20 @@ def test_it_stops_from_any_state(role, monkeypatch, script):
     assert role.slot.driver is None
 
 
-def test_retrying_is_told_once_until_it_works(started):
-    started.now(at_open=DriverError("/dev/video0 is in use"), at_run=DriverError("it stopped"))
-    retrying = started.reach(State.RETRYING)
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (DriverError("/dev/video0 is in use"), State.RETRYING),
+        (DeviceAbsent("there is no camera 1"), State.ABSENT),
+    ],
+)
+def test_what_is_wrong_is_told_once_until_it_works(started, error, state):
+    started.now(at_open=error, at_run=error)
+    wrong = started.reach(state)
     opened = len(started.drivers)
     eventually(lambda: len(started.drivers) >= opened + 2, "two more attempts")
-    assert started.slot.status.since == retrying.since
-    assert State.STARTING not in started.states[started.states.index(State.RETRYING) :]
+    assert started.slot.status.since == wrong.since
+    assert State.STARTING not in started.states[started.states.index(state) :]
     started.now(at_open=None, at_run=None)
     started.slot.wake()
     started.reach(State.ONLINE)

@@ -14,7 +14,7 @@ from .daemon import Daemon
 from .dummy_hcd import DummyHcd
 from .host_input import HostKeyboard
 from .typist import NAME, hid, presses, tap, wait_until_online
-from .waiting import eventually, run
+from .waiting import eventually
 
 DOCUMENT = Path(__file__).parents[1] / "data" / "blikvm-api-v1.4.0.txt"
 NAMES = re.findall(r'"(\w+)"=> \d+', DOCUMENT.read_text())

@@ -17,16 +17,21 @@ from .errors import LabError
 from .locking import Say, locked
 
 SUITE = "trixie"
+# libcamera's bindings are in the backports; what trixie itself has stalls while it records
+SOURCES = tuple(f"deb http://deb.debian.org/debian {suite} main" for suite in (SUITE, f"{SUITE}-backports"))
 PYTHON = "3.13"
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 PACKAGES = (
     "linux-image-amd64",
     "busybox-static",
     "kmod",
+    "libcamera0.7",
     "make",
     "python3",
     "python3-evdev",
+    "python3-libcamera/trixie-backports",
     "python3-pip",
+    "python3-prctl",
     "python3-venv",
     "systemd",
     "systemd-sysv",
@@ -34,9 +39,12 @@ PACKAGES = (
     "ustreamer",
     "v4l-utils",
 )
-# the guest boots with its own initramfs, and nobody reads manuals in it
+# the guest boots with its own initramfs, nobody reads manuals in it, and nothing draws with the 200 MB of Mesa
 EXCLUDED = (
     "/etc/kernel/postinst.d/initramfs-tools",
+    "/usr/lib/*/libLLVM*",
+    "/usr/lib/*/libgallium*",
+    "/usr/lib/*/libz3*",
     "/usr/share/doc/*",
     "/usr/share/man/*",
     "/usr/share/info/*",
@@ -44,6 +52,8 @@ EXCLUDED = (
 )
 # from Debian, since PyPI has no wheel of it
 FROM_DEBIAN = ("evdev",)
+# picamera2 and those of its dependencies that it imports and kvmd has not; rootfs/stubs/ stands for two more
+ALONE = ("picamera2==0.3.38", "piexif==1.1.3", "videodev2==0.0.4")
 
 HERE = Path(__file__).parent
 ROOTFS = HERE / "rootfs"
@@ -87,7 +97,8 @@ def cached(checkout: Path, say: Say) -> Image:
 def _key(wanted: list[str]) -> str:
     """A hash of all that decides what is in the image."""
     digest = hashlib.sha256("\n".join(wanted).encode())
-    for path in [HERE / "image.py", HERE / "initramfs.py", *sorted(ROOTFS.iterdir())]:
+    files = sorted(path for path in ROOTFS.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    for path in [HERE / "image.py", HERE / "initramfs.py", *files]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -123,6 +134,8 @@ def _download_wheels(wheels: Path, wanted: list[str], say: Say) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
     command += ["--implementation=cp", f"--python-version={PYTHON}", *platforms, f"--dest={wheels}"]
     _run([*command, f"--requirement={wheels / 'requirements.txt'}"], say)
+    (wheels / "alone.txt").write_text("\n".join(ALONE) + "\n")
+    _run([*command, "--no-deps", f"--requirement={wheels / 'alone.txt'}"], say)
 
 
 def _mmdebstrap(wheels: Path, out: Path, disk: Path) -> list[str]:
@@ -143,10 +156,15 @@ def _mmdebstrap(wheels: Path, out: Path, disk: Path) -> list[str]:
         hook("copy-in", wheels, "/opt"),
         hook("upload", ROOTFS / "kvmd-lab.service", "/etc/systemd/system/kvmd-lab.service"),
         hook("upload", ROOTFS / "setup.sh", "/opt/setup.sh"),
+        hook("upload", ROOTFS / "60-kvmd-lab.rules", "/etc/udev/rules.d/60-kvmd-lab.rules"),
+        hook("copy-in", ROOTFS / "stubs", "/opt"),
+        '--customize-hook=mkdir -p "$1/usr/share/libcamera/pipeline/virtual"',
+        hook("upload", ROOTFS / "virtual.yaml", "/usr/share/libcamera/pipeline/virtual/virtual.yaml"),
         '--customize-hook=chroot "$1" sh /opt/setup.sh /opt/wheels',
         hook("copy-out", "/usr/lib/modules", "/usr/bin/busybox", "/boot", out),
         SUITE,
         str(disk),
+        *SOURCES,
     ]
 
 

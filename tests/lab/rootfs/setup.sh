@@ -1,12 +1,14 @@
 #!/bin/sh
 # Runs once in the new root while the image is built: the virtual environment and a quick boot.
-# $1: the folder that holds the wheels and requirements.txt.
+# $1: the folder that holds the wheels, requirements.txt, and alone.txt, whose packages are installed without dependencies.
 set -eu
 
 make_venv() {
     python3 -m venv --system-site-packages /opt/kvmd
     /opt/kvmd/bin/pip install --quiet --no-index --find-links "$1" --requirement "$1/requirements.txt"
-    rm -rf "$1"
+    /opt/kvmd/bin/pip install --quiet --no-index --find-links "$1" --no-deps --requirement "$1/alone.txt"
+    mv /opt/stubs/* /opt/kvmd/lib/python3*/site-packages/
+    rm -rf "$1" /opt/stubs
 }
 
 # With an initialised machine-id and fresh stamps systemd sees no first boot, and re-makes no databases.
