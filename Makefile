@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 DEMO_PACKAGES := python3-venv libudev1 curl
 LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs debian-archive-keyring uidmap git
-TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev edid-decode chromium
+TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode chromium
 ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)
 TEST_PACKAGES += gcc-multilib
 endif
@@ -79,7 +79,8 @@ install:
 	systemd-sysusers
 	systemctl daemon-reload
 	udevadm control --reload
-	udevadm trigger --subsystem-match=video4linux --subsystem-match=udc --subsystem-match=hidg
+	udevadm trigger --subsystem-match=video4linux --subsystem-match=udc --subsystem-match=hidg \
+		--subsystem-match=tty
 	udevadm trigger --sysname-match=uinput
 
 clean:

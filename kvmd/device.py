@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +19,8 @@ import pyudev
 from msgspec import Meta
 
 logger = logging.getLogger(__name__)
+
+_local = threading.local()
 
 _SUBSYSTEM_OF_MAJOR = {81: "video4linux", 4: "tty", 166: "tty", 188: "tty", 204: "tty"} | dict.fromkeys(
     range(136, 144), "tty"
@@ -124,8 +127,7 @@ def best_match(matches: Iterable[Match], device: Device) -> int:
 
 def list_devices(subsystems: Iterable[str]) -> list[Device]:
     """List what is plugged in now, sorted by sysfs path so that the order is the same each time."""
-    context = pyudev.Context()
-    found = [_freeze(raw) for name in sorted(set(subsystems)) for raw in context.list_devices(subsystem=name)]
+    found = [_freeze(raw) for name in sorted(set(subsystems)) for raw in _context().list_devices(subsystem=name)]
     return sorted(found, key=lambda device: device.path)
 
 
@@ -138,7 +140,7 @@ def device_at(node: str) -> Device | None:
     if not stat.S_ISCHR(status.st_mode):
         return None
     try:
-        return msgspec.structs.replace(_freeze(pyudev.Devices.from_device_file(pyudev.Context(), node)), node=node)
+        return msgspec.structs.replace(_freeze(pyudev.Devices.from_device_file(_context(), node)), node=node)
     except (pyudev.DeviceNotFoundError, OSError):
         subsystem = _SUBSYSTEM_OF_MAJOR.get(os.major(status.st_rdev), "")
         return Device(subsystem=subsystem, name=Path(node).name, node=node)
@@ -156,7 +158,7 @@ class Monitor:
         self._changed = changed
         # Without udevd nobody sends on its netlink group, and the kernel's own events are all there is.
         source = "udev" if Path("/run/udev/control").exists() else "kernel"
-        monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source)
+        monitor = pyudev.Monitor.from_netlink(_context(), source)
         for subsystem in sorted(set(subsystems)):
             monitor.filter_by(subsystem)
         self._observer = pyudev.MonitorObserver(monitor, callback=self._received, name="kvmd-udev")
@@ -174,6 +176,17 @@ class Monitor:
         device = _freeze(raw)
         logger.debug("udev: %s %s", raw.action, device.path)
         self._changed(raw.action or "", device)
+
+
+def _context() -> pyudev.Context:
+    """Return the thread's own context: libudev's are not for several (libudev(3)).
+
+    Making one is slow, as pyudev runs programs to find the library.
+    """
+    if not hasattr(_local, "context"):
+        _local.context = pyudev.Context()
+    context: pyudev.Context = _local.context
+    return context
 
 
 def _freeze(raw: pyudev.Device) -> Device:

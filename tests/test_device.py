@@ -140,7 +140,16 @@ class TestUdev:
 
     @pytest.mark.parametrize(
         ("major", "subsystem"),
-        [(81, "video4linux"), (188, "tty"), (166, "tty"), (204, "tty"), (4, "tty"), (1000, "")],
+        [
+            (81, "video4linux"),
+            (188, "tty"),
+            (166, "tty"),
+            (204, "tty"),
+            (4, "tty"),
+            (136, "tty"),
+            (143, "tty"),
+            (1000, ""),
+        ],
     )
     def test_a_node_that_sysfs_does_not_know(self, monkeypatch, major, subsystem):
         status = SimpleNamespace(st_mode=0o020660, st_rdev=os.makedev(major, 9999))

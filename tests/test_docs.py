@@ -62,7 +62,8 @@ def test_every_driver_has_a_page_with_its_options(driver):
 @pytest.mark.parametrize("name", generate.PLUGINS)
 def test_every_plugin_with_settings_has_a_page_with_them(name):
     text = (ROOT / f"docs/{name}.md").read_text()
-    table = text[text.index(generate.BEGIN) : text.index(generate.END)]
+    begin, end = generate.markers("options")
+    table = text[text.index(begin) : text.index(end)]
     assert all(f"| `{option}` |" in table for option in generate.PLUGINS[name].__struct_fields__)
     assert f"[{name}]({name}.md)" in (ROOT / "docs/configuration.md").read_text()
 

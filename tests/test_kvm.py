@@ -397,7 +397,8 @@ def test_settings_of_a_plugin_are_its_own_and_checked():
         colour: str = "red"
 
     plugins = {"virtual": {"colour": "blue"}, "v4l2": {"colour": 1}}
-    kvm = Kvm(Settings(CaptureSettings("virtual"), HidSettings("virtual"), plugins=plugins), Registry(), "my.toml")
+    settings = Settings(capture=CaptureSettings("virtual"), hid=HidSettings("virtual"), plugins=plugins)
+    kvm = Kvm(settings, Registry(), "my.toml")
     assert kvm.plugin_settings("virtual", Shape).colour == "blue"
     assert kvm.plugin_settings("usb_gadget", Shape).colour == "red"
     with pytest.raises(ConfigError) as raised:
@@ -407,18 +408,19 @@ def test_settings_of_a_plugin_are_its_own_and_checked():
 
 def test_a_client_that_says_that_it_stays_keeps_what_it_holds(tmp_path):
     kvm = new_kvm(tmp_path, hold_timeout=0.6)
-    kvm.start()
-    eventually(lambda: kvm.hid.is_online, "HID to be online")
-    for client, key in [("stays", "KeyA"), ("silent", "KeyB")]:
-        kvm.press(client, [key])
-        kvm.point(client, MouseEvent(buttons=[Button.LEFT if client == "stays" else Button.RIGHT]))
     computer = computer_of(kvm)
-    eventually(lambda: kvm.stay("stays") or down(computer) == (0, (A,)), "B to be released, and A held")
-    eventually(
-        lambda: kvm.stay("stays") or computer.state().pointer.buttons == Button.LEFT.mask, "one button to be held"
-    )
-    eventually(lambda: down(computer) == NOTHING, "A to be released")
-    kvm.stop()
+    kvm.start()
+    try:
+        eventually(lambda: kvm.hid.is_online, "HID to be online")
+        for client, key, button in [("stays", "KeyA", Button.LEFT), ("silent", "KeyB", Button.RIGHT)]:
+            kvm.press(client, [key])
+            kvm.point(client, MouseEvent(buttons=[button]))
+        left, buttons = Button.LEFT.mask, computer.state
+        eventually(lambda: kvm.stay("stays") or down(computer) == (0, (A,)), "B alone to be released")
+        eventually(lambda: kvm.stay("stays") or buttons().pointer.buttons == left, "its button, too")
+        eventually(lambda: down(computer) == NOTHING, "A to be released")
+    finally:
+        kvm.stop()
 
 
 def test_a_board_fills_the_roles_that_the_settings_leave_open(tmp_path, monkeypatch):

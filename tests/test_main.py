@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from kvmd.__main__ import cli
 from kvmd.board import Facts
 
-COMMANDS = ["serve", "demo", "devices", "drivers", "boards", "config", "passwd", "apikey", "edid", "gadget"]
+COMMANDS = ["ch9329", "serve", "demo", "devices", "drivers", "boards", "config", "passwd", "apikey", "edid", "gadget"]
 KVMD = [sys.executable, "-m", "kvmd"]
 JPEG = b"\xff\xd8\xff"
 
@@ -52,7 +52,7 @@ class TestUsage:
     def test_help_names_every_command_and_exit_code(self):
         ran = run("--help")
         assert ran.returncode == 0
-        assert re.findall(r"^  ([a-z]+)  ", ran.stdout, re.MULTILINE) == sorted(COMMANDS)
+        assert re.findall(r"^  ([a-z0-9]+)  ", ran.stdout, re.MULTILINE) == sorted(COMMANDS)
         assert all(word in ran.stdout for word in ("0 done", "1 failed", "2 the", "3 the", "4 a", "5 not"))
 
     @pytest.mark.parametrize("command", [*COMMANDS, "apikey add", "apikey list", "apikey remove"])

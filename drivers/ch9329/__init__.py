@@ -15,6 +15,7 @@ longer configuration, which is therefore left alone.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import threading
@@ -119,6 +120,8 @@ class Ch9329(HidDriver):
     def send(self, report: Report) -> None:
         """Send a report and wait until the chip has acknowledged it."""
         chip = self._opened()
+        if not self._info.enumerated:  # a chip that acknowledges reports all the same is possible
+            raise HidOffline(NO_TARGET)
         try:
             chip.send(report)
         except Refused as error:
@@ -179,8 +182,9 @@ class Ch9329(HidDriver):
 
     def _why(self, chip: Chip, error: Refused) -> str:
         """Say why a report was not taken."""
-        self._info = info = chip.info()
-        return str(error) if info.enumerated else NO_TARGET
+        with contextlib.suppress(Refused):
+            self._info = chip.info()
+        return str(error) if self._info.enumerated else NO_TARGET
 
     def _bauds(self) -> Iterable[int]:
         """List the speeds to try, in order."""

@@ -44,8 +44,8 @@ class Chip:
         """
         tried = list(dict.fromkeys(bauds))
         for baud in tried:
-            self.port.tune(baud, self.port.address)
             try:
+                self.port.tune(baud, self.port.address)
                 return self.info(attempts=2)
             except (Silent, Refused, NoChip) as error:
                 logger.debug("%s", error)

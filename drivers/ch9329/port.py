@@ -74,12 +74,7 @@ class Port:
     :param unsolicited: told about custom HID data from the target
     """
 
-    def __init__(
-        self,
-        path: str,
-        address: int = 0,
-        unsolicited: Callable[[bytes], None] = note_custom,
-    ) -> None:
+    def __init__(self, path: str, address: int = 0, unsolicited: Callable[[bytes], None] = note_custom) -> None:
         self.path = path
         self.address = address
         self._unsolicited = unsolicited
@@ -113,10 +108,16 @@ class Port:
         return int(self._serial.baudrate)
 
     def tune(self, baud: int, address: int) -> None:
-        """Talk at another speed, to another address; what is under way is forgotten."""
+        """Talk at another speed, to another address; what is under way is forgotten.
+
+        :raises Silent: the port does not have this speed
+        """
         with self._turn, self._lost_if_it_fails():
             self.address = address
-            self._serial.baudrate = baud
+            try:
+                self._serial.baudrate = baud
+            except ValueError as error:
+                raise Silent(f"{self.path} cannot be set to {baud} baud") from error
             time.sleep(SETTLE)
             self._serial.reset_input_buffer()
             self._parser = Parser()
@@ -137,10 +138,10 @@ class Port:
         return reply.data
 
     def tell(self, command: int, data: bytes = b"") -> None:
-        """Send a frame and do not wait for a reply."""
+        """Send a frame, and give the chip the time to act, whatever it answers."""
         with self._turn:
             self._write(command, data)
-            time.sleep(self._time_on_line(command, data) + SETTLE)
+            time.sleep(self._time_on_line(command, data) + REPLY_TIME)
 
     def close(self) -> None:
         """Close the port; who waits for a reply is told at once."""
@@ -184,15 +185,16 @@ class Port:
         """Wait for the first reply to one of the requests; None if none is in time, or what came cannot be read."""
         until = max(request.until for request in requests)
         known = self._parser.skipped + self._parser.pending
-        while time.monotonic() < until:
+        over = False
+        while not over:
+            over = time.monotonic() >= until  # what is there by then counts
             data = self._read()
             for frame in self._parser.feed(data) if data else self._parser.give_up():
                 self._settle(frame)
             if replies := [request.reply for request in requests if request.reply]:
                 return replies[0]
-            if not data and self._parser.skipped > known:
-                requests[-1].unreadable = True
-                return None
+            requests[-1].unreadable = self._parser.skipped + self._parser.pending > known
+            over = over or (requests[-1].unreadable and not data)
         return None
 
     def _time_on_line(self, command: int, data: bytes) -> float:

@@ -108,10 +108,12 @@ class Frame(msgspec.Struct, frozen=True):
 
     @property
     def status(self) -> int:
-        """How a reply says that it went; a reply that brings data says nothing else."""
-        if self.command & REFUSED != REFUSED and self.answers in ASKS_FOR_DATA:
+        """How a reply says that it went; one that brings data says nothing else."""
+        if self.command & REFUSED == REFUSED:
+            return (self.data and self.data[0]) or Status.FAILED
+        if not self.data or self.answers in ASKS_FOR_DATA:
             return Status.OK
-        return self.data[0] if self.data else Status.OK
+        return self.data[0]
 
 
 class Parser:

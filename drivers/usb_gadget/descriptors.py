@@ -107,7 +107,8 @@ RELATIVE_MOUSE = (
     + _MOUSE_TAIL
 )
 CONSUMER_ID, SYSTEM_ID = 1, 2
-"""Report ids of the media function, which is one interface for both, since endpoints are scarce."""
+"""Report ids of the media function: one interface for both, since endpoints are scarce, and Linux has four nodes for
+HID functions (HIDG_MINORS in f_hid.c)."""
 
 MEDIA = bytes.fromhex(
     "05 0c"  # usage page: consumer

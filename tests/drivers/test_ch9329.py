@@ -217,6 +217,11 @@ class TestFaults:
         ]
         assert target.arrived == []
 
+    def test_a_refusal_is_told_also_if_the_chip_refuses_to_say_more(self, driver, simulator):
+        simulator.fail(Fault.E5, Fault.E6)
+        with pytest.raises(HidOffline, match="to command 02 the chip answered E5"):
+            driver.send(A)
+
     def test_the_first_frame_of_all_is_answered_with_e4(self, simulator):
         simulator.fail(Fault.E4)
         with opened(simulator, baud=FAST) as driver:
@@ -280,6 +285,14 @@ class TestFaults:
         driver.send(A)
         assert target.arrived == data_of(A)
 
+    def test_without_a_target_nothing_is_sent(self, driver, target, simulator):
+        """A chip that acknowledges reports all the same would have them reported as done."""
+        target.unplug()
+        assert eventually(lambda: is_offline(driver), "the target's loss")
+        with pytest.raises(HidOffline, match="USB not enumerated"):
+            driver.send(A)
+        assert Command.KEYBOARD not in {frame.command for frame in simulator.handled}
+
     def test_the_target_reboots(self, driver, target):
         target.leds = 2
         assert driver.watch(5)
@@ -341,28 +354,33 @@ def random_reports(dice, count):
 
 def test_ten_thousand_keys_and_moves_through_a_line_with_faults(monkeypatch):
     """None is lost, none comes twice with its steps, all are in order, and nothing is stuck down."""
-    monkeypatch.setattr(port, "REPLY_TIME", 0.15)
     monkeypatch.setattr(port, "QUIET", 0.01)
+    monkeypatch.setattr(port, "ATTEMPTS", 10)  # a busy machine is no dead chip
     simulator = Simulator(PretendedChip(Config(baud=FAST)), pace=0, seed=7)
-    simulator.late = 0.2
-    slow = {Fault.SILENCE: 0.002, Fault.LATE: 0.002}
+    simulator.late = port.REPLY_TIME + 0.05
+    slow = {Fault.SILENCE: 0.001, Fault.LATE: 0.001}
     others = [fault for fault in [*OF_THE_LINE, Fault.E6] if fault not in slow]
     reports = list(random_reports(random.Random(9), 10_000))
     refused = 0
     with simulator, opened(simulator, baud=FAST) as driver, watched(driver):
         simulator.rates = slow | dict.fromkeys(others, (0.05 - sum(slow.values())) / len(others))
         for report in reports:
-            refused += insist(driver, report)
+            refused += insist(driver, report, simulator.chip.target)
     assert 10 < refused < 200  # E6, which the one who sends is told, and little else
     check_order(data_of(*reports), simulator.chip.target.arrived)
     assert simulator.chip.target.holds_nothing
 
 
-def insist(driver, report):
-    """Send a report until it is taken; return how often it was not."""
+def insist(driver, report, target):
+    """Send a report until it is taken, as somebody who sees the screen; return how often it was not."""
+    before = len(target.arrived)
     for refused in range(5):
-        with contextlib.suppress(HidOffline):
+        try:
             driver.send(report)
+        except HidOffline:
+            if encode(report) in target.arrived[before:]:  # it moved, but of its buttons we cannot be sure
+                report = without_steps(report)
+        else:
             return refused
     return pytest.fail("refused five times in a row")
 
@@ -430,10 +448,12 @@ class TestWatch:
         driver.watch(0)
         assert simulator.handled[-1].command == Command.GET_INFO
 
-    def test_it_does_not_spin(self, driver, simulator):
-        asked = len(simulator.handled)
+    def test_it_does_not_spin(self, driver, simulator, monkeypatch):
+        looks, asked, poll = [], len(simulator.handled), driver._poll
+        monkeypatch.setattr(driver, "_poll", lambda: looks.append(1) or poll())
         driver.watch(1)
         assert 1 <= len(simulator.handled) - asked <= 4
+        assert len(looks) <= 10
 
     def test_without_a_target_it_does_not_spin_either(self, driver, simulator, target):
         target.unplug()
@@ -477,6 +497,16 @@ class TestOpen:
         remember(driver_on(simulator)._memory, b"9600")
         with opened(simulator):
             assert recall(driver_on(simulator)._memory) == b"115200"
+
+    @pytest.mark.usefixtures("hasty")
+    def test_a_speed_that_the_adapter_lacks_is_left_out(self, monkeypatch):
+        def refuse(_, baud):
+            raise ValueError(f"failed to set custom baud rate {baud}")
+
+        monkeypatch.setattr("serial.Serial._set_special_baudrate", refuse)
+        chip = PretendedChip(Config(baud=4800))
+        with Simulator(chip) as simulator, opened(simulator) as driver:
+            assert "at 4800 baud" in driver.status().device
 
     @pytest.mark.parametrize("content", [b"", b"fast", b"300"])
     def test_nonsense_in_the_memory(self, simulator, content):
@@ -539,10 +569,25 @@ class TestOpen:
             with pytest.raises(DriverError, match=f"no CH9329 answers on {path}"):
                 driver.open()
 
-    def test_which_devices(self):
-        score = {row.properties["ID_MODEL_ID"]: row.score for row in Ch9329.matches}
-        assert score == {"fe0c": 80, "7523": 20}
-        assert {row.properties["ID_VENDOR_ID"] for row in Ch9329.matches} == {"1a86"}
+    @pytest.mark.parametrize(
+        ("usb", "drivers"), [("1a86:7523", ["ch9329"]), ("1a86:fe0c", ["ch9329"]), ("0403:6001", []), (":", [])]
+    )
+    def test_which_devices(self, usb, drivers):
+        vendor, product = usb.split(":")
+        device = Device("tty", "ttyUSB0", properties={"ID_VENDOR_ID": vendor, "ID_MODEL_ID": product})
+        assert Registry().matching(device) == drivers
+
+    def test_which_of_several(self):
+        options = Ch9329.Options(usb_id="1a86:7523", path="*usb-0:2*")
+        ids = {"ID_VENDOR_ID": "1a86", "ID_MODEL_ID": "7523"}
+        places = ["platform-usb-0:1:1.0", "platform-usb-0:2:1.0"]
+        found = [options.selects(Device("tty", "ttyUSB0", properties={**ids, "ID_PATH": place})) for place in places]
+        assert found == [False, True]
+
+    def test_a_board_with_a_usb_device_port_does_not_ask_strangers(self):
+        scores = {row.properties["ID_MODEL_ID"]: row.score for row in Ch9329.matches}
+        gadget = max(row.score for row in Registry().hid_drivers["usb_gadget"].matches)
+        assert scores["7523"] < gadget < scores["fe0c"]
 
 
 @contextlib.contextmanager
@@ -574,6 +619,17 @@ class Stubborn(PretendedChip):
     def start(self):
         self.stored = self.active
         super().start()
+
+
+class Sleepless(PretendedChip):
+    """It says that it takes a reset, and goes on; what was written would be in force at the next power-on."""
+
+    @property
+    def resetting(self):
+        return False
+
+    @resetting.setter
+    def resetting(self, value): ...
 
 
 class Dying(PretendedChip):
@@ -621,8 +677,9 @@ class TestSetBaud:
             simulator.fail(None, None, Fault.E5)
             self.expect_failure(simulator, "did not take the new configuration: to command 09 the chip answered E5")
 
-    def test_the_chip_keeps_its_own(self):
-        with Simulator(Stubborn()) as simulator:
+    @pytest.mark.parametrize("kind", [Stubborn, Sleepless])
+    def test_the_chip_keeps_its_own(self, kind):
+        with Simulator(kind()) as simulator:
             self.expect_failure(simulator, "did not take the new configuration: nothing answers")
 
     def test_the_chip_cannot_be_heard_at_the_new_speed(self):

@@ -210,6 +210,7 @@ class TestFrames:
         assert Frame(0x81, b"\x30").status == Status.OK
         assert Frame(0xC1, b"\xe1").status == Status.TIMEOUT
         assert Frame(0xC5, b"\xe4").answers == Command.RELATIVE_MOUSE
+        assert Frame(0xC1).status == Frame(0xC2, b"\0").status == Status.FAILED
         assert not Frame(0x05).is_reply
 
     def test_the_reply_that_was_once_seen(self):

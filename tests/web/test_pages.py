@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright import sync_api as playwright
 
-from kvmd.hid import Capability, KeyboardReport
+from kvmd.hid import COORDINATE_MAX, Capability, KeyboardReport
 from kvmd.keymap import KEYS
 from kvmd_drivers.virtual import VirtualHid
 from tests.conftest import HOST, PASSWORD
@@ -361,3 +361,115 @@ def test_the_pages_files(daemon):
     again = daemon.get("/static/page.js", token="", headers={"If-None-Match": answer.headers["ETag"] or ""})
     assert again.code in {200, 304}
     assert json.loads(daemon.get("/static/", token="").body)["status"] == 0
+
+
+def noted(daemon, monkeypatch):
+    """The mouse reports that the computer takes from now on."""
+    reports = []
+    take = daemon.computer.take
+    monkeypatch.setattr(daemon.computer, "take", lambda report: reports.append(report) or take(report))
+    return reports
+
+
+def test_the_last_pixel_is_the_far_edge(console, daemon, monkeypatch):
+    console.mouse.move(*on_screen(console, 640, 360))
+    eventually(lambda: is_at(daemon, 640, 360), "the middle")
+    reports = noted(daemon, monkeypatch)
+    console.mouse.move(*on_screen(console, 1279, 719))
+    eventually(lambda: reports, "the move")
+    assert (reports[-1].x, reports[-1].y) == (COORDINATE_MAX, COORDINATE_MAX)
+
+
+def test_a_button_that_was_pressed_elsewhere_is_none_of_the_computers(console, daemon, monkeypatch):
+    reports = noted(daemon, monkeypatch)
+    console.mouse.move(700, 5)
+    console.mouse.down()
+    console.locator("#screen").focus()
+    console.mouse.move(*on_screen(console, 200, 200), steps=3)
+    eventually(lambda: is_at(daemon, 200, 200), "the move")
+    console.mouse.up()
+    assert not any(getattr(report, "buttons", 0) for report in reports)
+
+
+def test_a_click_beside_the_picture_moves_nothing(console, daemon, monkeypatch):
+    console.set_viewport_size({"width": 1900, "height": 500})
+    left = on_screen(console, 0, 360)[0]
+    reports = noted(daemon, monkeypatch)
+    console.mouse.click(left / 2, 250)
+    console.keyboard.press("KeyA")
+    eventually(lambda: len(reports) >= 2 and isinstance(reports[-1], KeyboardReport), "the key after it")
+    assert all(isinstance(report, KeyboardReport) for report in reports)
+
+
+def test_a_second_finger_changes_nothing(console, daemon):
+    fingers = [{"id": number, "x": x, "y": y} for number, (x, y) in enumerate([on_screen(console, 300, 300)] * 2)]
+    fingers[1]["x"] += 200
+    tool = console.context.new_cdp_session(console)
+
+    def touch(kind, *points):
+        tool.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+
+    touch("touchStart", fingers[0])
+    eventually(lambda: pointer(daemon).buttons == 1 and is_at(daemon, 300, 300), "the finger")
+    touch("touchStart", *fingers)
+    fingers[1]["x"] += 50
+    touch("touchMove", *fingers)
+    console.keyboard.press("KeyA")
+    eventually(lambda: daemon.computer.state().keys[-1] == "A", "the key after it")
+    assert pointer(daemon).buttons == 1
+    assert is_at(daemon, 300, 300)
+    touch("touchEnd")
+    eventually(lambda: not pointer(daemon).buttons, "the release")
+
+
+def test_moves_in_fractions_of_a_pixel_add_up(console, daemon):
+    console.get_by_role("button", name="Capture mouse").click()
+    console.wait_for_function("document.pointerLockElement?.id === 'screen'")
+    before = pointer(daemon)
+    # Chromium has whole numbers there, other browsers have not (Pointer Lock 2.0)
+    console.evaluate(
+        "for (let i = 0; i < 10; i++) document.getElementById('screen').dispatchEvent(Object.defineProperties("
+        "new PointerEvent('pointermove', {bubbles: true, cancelable: true}),"
+        " {movementX: {value: 1.5}, movementY: {value: -0.5}}))"
+    )
+    eventually(lambda: pointer(daemon).x - before.x == 15, "the sum of the moves")
+    assert pointer(daemon).y - before.y == -5
+    assert console.locator("#problem").text_content() == ""
+    console.evaluate("document.exitPointerLock()")
+
+
+def test_turns_that_wait_become_one(console, daemon):
+    asked = []
+    console.on("request", lambda request: asked.append(request.url) if "mouse" in request.url else None)
+    console.mouse.move(*on_screen(console, 200, 200))
+    before = pointer(daemon)
+    console.evaluate(
+        "for (let i = 0; i < 200; i++) document.getElementById('stream').dispatchEvent("
+        "new WheelEvent('wheel', {deltaY: 100, bubbles: true, cancelable: true}))"
+    )
+    eventually(lambda: pointer(daemon).wheel - before.wheel == -200, "two hundred turns")
+    console.evaluate("0")  # the requests are told meanwhile
+    assert 1 <= len(asked) < 100
+
+
+def test_the_wheel_that_turns_round_begins_anew(console, daemon):
+    console.mouse.move(*on_screen(console, 200, 200))
+    before = pointer(daemon)
+    console.mouse.wheel(0, 180)
+    eventually(lambda: pointer(daemon).wheel - before.wheel == -1, "the first notch")
+    console.mouse.wheel(0, -100)
+    eventually(lambda: pointer(daemon).wheel == before.wheel, "the notch back")
+
+
+def test_a_page_that_is_left_while_a_request_hangs_holds_nothing(console, daemon):
+    console.mouse.move(*on_screen(console, 200, 200))
+    console.mouse.down()
+    eventually(lambda: pointer(daemon).buttons == 1, "the press")
+    console.evaluate(
+        "const real = window.fetch; let first = true;"
+        "window.fetch = (...all) => first && all[0]?.includes?.('api/mouse') ? (first = false, new Promise(() => {}))"
+        " : real(...all); 0"
+    )
+    console.mouse.move(*on_screen(console, 250, 250))
+    console.goto("about:blank")
+    eventually(lambda: not pointer(daemon).buttons, "the release", timeout=5)

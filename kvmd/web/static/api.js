@@ -21,19 +21,23 @@ export async function call(path, body) {
 const waiting = [];
 let busy = false;
 
-// Send a key or a mouse event after those before it; moves that wait become one, keys and buttons never.
+// Send a key or a mouse event after those before it; moves and turns that wait become one, keys and buttons never.
 export function send(path, body, isMove = false) {
   const last = waiting.at(-1);
-  if (isMove && last?.isMove && "dx" in last.body === "dx" in body) merge(last.body, body);
+  if (isMove && last?.isMove && Object.keys(last.body).join() === Object.keys(body).join()) merge(last.body, body);
   else waiting.push({ path, body: { ...body }, isMove });
   if (!busy) work();
 }
 
+// Of places the latest counts, of steps the sum.
 function merge(last, body) {
-  if ("dx" in body) {
-    last.dx += body.dx;
-    last.dy += body.dy;
-  } else Object.assign(last, body);
+  for (const [name, value] of Object.entries(body)) last[name] = "x" in body ? value : last[name] + value;
+}
+
+// For a page that goes: nothing of what waits is sent any more, and these at once.
+export function sendLast(...requests) {
+  waiting.length = 0;
+  for (const [path, body] of requests) call(path, body).catch(() => {});
 }
 
 async function work() {

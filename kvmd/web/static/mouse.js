@@ -8,29 +8,45 @@ const STEP = { 0: 100, 1: 3, 2: 1 }; // pixels, lines, pages to a step of the wh
 let screen, picture;
 let able = { absolute: true, relative: true };
 let held = [];
-let turned = { x: 0, y: 0 }; // of a step of the wheels, what has not been sent
+
+// Whole steps of distances that come in fractions; what turns round begins anew.
+class Steps {
+  #rest = 0;
+
+  take(distance) {
+    if (distance * this.#rest < 0) this.#rest = 0;
+    this.#rest += distance;
+    const steps = Math.trunc(this.#rest);
+    this.#rest -= steps;
+    return steps;
+  }
+}
+
+const [right, down, wheel, hwheel] = Array.from({ length: 4 }, () => new Steps());
 
 const captured = () => document.pointerLockElement === screen;
 
+// The place in the picture: 0 is its first pixel, 1 its last.
 function place(event) {
   const box = picture.getBoundingClientRect();
-  const within = (part) => Math.min(1, Math.max(0, part));
-  return {
-    x: within((event.clientX - box.left) / box.width),
-    y: within((event.clientY - box.top) / box.height),
-  };
+  const part = (distance, size) => Math.min(1, Math.max(0, distance / (size - 1)));
+  return { x: part(event.clientX - box.left, box.width), y: part(event.clientY - box.top, box.height) };
 }
 
 function where(event) {
-  if (captured()) return event.movementX || event.movementY ? { dx: event.movementX, dy: event.movementY } : {};
-  return able.absolute ? place(event) : {};
+  if (!captured()) return place(event);
+  const move = { dx: right.take(event.movementX), dy: down.take(event.movementY) };
+  return move.dx || move.dy ? move : {};
 }
 
 // Every change of the buttons is an event of its own, also while others are held, where browsers tell it as a move.
+// A button counts that was pressed in the picture, which has the pointer then until all are released.
 function point(event) {
-  if (!captured() && !able.absolute) return;
+  const free = !captured();
+  if (free && (!able.absolute || event.target !== picture)) return;
   event.preventDefault();
-  const buttons = BUTTONS.filter((_, bit) => event.buttons & (1 << bit));
+  const ours = !free || picture.hasPointerCapture(event.pointerId);
+  const buttons = BUTTONS.filter((_, bit) => ours && event.buttons & (1 << bit));
   const to = where(event);
   if (buttons.join() !== held.join()) {
     held = buttons;
@@ -49,16 +65,15 @@ function press(event) {
 function turn(event) {
   if (!captured() && !able.absolute) return;
   event.preventDefault();
-  turned.x += event.deltaX / STEP[event.deltaMode];
-  turned.y += event.deltaY / STEP[event.deltaMode];
-  const [hwheel, down] = [Math.trunc(turned.x), Math.trunc(turned.y)];
-  turned = { x: turned.x - hwheel, y: turned.y - down };
-  if (hwheel || down) send("api/mouse", { wheel: -down, hwheel });
+  const step = STEP[event.deltaMode];
+  const turned = { wheel: wheel.take(-event.deltaY / step), hwheel: hwheel.take(event.deltaX / step) };
+  if (turned.wheel || turned.hwheel) send("api/mouse", turned, true);
 }
 
 export function capture() {
   screen.focus();
-  screen.requestPointerLock();
+  // right after Escape, browsers refuse; the hint stays, and the next click succeeds
+  screen.requestPointerLock()?.catch(() => {});
 }
 
 export function releaseButtons() {
@@ -91,13 +106,12 @@ export const canCapture = () => able.relative;
 
 export function attachMouse(screenElement, pictureElement) {
   [screen, picture] = [screenElement, pictureElement];
-  screen.addEventListener("pointerdown", press);
-  screen.addEventListener("pointerup", point);
-  screen.addEventListener("pointercancel", releaseButtons);
+  const first = (act) => (event) => (event.isPrimary || captured()) && act(event); // not the second finger
+  screen.addEventListener("pointerdown", first(press));
+  screen.addEventListener("pointermove", first(point));
+  screen.addEventListener("pointerup", first(point));
+  screen.addEventListener("lostpointercapture", first(releaseButtons));
   screen.addEventListener("wheel", turn, { passive: false });
   screen.addEventListener("contextmenu", (event) => event.preventDefault());
-  screen.addEventListener("pointermove", (event) => {
-    if (captured() || event.target === picture) point(event);
-  });
   document.addEventListener("pointerlockchange", releaseButtons);
 }

@@ -1,6 +1,6 @@
 // The page: log in, see the stream, type and point into it, see how things stand.
 
-import { call } from "./api.js";
+import { call, sendLast } from "./api.js";
 import { attachKeyboard, forgetKeys, releaseKeys, renewKeys } from "./keyboard.js";
 import { attachMouse, canCapture, capture, forgetButtons, releaseButtons, renewButtons, setMouse } from "./mouse.js";
 
@@ -113,6 +113,8 @@ attachMouse($("screen"), $("stream"));
 $("capture-mouse").addEventListener("click", capture);
 $("screen").addEventListener("blur", releaseAll);
 document.addEventListener("pointerlockchange", tellStatus);
-addEventListener("pagehide", releaseAll);
+addEventListener("pagehide", () => {
+  if (!$("console").hidden) sendLast(["api/keyboard", { release_all: true }], ["api/mouse", { buttons: [] }]);
+});
 
 call("api/status").then(showConsole, showLogin);
