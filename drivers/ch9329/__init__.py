@@ -46,7 +46,7 @@ from kvmd import (
 from .chip import Chip
 from .commands import chip_commands
 from .payloads import Info
-from .port import Port, Refused
+from .port import ADAPTERS, KVM_GO, Port, Refused
 from .protocol import BAUDS
 
 if TYPE_CHECKING:
@@ -61,9 +61,6 @@ NO_TARGET = (
     "(the chip says: USB not enumerated)"
 )
 NOTHING_KNOWN = Info(version=0, enumerated=False, leds=Leds())
-
-_KVM_GO = {"ID_VENDOR_ID": "1a86", "ID_MODEL_ID": "fe0c"}
-_CH340 = {"ID_VENDOR_ID": "1a86", "ID_MODEL_ID": "7523"}
 
 
 class Ch9329Options(DeviceOptions, frozen=True, forbid_unknown_fields=True):
@@ -84,8 +81,10 @@ class Ch9329(HidDriver):
 
     name = "ch9329"
     Options = Ch9329Options
-    # A CH340 may carry anything, so it comes last; a board with a USB device port need not ask it at all.
-    matches = (Match("tty", _KVM_GO, score=80), Match("tty", _CH340, score=20))
+    matches = tuple(
+        Match("tty", dict(zip(("ID_VENDOR_ID", "ID_MODEL_ID"), usb_id.split(":"), strict=True)), score)
+        for usb_id, score in ADAPTERS.items()
+    )
     capabilities = ~Capability(0)
 
     def __init__(self, options: Ch9329Options, device: Device | None) -> None:
@@ -188,7 +187,7 @@ class Ch9329(HidDriver):
 
     def _bauds(self) -> Iterable[int]:
         """List the speeds to try, in order."""
-        if self._device and Match("tty", _KVM_GO).accepts(self._device):
+        if self._device and DeviceOptions(usb_id=KVM_GO).selects(self._device):
             return (115200,)
         if self._options.baud:
             return (self._options.baud,)

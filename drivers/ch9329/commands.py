@@ -15,12 +15,11 @@ from kvmd import DeviceAbsent, DriverError
 
 from .chip import Chip
 from .payloads import MAX_TEXT, Config, Text, encode_text
-from .port import Port
+from .port import ADAPTERS, Port
 from .pretended import PretendedChip, Target
 from .protocol import BAUDS, Command
 from .simulator import Fault, Simulator
 
-_USB_IDS = {(0x1A86, 0x7523), (0x1A86, 0xFE0C)}
 _MODES = (
     "keyboard, mouse and custom HID",
     "keyboard",
@@ -104,7 +103,7 @@ def _chip(path: str, address: int, bauds: tuple[int, ...] | list[int]) -> Iterat
 def _only_port() -> str:
     from serial.tools.list_ports import comports  # noqa: PLC0415  # as in port.py
 
-    found = sorted(port.device for port in comports() if (port.vid, port.pid) in _USB_IDS)
+    found = sorted(port.device for port in comports() if port.vid and f"{port.vid:04x}:{port.pid:04x}" in ADAPTERS)
     if not found:
         raise DeviceAbsent("no serial port is plugged in that is known to carry a CH9329: name it with --device")
     if len(found) > 1:

@@ -23,6 +23,11 @@ from .protocol import FROM_TARGET, MANGLED, MAX_DATA, OVERHEAD, Command, Frame, 
 
 logger = logging.getLogger(__name__)
 
+KVM_GO, CH340 = "1a86:fe0c", "1a86:7523"
+ADAPTERS = {KVM_GO: 80, CH340: 20}
+"""USB ids of ports that may carry the chip, with their scores; a CH340 may carry anything, and is not asked by a board
+that has a USB device port."""
+
 REPLY_TIME = 0.5
 """Seconds that the chip has to reply, beside the time on the line."""
 
