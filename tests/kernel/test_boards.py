@@ -69,10 +69,12 @@ def test_without_its_usb_device_it_has_to_be_named(daemon: Daemon) -> None:
     assert status(daemon)["board"]["why"] == "named in /etc/kvmd/kvmd.toml"
 
 
-def test_a_wrong_file_is_told_and_keeps_the_daemon_from_starting(file: Path) -> None:
+def test_a_wrong_file_is_told_and_keeps_the_daemon_from_starting(file: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "kvmd.toml"
+    settings.touch()
     file.write_text(ACME.replace("title", "titel"))
     problem = f"{file}: titel is not known; there are: by_name, capture, hid, known_by, name, title"
-    ran = subprocess.run(["kvmd", "boards"], capture_output=True, text=True, check=True)
+    ran = subprocess.run(["kvmd", "boards", f"--config={settings}"], capture_output=True, text=True, check=True)
     assert ran.stderr == f"{problem}; kvmd does not start until the file is mended or removed\n"
-    ran = subprocess.run(["kvmd", "serve"], capture_output=True, text=True, check=False)
+    ran = subprocess.run(["kvmd", "serve", f"--config={settings}"], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (3, f"kvmd: {problem}\n")
