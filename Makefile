@@ -56,7 +56,7 @@ $(BIN)/.demo: setup.cfg pyproject.toml | $(BIN)/python
 
 $(BIN)/.test: setup.cfg pyproject.toml Makefile | $(BIN)/python
 	@tools/need $(TEST_PACKAGES)
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 
 $(BIN)/.lint: setup.cfg pyproject.toml | $(BIN)/python

@@ -1,6 +1,6 @@
 """Take the picture in the README: the page at /, in a real browser, with the demo behind it.
 
-Run as ``python tools/screenshot.py docs/demo.png`` while ``make demo`` runs; needs the extra ``test`` and Chromium.
+Run as ``python tools/screenshot.py docs/demo.png`` while ``make demo`` runs; needs the extra ``dev`` and Chromium.
 """
 
 import sys

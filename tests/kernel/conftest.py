@@ -32,7 +32,7 @@ __all__ = [
 
 FOLDER = Path(__file__).parent
 IN_GUEST = os.environ.get("KVMD_LAB") == "guest"
-REPLAY = pytest.StashKey[replay.Replay]()
+TEAM = pytest.StashKey[replay.Team]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -45,21 +45,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     if reason:
         replay.report_unavailable(item, reason)
         return True
-    if REPLAY not in item.config.stash:
-        item.config.stash[REPLAY] = replay.Replay(item.config, _kernel_tests(item.session))
-    item.config.stash[REPLAY].run(item)
+    if TEAM not in item.config.stash:
+        item.config.stash[TEAM] = replay.Team(item.config, _kernel_tests(item.session))
+    item.config.stash[TEAM].run(item)
     return True
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """End the guest."""
-    if REPLAY in session.config.stash:
-        session.config.stash[REPLAY].finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+    """End the guests."""
+    if TEAM in session.config.stash:
+        session.config.stash[TEAM].finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say how long the guest took."""
-    summary = config.stash[REPLAY].summary() if REPLAY in config.stash else ""
+    """Say how long the guests took."""
+    summary = config.stash[TEAM].summary() if TEAM in config.stash else ""
     if summary:
         terminalreporter.write_line(summary)
 

@@ -7,10 +7,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from . import payload
@@ -36,7 +38,7 @@ CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*\x07?|\x1b.|\r"
 class Limits:
     """How long a guest may take, in seconds."""
 
-    total: float = 1800
+    total: float = 3600
     silence: float = 120
 
 
@@ -56,7 +58,9 @@ class Machine:
         self.camera = UsbCamera(self.work)
         self.process: subprocess.Popen[bytes] | None = None
         self.port: socket.socket | None = None
-        self.received = b""
+        # what the guest said and when; None once it has ended
+        self.messages: SimpleQueue[tuple[float, bytes | None]] = SimpleQueue()
+        self.reader: threading.Thread | None = None
         self.started = 0.0
 
     def start(self, checkout: Path, nodeids: Sequence[str], arguments: Sequence[str]) -> None:
@@ -76,17 +80,29 @@ class Machine:
                 command = self._command(address)
                 self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
             self.port = self._accept(listener)
+        # a guest that has to wait until it is listened to would not go on with its tests
+        self.reader = threading.Thread(target=self._read, args=(self.port,), name=f"reader of {self.logs.name}")
+        self.reader.start()
 
-    def receive(self) -> dict[str, Any]:
-        """The next message.
+    def receive(self) -> tuple[float, dict[str, Any]]:
+        """The next message, and how long after the start it came, in seconds.
 
         :raise LabError: the guest died, or took too long; with the end of its console
         """
-        while b"\n" not in self.received:
-            self.received += self._read()
-        line, _, self.received = self.received.partition(b"\n")
-        message: dict[str, Any] = json.loads(line)
-        return message
+        left = self.started + self.limits.total - time.monotonic()
+        try:
+            came, line = self.messages.get(timeout=max(0, min(left, self.limits.silence)))
+        except Empty:
+            if left < self.limits.silence:
+                raise LabError(
+                    f"the guest took more than {self.limits.total:g} s: raise KVMD_LAB_TOTAL if it may"
+                ) from None
+            raise LabError(
+                f"the guest said nothing for {self.limits.silence:g} s: raise KVMD_LAB_SILENCE if it may"
+            ) from None
+        if line is None:
+            raise LabError("the guest ended before its tests did")
+        return came - self.started, json.loads(line)
 
     def stop(self, grace: float) -> None:
         """End the guest, and fetch its logs.
@@ -99,6 +115,8 @@ class Machine:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        if self.reader is not None:
+            self.reader.join()
         if self.port is not None:
             self.port.close()
         self.camera.stop()
@@ -122,17 +140,11 @@ class Machine:
                 return listener.accept()[0]
         raise LabError("QEMU did not start")
 
-    def _read(self) -> bytes:
-        assert self.port is not None
-        left = self.started + self.limits.total - time.monotonic()
-        if not select.select([self.port], [], [], max(0, min(left, self.limits.silence)))[0]:
-            if left < self.limits.silence:
-                raise LabError(f"the guest took more than {self.limits.total:g} s: raise KVMD_LAB_TOTAL if it may")
-            raise LabError(f"the guest said nothing for {self.limits.silence:g} s: raise KVMD_LAB_SILENCE if it may")
-        received = self.port.recv(1 << 16)
-        if not received:
-            raise LabError("the guest ended before its tests did")
-        return received
+    def _read(self, port: socket.socket) -> None:
+        with port.makefile("rb") as stream:
+            for line in stream:
+                self.messages.put((time.monotonic(), line))
+        self.messages.put((time.monotonic(), None))
 
     def _command(self, address: Path) -> list[str]:
         return [

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -21,19 +20,75 @@ TAIL = 60
 BRIEF_TAIL = 5
 # where the guest has its copy
 CHECKOUT = "/lab/checkout/"
+# how many work at the same time
+GUESTS = os.cpu_count() or 1
 
 
-class Replay:
-    """All kernel tests of one pytest session.
+class Team:
+    """All kernel tests of one pytest session, shared out over guests that work at the same time, one for each core.
 
     :param nodeids: the selected tests, in order
     """
 
     def __init__(self, config: pytest.Config, nodeids: Sequence[str]) -> None:
         self.config = config
+        self.lock = ExitStack()
+        self.replays = [
+            Replay(config, f"kernel-{number}", share) for number, share in enumerate(share_out(nodeids, GUESTS), 1)
+        ]
+        self.started = False
+
+    def run(self, item: pytest.Item) -> None:
+        """Report one test."""
+        if not self.started:
+            self._start()
+        next(replay for replay in self.replays if item.nodeid in replay.nodeids).run(item)
+
+    def finish(self, interrupted: bool) -> None:
+        """End the guests.
+
+        :param interrupted: do not wait for them
+        """
+        with self.lock:
+            for replay in self.replays:
+                replay.finish(interrupted)
+
+    def summary(self) -> str:
+        """A line for each guest that has run tests."""
+        return "\n".join(filter(None, (replay.summary() for replay in self.replays)))
+
+    def _start(self) -> None:
+        self.started = True
+        path = self.config.rootpath / "build" / "kernel.lock"
+        self.lock.enter_context(locked(path, self.replays[0].say, "another run of the kernel tests"))
+        for replay in self.replays:
+            replay.start()
+
+
+def share_out(nodeids: Sequence[str], count: int) -> list[list[str]]:
+    """Give each guest whole modules, about the same number of tests; fewer guests where there are fewer modules."""
+    modules: dict[str, list[str]] = {}
+    for nodeid in nodeids:
+        modules.setdefault(nodeid.partition("::")[0], []).append(nodeid)
+    shares: list[list[str]] = [[] for _ in range(min(count, len(modules)))]
+    for tests in sorted(modules.values(), key=len, reverse=True):
+        min(shares, key=len).extend(tests)
+    order = {nodeid: place for place, nodeid in enumerate(nodeids)}
+    return [sorted(share, key=order.__getitem__) for share in shares]
+
+
+class Replay:
+    """The tests of one guest.
+
+    :param name: of the folder for its logs, below build/
+    :param nodeids: its tests, in order
+    """
+
+    def __init__(self, config: pytest.Config, name: str, nodeids: Sequence[str]) -> None:
+        self.config = config
+        self.logs = config.rootpath / "build" / name
         self.nodeids = nodeids
         self.machine: Machine | None = None
-        self.lock = ExitStack()
         self.release = "(unknown)"
         self.boot = 0.0
         self.total = 0.0
@@ -45,10 +100,14 @@ class Replay:
         self.broken = ""
         self.lost = 0
 
+    def start(self) -> None:
+        """Start the guest, which then works by itself."""
+        self._guarded(self._boot)
+
     def run(self, item: pytest.Item) -> None:
         """Report one test: as it went in the guest, or as failed if the guest cannot tell."""
-        if self.machine is None and not self.broken:
-            self._guarded(self._start)
+        if self.collected is None and not self.broken:
+            self._guarded(self._wait_for_tests)
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         if not self.broken:
             self._guarded(lambda: self._follow(item))
@@ -61,12 +120,11 @@ class Replay:
 
         :param interrupted: do not wait for it
         """
-        with self.lock:
-            if self.machine is None:
-                return
-            if not interrupted and not self.broken:
-                self._guarded(self._wait_for_bye)
-            self.machine.stop(GRACE if self.said_bye else 0)
+        if self.machine is None:
+            return
+        if not interrupted and not self.broken:
+            self._guarded(self._wait_for_bye)
+        self.machine.stop(GRACE if self.said_bye else 0)
 
     def summary(self) -> str:
         """One line for the end of the session; empty if no guest was booted."""
@@ -75,28 +133,25 @@ class Replay:
         tests = f"{self.ran} test{'s' * (self.ran != 1)}"
         return f"kernel: {tests} in a guest with Linux {self.release} in {self.total:.0f} s (boot {self.boot:.0f} s)"
 
-    def _start(self) -> None:
-        logs = self.config.rootpath / "build" / "kernel"
-        self.lock.enter_context(locked(logs.with_suffix(".lock"), self._say, "another run of the kernel tests"))
-        built = image.cached(self.config.rootpath, self._say)
+    def _boot(self) -> None:
+        built = image.cached(self.config.rootpath, self.say)
         limits = Limits(_seconds("KVMD_LAB_TOTAL", Limits.total), _seconds("KVMD_LAB_SILENCE", Limits.silence))
+        self.machine = Machine(built, self.logs, limits)
+        self.say(f"booting {self.logs.name}")
+        self.machine.start(self.config.rootpath, self.nodeids, _arguments(self.config))
+
+    def _wait_for_tests(self) -> None:
+        """Follow the guest until it knows its tests."""
         try:
-            self._boot(Machine(built, logs, limits))
+            self._receive()
         except LabError as error:
             # QEMU's emulation races with the kernel's patching of itself: now and then a boot ends in a panic.
-            self._say(f"the guest did not come up, so once more: {error}")
+            self.say(f"the guest did not come up, so once more: {error}")
             assert self.machine is not None
             self.machine.stop(0)
-            self._boot(Machine(built, logs, limits))
+            self._boot()
         while self.collected is None:
             self._receive()
-
-    def _boot(self, machine: Machine) -> None:
-        """Start a guest, up to its first message."""
-        self.machine = machine
-        self._say("booting")
-        machine.start(self.config.rootpath, self.nodeids, _arguments(self.config))
-        self._receive()
 
     def _follow(self, item: pytest.Item) -> None:
         """Hand on the reports of one test."""
@@ -127,7 +182,7 @@ class Replay:
     def _receive(self) -> dict[str, Any]:
         """The next message, with what it says about the guest noted."""
         assert self.machine is not None
-        message = self.machine.receive()
+        came, message = self.machine.receive()
         if message["kind"] == "hello":
             self.release = message["release"]
         elif message["kind"] == "uncollected":
@@ -136,9 +191,9 @@ class Replay:
             self.collected = frozenset(message["nodeids"])
         elif message["kind"] == "start":
             self.ran += 1
-            self.boot = self.boot or time.monotonic() - self.machine.started
+            self.boot = self.boot or came
         elif message["kind"] == "end":
-            self.total = time.monotonic() - self.machine.started
+            self.total = came
         elif message["kind"] == "bye":
             self.said_bye = True
         return message
@@ -165,7 +220,8 @@ class Replay:
             return self.broken
         return f"{self.broken}\n\n---- end of {self.machine.console} ----\n{tail}"
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Tell the person who waits."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.ensure_newline()
