@@ -35,17 +35,6 @@ def said(*args, given=None):
 
 
 @pytest.fixture
-def simulator():
-    with Simulator(PretendedChip()) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def chip(simulator):
-    return simulator.chip
-
-
-@pytest.fixture
 def on(simulator):
     """How each command is told which port; the speed, to spare it the search."""
     return ["--device", simulator.path, "--baud", "9600"]

@@ -29,17 +29,6 @@ PRESS_A = bytes.fromhex("57 AB 00 02 08 00 00 04 00 00 00 00 00 10")
 
 
 @pytest.fixture
-def simulator():
-    with Simulator(PretendedChip()) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def chip(simulator):
-    return simulator.chip
-
-
-@pytest.fixture
 def line(simulator):
     """Its port, opened by pyserial and nothing of ours."""
     with Serial(simulator.path, 9600, timeout=0.5) as line:

@@ -8,6 +8,7 @@ import pytest
 from tests.lab import replay
 
 from .camera import camera
+from .capture import capture
 from .daemon import daemon
 from .dummy_hcd import dummy_hcd
 from .host_input import host_input, host_keyboard, host_mouse
@@ -18,6 +19,7 @@ from .vivid import vivid
 # pytest looks for fixtures here
 __all__ = [
     "camera",
+    "capture",
     "controller",
     "daemon",
     "dummy_hcd",

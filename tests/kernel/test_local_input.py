@@ -15,6 +15,7 @@ from kvmd import find_keys
 from .daemon import UNIT, Daemon
 from .dummy_hcd import DummyHcd
 from .host_input import EV_KEY, EV_REL, HostInput, HostKeyboard, HostMouse, Input, is_keyboard
+from .typist import hid, wait_until_online
 from .waiting import eventually, run
 
 CONFIG = '[plugins.local_input]\nenabled = true\ndevices = ["Test *"]\n'
@@ -79,16 +80,6 @@ class Device:
 
 
 @pytest.fixture(scope="module")
-def controller() -> Iterator[DummyHcd]:
-    """The controller; udev starts kvmd-gadget.service, which makes the gadget on it."""
-    controller = DummyHcd()
-    controller.load()
-    yield controller
-    run("kvmd", "gadget", "down")
-    controller.unload()
-
-
-@pytest.fixture(scope="module")
 def running(controller: DummyHcd, daemon: Daemon) -> Daemon:
     assert controller.udc
     daemon.start(CONFIG)
@@ -98,7 +89,7 @@ def running(controller: DummyHcd, daemon: Daemon) -> Daemon:
 @pytest.fixture
 def kvm(running: Daemon) -> Daemon:
     """The daemon, with its target online."""
-    eventually(lambda: hid(running)["state"] == "online", "HID to be online", timeout=60)
+    wait_until_online(running)
     return running
 
 
@@ -137,11 +128,6 @@ def target(kvm: Daemon, host_keyboard: Host) -> HostKeyboard:  # noqa: ARG001  #
 def console(keyboard: Device, host_input: Callable[..., HostInput]) -> HostInput:
     """Another program that reads the keyboard, as the local console does."""
     return host_input(keyboard.name, is_keyboard)
-
-
-def hid(daemon: Daemon) -> dict[str, Any]:
-    status: dict[str, Any] = daemon.request("GET", "/api/status").json["data"]["hid"]
-    return status
 
 
 def works_on(daemon: Daemon, device: Device, where: str, times: int = 1) -> None:
@@ -296,7 +282,7 @@ def test_what_an_absent_target_does_not_take_is_not_held_and_told_once(
         eventually(lambda: told in kvm.journal(), "the refusal in the journal")
     finally:
         controller.plug()
-    eventually(lambda: hid(kvm)["state"] == "online", "HID to be online again", timeout=30)
+    wait_until_online(kvm)
     again = host_keyboard(TARGET, grab=True)
     assert not again.held()
     keyboard.release(KEY_A)
@@ -311,7 +297,7 @@ def test_a_killed_daemon_gives_the_keyboard_back_and_then_waits_for_a_held_key(
     keyboard.press(KEY_A)
     kvm.kill()
     kvm.wait()
-    eventually(lambda: hid(kvm)["state"] == "online", "HID to be online again", timeout=60)
+    wait_until_online(kvm)
     target = host_keyboard(TARGET, grab=True)
     eventually(lambda: not target.held(), "all keys up")
     keyboard.tap(KEY_B)
@@ -326,7 +312,7 @@ def test_a_key_that_is_held_stays_held(running: Daemon, plug: Callable[[str], De
     """This and what follows start the daemon anew, with settings of their own."""
     keyboard = plug("keyboard")
     running.start(f"[hid]\nhold_timeout = 1\n{CONFIG}")
-    eventually(lambda: hid(running)["state"] == "online", "HID to be online")
+    wait_until_online(running)
     works_on(running, keyboard, "target")
     target = host_keyboard(TARGET, grab=True)
     keyboard.press(KEY_A)
@@ -342,7 +328,7 @@ def test_a_stopped_daemon_leaves_nothing_down_and_nothing_grabbed(
     running: Daemon, plug: Callable[[str], Device], host_keyboard: Host, host_input: Callable[..., HostInput]
 ) -> None:
     running.start(CONFIG)
-    eventually(lambda: hid(running)["state"] == "online", "HID to be online")
+    wait_until_online(running)
     keyboard = plug("keyboard")
     works_on(running, keyboard, "target")
     target = host_keyboard(TARGET, grab=True)
@@ -358,7 +344,7 @@ def test_a_stopped_daemon_leaves_nothing_down_and_nothing_grabbed(
 
 def test_it_never_grabs_what_kvmd_itself_types_with(running: Daemon, host_keyboard: Host) -> None:
     running.start('[hid]\ndriver = "uinput"\n[plugins.local_input]\nenabled = true\n')
-    eventually(lambda: hid(running)["state"] == "online", "HID to be online")
+    wait_until_online(running)
     # The keyboard of the guest's own is grabbed, so it has looked at all there are.
     eventually(lambda: "works on the target" in running.journal().rpartition("hid: online")[2], "a grabbed keyboard")
     host = host_keyboard("kvmd keyboard")

@@ -5,7 +5,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from kvmd.device import best_match, device_at, list_devices
 from kvmd.testing import CaptureConformance
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options
 
+from .capture import Capture
 from .vivid import Vivid
 from .waiting import eventually
 
@@ -27,23 +28,7 @@ NO_SCALER = {"ccs_cap_mode": 0}
 RAW = [each for each in PixelFormat if each is not PixelFormat.MJPEG]
 BARS = ("white", "yellow", "cyan", "green", "magenta", "red", "blue", "black")
 
-Capture = Callable[..., V4l2Capture]
-
 pytestmark = pytest.mark.usefixtures("units_masked")
-
-
-@pytest.fixture
-def capture() -> Iterator[Capture]:
-    """Opens a node with the driver; closes it in the end."""
-    with contextlib.ExitStack() as stack:
-
-        def open_node(node: Path, **options) -> V4l2Capture:
-            driver = V4l2Capture(V4l2Options(device=str(node), **options), device_at(str(node)))
-            stack.callback(driver.close)
-            driver.open()
-            return driver
-
-        yield open_node
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["single-planar", "multi-planar"])

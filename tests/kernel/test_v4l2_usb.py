@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,25 +12,10 @@ from kvmd.testing import CaptureConformance
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options
 
 from .camera import COLOURS, Camera, Fault
+from .capture import Capture
 from .waiting import eventually
 
-Capture = Callable[..., V4l2Capture]
-
 pytestmark = pytest.mark.usefixtures("units_masked")
-
-
-@pytest.fixture
-def capture() -> Iterator[Capture]:
-    """Opens a node with the driver; closes it in the end."""
-    with contextlib.ExitStack() as stack:
-
-        def open_node(node: Path, **options) -> V4l2Capture:
-            driver = V4l2Capture(V4l2Options(device=str(node), **options), device_at(str(node)))
-            stack.callback(driver.close)
-            driver.open()
-            return driver
-
-        yield open_node
 
 
 class TestConformance(CaptureConformance):
