@@ -26,6 +26,12 @@ _given: Callable[[F], F] = click.argument("given", metavar="[FILE|PROFILE]", req
 _mend: Callable[[F], F] = click.option("--mend", is_flag=True, help="Set the sums of FILE right.")
 
 
+_REFUSALS = {
+    errno.ENOTTY: "has no EDID; without --device, one that has is found",
+    errno.EBUSY: "is capturing, and takes no EDID meanwhile: use PUT /api/edid, or stop kvmd",
+}
+
+
 @click.group("edid")
 def edid_commands() -> None:
     """Show, set or edit the EDID, by which the source knows what to send.
@@ -101,9 +107,9 @@ def _receiver(device: str | None) -> Iterator[Receiver]:
         try:
             yield receiver
         except OSError as error:
-            if error.errno != errno.ENOTTY:
+            if error.errno not in _REFUSALS:
                 raise
-            raise DriverError(f"{path} has no EDID; without --device, one that has is found") from error
+            raise DriverError(f"{path} {_REFUSALS[error.errno]}") from error
 
 
 def _find() -> str:

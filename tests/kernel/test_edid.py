@@ -74,6 +74,18 @@ def test_edit_what_the_device_has(hdmi, run, tmp_path):
     assert in_force(hdmi) == wanted
 
 
+def test_a_device_that_captures_is_told_with_the_way_out(hdmi, run):
+    run("set", "1080p60")
+    driver = CsiBridge(CsiBridgeOptions(device=str(hdmi)), device_at(str(hdmi)))
+    driver.open()
+    frames = driver.frames()
+    next(frames)
+    with pytest.raises(DriverError, match=rf"^{hdmi} is capturing, .* use PUT /api/edid, or stop kvmd$"):
+        run("set", "720p60")
+    driver.close()
+    assert in_force(hdmi) == recall(edid.REMEMBERED) == edid.profile("1080p60")
+
+
 def test_clear(hdmi, run):
     run("set", "1080p60")
     assert run("set", "--clear") == f"{hdmi}: the source sees none\n"
