@@ -121,10 +121,9 @@ class Choice(Generic[D]):
         driver, options = self._drivers[0]
         if node := options.node():
             return f"no {self._role} device: {node} does not exist or is none"
-        if len(self._drivers) > 1:
-            return f"no {self._role} device is plugged in"
+        whose = "" if len(self._drivers) > 1 else f" for {driver.name}"
         asked = " with these options" if options != type(options)() else ""
-        return f"no {self._role} device for {driver.name}{asked} is plugged in"
+        return f"no {self._role} device{whose}{asked} is plugged in"
 
 
 class Registry:

@@ -314,6 +314,11 @@ class TestChoice:
         with pytest.raises(DeviceAbsent, match=r"^no capture device is plugged in$"):
             capture(fakes).make()
 
+    def test_options_that_nothing_has_are_told(self, fakes, plugged_in):
+        plugged_in += [CAMERA]
+        with pytest.raises(DeviceAbsent, match=r"^no capture device with these options is plugged in$"):
+            capture(fakes, serial="another").make()
+
     def test_a_node_beside_a_device_is_no_reason(self, fakes, plugged_in):
         plugged_in.append(HIDG)
         choice = fakes.choose_hid(RoleSettings(), "kvmd.toml")

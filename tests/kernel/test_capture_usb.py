@@ -88,7 +88,7 @@ def test_dongle_that_is_plugged_in_later_is_found_and_its_jpegs_go_through(
 
 def test_devices_shows_the_dongle_and_its_metadata_node_as_nobodys(camera: Camera) -> None:
     node = camera.plug(port=2)
-    listed = json.loads(run("kvmd", "devices", "--json"))
+    listed = json.loads(run("kvmd", "devices", "--json"))["devices"]
     mine = {each["node"]: each for each in listed if each["serial"] == DONGLE.serial}
     assert list(mine) == [str(each) for each in camera.nodes(2)]
     assert [each["drivers"] for each in mine.values()] == [["v4l2"], []]
