@@ -18,7 +18,9 @@ from .locking import Say, locked
 
 SUITE = "trixie"
 # libcamera's bindings are in the backports; what trixie itself has stalls while it records
-SOURCES = tuple(f"deb http://deb.debian.org/debian {suite} main" for suite in (SUITE, f"{SUITE}-backports"))
+ADD_BACKPORTS = (
+    f'sed \'s/ {SUITE} / {SUITE}-backports /\' "$1"/etc/apt/sources.list > "$1"/etc/apt/sources.list.d/backports.list'
+)
 PYTHON = "3.13"
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 PACKAGES = (
@@ -153,6 +155,7 @@ def _mmdebstrap(wheels: Path, out: Path, disk: Path) -> list[str]:
         "--aptopt=APT::Install-Recommends false",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
         f"--include={','.join(PACKAGES)}",
+        f"--setup-hook={ADD_BACKPORTS}",
         hook("copy-in", wheels, "/opt"),
         hook("upload", ROOTFS / "kvmd-lab.service", "/etc/systemd/system/kvmd-lab.service"),
         hook("upload", ROOTFS / "setup.sh", "/opt/setup.sh"),
@@ -164,7 +167,6 @@ def _mmdebstrap(wheels: Path, out: Path, disk: Path) -> list[str]:
         hook("copy-out", "/usr/lib/modules", "/usr/bin/busybox", "/boot", out),
         SUITE,
         str(disk),
-        *SOURCES,
     ]
 
 
