@@ -8,6 +8,9 @@ make_venv() {
     /opt/kvmd/bin/pip install --quiet --no-index --find-links "$1" --requirement "$1/requirements.txt"
     /opt/kvmd/bin/pip install --quiet --no-index --find-links "$1" --no-deps --requirement "$1/alone.txt"
     mv /opt/stubs/* /opt/kvmd/lib/python3*/site-packages/
+    # mmdebstrap sets the times of new files back, so that Python would not trust what pip has compiled, and every
+    # start in the guest would compile all of it again
+    /opt/kvmd/bin/python -m compileall -q -f --invalidation-mode unchecked-hash /opt/kvmd/lib
     rm -rf "$1" /opt/stubs
 }
 
