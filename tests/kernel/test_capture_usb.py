@@ -222,7 +222,10 @@ def test_yuyv_is_encoded_in_its_colours(camera: Camera, daemon: Daemon, watch: W
 
 def video_nodes_of(daemon: Daemon) -> list[Path]:
     """The video nodes that the daemon has open."""
-    links = [link.readlink() for link in Path(f"/proc/{daemon.pid()}/fd").iterdir()]
+    links = []
+    for link in Path(f"/proc/{daemon.pid()}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it has just been closed
+            links.append(link.readlink())
     return [link for link in links if str(link).startswith("/dev/video")]
 
 
