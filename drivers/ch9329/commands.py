@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -241,11 +242,12 @@ def factory(chip: Chip) -> None:
 )
 @click.option("--seed", default=0, show_default=True, help="For chance.")
 def simulate(baud: int, faults: tuple[tuple[Fault, float], ...], clear_up_to: int, seed: int) -> None:
-    """Pretend a chip on a pseudo-terminal, until Ctrl+C; what the target gets is printed.
+    """Pretend a chip on a pseudo-terminal, until Ctrl+C or SIGTERM; what the target gets is printed.
 
     Lines on standard input do something to it: "unplug", "plug" and "reboot" to the target, "leds 2" lights its lamps
     (1 Num, 2 Caps, 4 Scroll), and the name of a fault lets the next frame fail.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     chip = PretendedChip(Config(baud=baud), Target(_print_report))
     simulator = Simulator(chip, rates=dict(faults), clear_up_to=clear_up_to, seed=seed)
     with contextlib.suppress(KeyboardInterrupt), simulator:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -239,7 +238,7 @@ class TestSimulate:
             driver.send(KeyboardReport(2, (4,)))
             driver.close()
             assert eventually(process.stdout.readline, "a report") == "keyboard        02 00 04 00 00 00 00 00\n"
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             assert (process.wait(10), process.stderr.read()) == (0, "")
 
     def test_it_obeys(self):

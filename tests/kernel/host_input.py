@@ -44,6 +44,8 @@ class HostInput:
         evdev: Any = importlib.import_module("evdev")
         self.codes: Any = evdev.ecodes
         self.device: Any = evdev.InputDevice(node)
+        # whoever asks which keys are down loses the key events that it has not read yet (EVIOCGKEY)
+        self._asked: Any = evdev.InputDevice(node)
         if grab:
             self.device.grab()
         self.gone = threading.Event()
@@ -83,7 +85,7 @@ class HostInput:
 
     def held(self) -> set[int]:
         """The keys that are down, as the kernel knows them (EVIOCGKEY)."""
-        return set(self.device.active_keys())
+        return set(self._asked.active_keys())
 
     def close(self) -> None:
         """Stop reading."""
@@ -93,6 +95,7 @@ class HostInput:
             # evdev 1.9 asks asyncio for a loop that is not there
             warnings.simplefilter("ignore", DeprecationWarning)
             self.device.close()
+            self._asked.close()
 
     def _read(self) -> None:
         # before everything else: 64 events are some 20 reports, which is 20 ms

@@ -310,9 +310,9 @@ def test_a_killed_daemon_gives_the_keyboard_back_and_then_waits_for_a_held_key(
 
 def test_a_key_that_is_held_stays_held(running: Daemon, plug: Callable[[str], Device], host_keyboard: Host) -> None:
     """This and what follows start the daemon anew, with settings of their own."""
-    keyboard = plug("keyboard")
     running.start(f"[hid]\nhold_timeout = 1\n{CONFIG}")
     wait_until_online(running)
+    keyboard = plug("keyboard")
     works_on(running, keyboard, "target")
     target = host_keyboard(TARGET, grab=True)
     keyboard.press(KEY_A)
