@@ -51,8 +51,10 @@ def to_jpeg(frame: Frame, quality: int) -> bytes:
         chroma = [_expand(plane, _full_chroma()) for plane in chroma]
     if chroma and frame.encoding is YcbcrEncoding.BT709:
         luma, *chroma = _to_bt601(luma, *chroma)
-    u, v = chroma or (None, None)
-    return bytes(simplejpeg.encode_jpeg_yuv_planes(luma, u, v, quality))
+    if not chroma:
+        return bytes(simplejpeg.encode_jpeg_yuv_planes(luma, None, None, quality))
+    u, v = chroma
+    return bytes(simplejpeg.encode_jpeg_yuv_planes(_whole_blocks(luma, u), u, v, quality))
 
 
 def _matrix(frame: Frame, row: int) -> Plane:
@@ -122,6 +124,17 @@ def _to_bt601(luma: Plane, u: Plane, v: Plane) -> tuple[Plane, Plane, Plane]:
         part = new_luma[row::rows, column::columns]
         part += offset[: part.shape[0], : part.shape[1]]  # of an odd size the last sample is for one line alone
     return _bytes(new_luma), _bytes(new_u + 128), _bytes(new_v + 128)
+
+
+def _whole_blocks(luma: Plane, chroma: Plane) -> Plane:
+    """Keep memory behind the last line and column of an odd size, with what these have.
+
+    TurboJPEG reads all the luma that a sample of chroma is for, even past the picture's edge (turbojpeg.h,
+    "YUV Image Format Notes": a plane's size is padded to the nearest multiple of the subsampling factor).
+    """
+    height, width = luma.shape
+    lines, columns = (-full % -(-full // part) for full, part in zip(luma.shape, chroma.shape, strict=True))
+    return np.pad(luma, ((0, lines), (0, columns)), "edge")[:height, :width] if lines or columns else luma
 
 
 def _bytes(values: NDArray[np.int16]) -> Plane:

@@ -132,6 +132,22 @@ def test_an_odd_height_has_its_last_line(pixel_format, encoding):
     assert picture.getpixel((63, 32)) == pytest.approx((128, 128, 128), abs=3)
 
 
+@pytest.mark.parametrize("encoding", YcbcrEncoding)
+@pytest.mark.parametrize("pixel_format", [PixelFormat.NV12, PixelFormat.YU12])
+@pytest.mark.parametrize(("width", "height"), [(64, 33), (65, 32)])
+def test_nothing_from_behind_an_odd_size_is_seen_in_the_picture(width, height, pixel_format, encoding):
+    def seen(width, height):
+        stride = width + width % 2
+        luma = np.zeros((height, stride), np.uint8)
+        luma[:, 33:] = 200
+        chroma = bytes([128]) * (pixel_format.picture_bytes(stride, height) - luma.size)
+        frame = Frame(luma.tobytes() + chroma, pixel_format, width, height, stride, 0.0, 1, encoding=encoding)
+        return np.asarray(Image.open(io.BytesIO(to_jpeg(frame, 95))).convert("L"))
+
+    even = seen(width + width % 2, height + height % 2)
+    np.testing.assert_array_equal(seen(width, height), even[:height, :width])
+
+
 def test_a_jpeg_of_the_device_passes_untouched(encoder, delivered, encoded):
     frame = jpeg()
     encoder.feed(frame)
