@@ -114,7 +114,7 @@ class Slot(Generic[D]):
     def offline(self, error: DriverError) -> None:
         """Note that the driver failed at work given to it from outside ``run``."""
         if self.is_online:
-            self._set(State.NO_SIGNAL, str(error))
+            self._set(State.LOST if isinstance(error, DeviceLost) else State.NO_SIGNAL, str(error))
 
     def _live(self) -> None:
         while not self.stopping.is_set():

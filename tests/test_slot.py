@@ -207,10 +207,14 @@ def test_another_reason_is_told_and_since_stays(started):
     assert started.slot.status.since == first.since
 
 
-def test_a_failure_at_work_from_outside_is_told(started):
-    started.slot.offline(HidOffline("the host took no report"))
-    assert started.slot.status.state is State.NO_SIGNAL
-    assert started.seen[-1].reason == "the host took no report"
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(HidOffline("the host took no report"), State.NO_SIGNAL), (DeviceLost("the port is gone"), State.LOST)],
+)
+def test_a_failure_at_work_from_outside_is_told(started, error, state):
+    started.slot.offline(error)
+    assert started.slot.status.state is state
+    assert started.seen[-1].reason == str(error)
     started.now()
     started.reach(State.ONLINE)
 
