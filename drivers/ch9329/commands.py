@@ -260,11 +260,17 @@ def simulate(baud: int, faults: tuple[tuple[Fault, float], ...], clear_up_to: in
 
 def _obey(simulator: Simulator) -> None:
     for line in sys.stdin:
-        act(simulator, line.split())
+        try:
+            act(simulator, line.split())
+        except ValueError as error:
+            click.echo(error, err=True)
 
 
 def act(simulator: Simulator, words: list[str]) -> None:
-    """Do to a simulator what a line says."""
+    """Do to a simulator what a line says.
+
+    :raises ValueError: it says nothing that is known
+    """
     target = simulator.chip.target
     match words:
         case ["unplug"]:
@@ -278,7 +284,7 @@ def act(simulator: Simulator, words: list[str]) -> None:
         case [name] if name in _FAULTS.split(", "):
             simulator.fail(Fault(name))
         case _:
-            click.echo(f"not understood: {' '.join(words)}", err=True)
+            raise ValueError(f"not understood: {' '.join(words)}")
 
 
 def _print_report(command: Command, data: bytes) -> None:

@@ -25,6 +25,9 @@ from .protocol import HEADER, OVERHEAD, REFUSED, Frame, Status
 TCGETS2 = 0x802C542A
 """Tells a terminal's speed as a number (asm-generic/ioctls.h); the constants of termios do not have 14400."""
 
+TOLERANCE = 0.025
+"""How far a line's speed may be off, as a part of it: with ten bits a byte, the last is then hit by a quarter."""
+
 LATE = 0.7
 """Seconds after which a late reply comes; 0.5 are allowed."""
 
@@ -142,7 +145,7 @@ class Simulator:
 
     def _hear(self, data: bytes) -> None:
         """Take bytes from the line; at another speed than ours they make no sense."""
-        if not self.chip.listens or self._speed() != self.chip.active.baud:
+        if not self.chip.listens or abs(self._speed() / self.chip.active.baud - 1) > TOLERANCE:
             self._buffer = b""
             return
         self._pass(self._time_of(data))

@@ -64,6 +64,15 @@ class TestLine:
                     line.write(GET_INFO)
                     assert len(line.read(14)) == (14 if other == baud else 0)
 
+    @pytest.mark.parametrize(("other", "heard"), [(9616, True), (9380, True), (9900, False), (9300, False)])
+    def test_a_speed_may_be_a_little_off(self, other, heard):
+        with (
+            Simulator(PretendedChip(), pace=0) as simulator,
+            Serial(simulator.path, other, timeout=5 if heard else 0.05) as line,
+        ):
+            line.write(GET_INFO)
+            assert len(line.read(14)) == (14 if heard else 0)
+
     @pytest.mark.parametrize(("baud", "least"), [(9600, 0.0218), (1200, 0.174), (115200, 0.0018)])
     def test_it_takes_the_time_that_the_bytes_take(self, baud, least):
         with Simulator(PretendedChip(Config(baud=baud))) as simulator, Serial(simulator.path, baud, timeout=5) as line:

@@ -9,17 +9,20 @@ from tests.lab import replay
 
 from .camera import camera
 from .capture import capture
+from .chip import chip
 from .daemon import daemon
 from .dummy_hcd import dummy_hcd
 from .host_input import host_input, host_keyboard, host_mouse
 from .typist import controller, running, typist
 from .units import units_masked
+from .usb_ports import usb_ports
 from .vivid import vivid
 
 # pytest looks for fixtures here
 __all__ = [
     "camera",
     "capture",
+    "chip",
     "controller",
     "daemon",
     "dummy_hcd",
@@ -29,6 +32,7 @@ __all__ = [
     "running",
     "typist",
     "units_masked",
+    "usb_ports",
     "vivid",
 ]
 

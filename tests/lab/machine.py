@@ -18,10 +18,10 @@ from typing import Any
 from . import payload
 from .errors import LabError
 from .image import Image
-from .usb_camera.service import Service as UsbCamera
+from .usb.service import Service as UsbDevices
 
 # drivers of the emulated chipset that udev would load, each for half a second, and no test wants; xhci_pci is loaded by
-# those that want the camera
+# those that want a USB device
 UNWANTED = (
     *("ahci", "i2c_i801", "iTCO_wdt", "kvm_amd", "kvm_intel", "lpc_ich", "pcspkr", "powernow_k8", "psmouse"),
     "xhci_pci",
@@ -55,7 +55,7 @@ class Machine:
         self.console = logs / "console.log"
         self.work = Path(tempfile.mkdtemp(prefix="kvmd-lab-"))
         self.share = self.work / "share"
-        self.camera = UsbCamera(self.work)
+        self.usb = UsbDevices(self.work)
         self.process: subprocess.Popen[bytes] | None = None
         self.port: socket.socket | None = None
         # what the guest said and when; None once it has ended
@@ -69,7 +69,7 @@ class Machine:
         self.logs.mkdir(parents=True)
         self.share.mkdir()
         payload.write(self.share, checkout, nodeids, arguments)
-        self.camera.start()
+        self.usb.start()
         address = self.work / "port"
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(address))
@@ -119,7 +119,7 @@ class Machine:
             self.reader.join()
         if self.port is not None:
             self.port.close()
-        self.camera.stop()
+        self.usb.stop()
         for log in (self.share / "logs").glob("*"):
             shutil.copy(log, self.logs)
         shutil.rmtree(self.work, ignore_errors=True)
@@ -159,5 +159,5 @@ class Machine:
             *("-virtfs", f"local,path={self.share},mount_tag=lab,security_model=none,multidevs=remap"),
             *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,path={address}"),
             *("-device", "virtserialport,chardev=port,name=kvmd.lab"),
-            *self.camera.arguments(),
+            *self.usb.arguments(),
         ]

@@ -8,12 +8,9 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from . import CONTROL, PORTS
 from .control import Control
 from .port import Port
-
-PORTS = (1, 2)
-CONTROL = "kvmd.camera"
-"""The name of the virtio port for commands."""
 
 CHUNK = 1 << 16
 
@@ -89,7 +86,7 @@ class Service:
         self._lines: list[Line] = []
         self._selector = selectors.DefaultSelector()
         self._stopper, self._stopped = socket.socketpair()
-        self._thread = threading.Thread(target=self._serve, name="usb-camera", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="usb-devices", daemon=True)
 
     def start(self) -> None:
         """Listen, and serve QEMU from now on."""
@@ -103,6 +100,8 @@ class Service:
         self._stopper.close()
         if self._thread.is_alive():
             self._thread.join()
+        for port in self._ports.values():
+            port.unplug()
         for line in self._lines:
             line.close()
         self._selector.close()
@@ -129,6 +128,6 @@ class Service:
                 line.flush()
 
     def _timeout(self) -> float | None:
-        """Seconds until a camera has something to send; None if none has."""
+        """Seconds until a device may have something to send; None if none has."""
         due = min(port.due for port in self._ports.values())
         return None if due == float("inf") else max(0.0, due - time.monotonic())

@@ -1,4 +1,4 @@
-"""The usbredir protocol, as much of it as a camera needs: packets as values, values as bytes.
+"""The usbredir protocol, as much of it as our devices need: packets as values, values as bytes.
 
 Our side is the "usb-host", which has the device; QEMU is the "usb-guest". All numbers are little-endian.
 https://gitlab.freedesktop.org/spice/usbredir/-/blob/main/docs/usb-redirection-protocol.md
@@ -7,7 +7,7 @@ https://gitlab.freedesktop.org/spice/usbredir/-/blob/main/docs/usb-redirection-p
 import dataclasses
 import enum
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -26,6 +26,9 @@ class Type(enum.IntEnum):
     SET_ALT_SETTING = 9
     GET_ALT_SETTING = 10
     ALT_SETTING_STATUS = 11
+    START_INTERRUPT_RECEIVING = 15
+    STOP_INTERRUPT_RECEIVING = 16
+    INTERRUPT_RECEIVING_STATUS = 17
     CANCEL_DATA = 21
     CONTROL = 100
     BULK = 101
@@ -45,8 +48,9 @@ CAPABILITIES = sum(
     1 << bit for bit in (CONNECT_DEVICE_VERSION, EP_INFO_MAX_PACKET_SIZE, IDS_64_BITS, BULK_LENGTH_32_BITS)
 )
 
-HIGH_SPEED = 2
-CONTROL_TYPE, BULK_TYPE, NO_ENDPOINT = 0, 2, 255
+FULL_SPEED, HIGH_SPEED = 1, 2
+CONTROL_TYPE, BULK, INTERRUPT, NO_ENDPOINT = 0, 2, 3, 255
+"""Types of endpoints (USB 2.0 table 9-13)."""
 INPUT = 0x80
 """The bit of an endpoint's address, or of a request's type, that says: towards the host."""
 
@@ -70,6 +74,21 @@ class Packet:
     def encode(self) -> bytes:
         """The bytes that travel."""
         return _HEADER.pack(self.type, len(self.body), self.number) + self.body
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint beside the one for control.
+
+    :param address: its number, with the bit ``INPUT`` if it is towards the host
+    :param kind: ``BULK`` or ``INTERRUPT``
+    :param packet: bytes of the largest packet
+    """
+
+    address: int
+    kind: int
+    interface: int
+    packet: int
 
 
 @dataclass(frozen=True)
@@ -107,25 +126,33 @@ class Request:
 
 @dataclass(frozen=True)
 class Transfer:
-    """A bulk transfer towards the host that waits for its data.
+    """A bulk transfer.
 
-    :param length: bytes that there is room for
+    :param length: bytes that the host sends, or has room for
+    :param data: what it sends
     """
 
     number: int
     endpoint: int
     length: int
+    data: bytes = b""
 
     @classmethod
     def decode(cls, packet: Packet) -> "Transfer":
         """Read QEMU's packet."""
         endpoint, _status, low, _stream, high = _BULK.unpack_from(packet.body)
-        return cls(packet.number, endpoint, high << 16 | low)
+        return cls(packet.number, endpoint, high << 16 | low, packet.body[_BULK.size :])
 
     def answer(self, data: bytes = b"", status: Status = Status.SUCCESS) -> Packet:
-        """The packet that ends it."""
-        head = _BULK.pack(self.endpoint, status, len(data) & 0xFFFF, 0, len(data) >> 16)
-        return Packet(Type.BULK, self.number, head + data)
+        """The packet that ends one towards the host."""
+        return Packet(Type.BULK, self.number, self._head(len(data), status) + data)
+
+    def acknowledgement(self) -> Packet:
+        """The packet that ends one from the host."""
+        return Packet(Type.BULK, self.number, self._head(self.length, Status.SUCCESS))
+
+    def _head(self, length: int, status: Status) -> bytes:
+        return _BULK.pack(self.endpoint, status, length & 0xFFFF, 0, length >> 16)
 
 
 class Parser:
@@ -162,9 +189,9 @@ def hello(version: str) -> bytes:
     return _HELLO_HEADER.pack(Type.HELLO, len(body), 0) + body
 
 
-def device_connect(vendor: int, product: int, device_class: Sequence[int]) -> Packet:
-    """A device of high speed is there; comes after its interfaces and endpoints."""
-    body = struct.pack("<BBBBHHH", HIGH_SPEED, *device_class, vendor, product, 0x0100)
+def device_connect(vendor: int, product: int, device_class: Sequence[int], speed: int) -> Packet:
+    """A device is there; comes after its interfaces and endpoints."""
+    body = struct.pack("<BBBBHHH", speed, *device_class, vendor, product, 0x0100)
     return Packet(Type.DEVICE_CONNECT, body=body)
 
 
@@ -175,11 +202,13 @@ def interface_info(classes: Mapping[int, tuple[int, int, int]]) -> Packet:
     return Packet(Type.INTERFACE_INFO, body=struct.pack("<I", len(rows)) + b"".join(columns))
 
 
-def endpoint_info(address: int, interface: int, packet: int) -> Packet:
-    """The control endpoint, and one for bulk transfers with its interface and packet size."""
-    types, interfaces, sizes = [NO_ENDPOINT] * 32, [0] * 32, [0] * 32
+def endpoint_info(endpoints: Iterable[Endpoint]) -> Packet:
+    """The control endpoint, and these."""
+    types, intervals, interfaces, sizes = [NO_ENDPOINT] * 32, [0] * 32, [0] * 32, [0] * 32
     for place in (0, 16):  # endpoints 0 to 15 from the host, then those towards it
         types[place], sizes[place] = CONTROL_TYPE, 64
-    place = (address & 0x0F) + 16
-    types[place], interfaces[place], sizes[place] = BULK_TYPE, interface, packet
-    return Packet(Type.EP_INFO, body=struct.pack("<32B32x32B32H", *types, *interfaces, *sizes))
+    for endpoint in endpoints:
+        place = (endpoint.address & 0x0F) + (16 if endpoint.address & INPUT else 0)
+        types[place], interfaces[place], sizes[place] = endpoint.kind, endpoint.interface, endpoint.packet
+        intervals[place] = 1  # QEMU takes no interrupt endpoint without one
+    return Packet(Type.EP_INFO, body=struct.pack("<32B32B32B32H", *types, *intervals, *interfaces, *sizes))
