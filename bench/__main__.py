@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from bench import broadcast, encode, streamer
 from bench.table import Table, to_json, to_text
@@ -21,7 +22,7 @@ def main() -> None:
     arguments = _parse()
     tables = []
     for name in arguments.names or MEASUREMENTS:
-        table = MEASUREMENTS[name](lambda text, name=name: say(f"{name}: {text}"))
+        table = MEASUREMENTS[name](partial(say, name))
         if table is None:
             continue
         tables.append(table)
@@ -31,9 +32,9 @@ def main() -> None:
         print(to_json(tables))
 
 
-def say(text: str) -> None:
-    """Tell how far it is, beside the results."""
-    print(text, file=sys.stderr, flush=True)
+def say(name: str, text: str) -> None:
+    """Tell how far a measurement is, beside the results."""
+    print(f"{name}: {text}", file=sys.stderr, flush=True)
 
 
 def _parse() -> argparse.Namespace:

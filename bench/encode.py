@@ -127,7 +127,7 @@ def _pillow(frame: Frame) -> bytes:
     """Encode the plain way: an image with all three channels in full size, and save."""
     size = (frame.width, frame.height)
     if frame.format is PixelFormat.RGB24:
-        image = Image.frombuffer("RGB", size, frame.data, "raw", "RGB", 0, 1)
+        image = Image.frombuffer("RGB", size, bytes(frame.data), "raw", "RGB", 0, 1)
     else:
         planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in _split(frame)]
         if not frame.full_range:

@@ -52,7 +52,7 @@ def _run(nodeids: list[str], say: Say) -> dict[str, list[Seen]]:
     try:
         machine.start(CHECKOUT, nodeids, ["--tb=short"])
         while not said_bye:
-            message = machine.receive()
+            _, message = machine.receive()
             said_bye = message["kind"] == "bye"
             _take(message, seen, say)
     finally:

@@ -61,7 +61,7 @@ def to_json(tables: Iterable[Table]) -> str:
 
 
 def _cells(table: Table) -> list[tuple[str, ...]]:
-    cells = []
+    cells: list[tuple[str, ...]] = []
     seen = ""
     for row in table.rows:
         spread = f"{_number(min(row.samples))} to {_number(max(row.samples))}"
