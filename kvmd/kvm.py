@@ -352,6 +352,8 @@ class Kvm:
 
     def _plugged(self, action: str, device: Device) -> None:
         logger.debug("%s: %s", action, device)
+        for choice in self.choices.values():
+            choice.changed()
         self.capture.wake()
         self.hid.wake()
 

@@ -7,6 +7,8 @@ the daemon from starting.
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -35,6 +37,9 @@ logger = logging.getLogger(__name__)
 CAPTURE = "capture"
 HID = "hid"
 """The roles."""
+
+RELIST = 30.0
+"""Seconds after which devices are listed anew, though udev told of no change."""
 
 D = TypeVar("D", CaptureDriver, HidDriver)
 
@@ -90,6 +95,12 @@ class Choice(Generic[D]):
     def __init__(self, role: str, drivers: Sequence[tuple[type[D], DriverOptions]]) -> None:
         self._role = role
         self._drivers: Sequence[tuple[type[D], DriverOptions]] = drivers
+        self._present: list[Device] = []
+        self._listed_at = -math.inf
+
+    def changed(self) -> None:
+        """Note that something was plugged in or out."""
+        self._listed_at = -math.inf
 
     def make(self) -> D:
         """Make the driver that suits best what is plugged in now.
@@ -103,7 +114,7 @@ class Choice(Generic[D]):
 
         :raises DeviceAbsent: nothing is plugged in for any of them
         """
-        present = list_devices({match.subsystem for driver, _ in self._drivers for match in driver.matches})
+        present = self._devices()
         offers = [offer for driver, options in self._drivers for offer in _offers(driver, options, present)]
         if not offers:
             raise DeviceAbsent(self._absent())
@@ -116,6 +127,14 @@ class Choice(Generic[D]):
         except DeviceAbsent as error:
             return RoleReport(None, None, str(error))
         return RoleReport(offer.driver.name, str(offer.device) if offer.device else None, None)
+
+    def _devices(self) -> list[Device]:
+        """Return what is plugged in; listing it is dear, as every console is a tty, too."""
+        now = time.monotonic()
+        if now - self._listed_at > RELIST:
+            self._listed_at = now  # before the list is made: what changes meanwhile makes it old
+            self._present = list_devices({match.subsystem for driver, _ in self._drivers for match in driver.matches})
+        return self._present
 
     def _absent(self) -> str:
         driver, options = self._drivers[0]

@@ -13,6 +13,7 @@ import kvmd
 from kvmd import encode
 from kvmd.board import Facts
 from kvmd.config import AuthSettings, CaptureSettings, HidSettings, RoleSettings, Settings
+from kvmd.device import Device
 from kvmd.errors import ConfigError, HidOffline, RequestError
 from kvmd.keymap import KEYS
 from kvmd.kvm import BoardReport, Kvm, Size
@@ -353,6 +354,23 @@ def test_a_device_without_a_keyboard_is_no_failure(tmp_path, monkeypatch):
     assert kvm.status().hid.capabilities == ["absolute_mouse"]
     kvm.stop()
     assert not kvm.is_alive()
+
+
+def test_what_is_plugged_in_is_looked_for_when_udev_tells_of_it(tmp_path, monkeypatch):
+    listed, tell = [], []
+
+    class Monitor:
+        def __init__(self, _subsystems, changed):
+            tell.append(changed)
+
+    monkeypatch.setattr("kvmd.kvm.Monitor", Monitor)
+    monkeypatch.setattr("kvmd.registry.list_devices", lambda subsystems: listed.append(subsystems) or [])
+    kvm = Kvm(Settings(auth=AuthSettings(file=str(tmp_path / "auth.json"))), Registry())
+    for count in (1, 2):
+        for _ in range(2):
+            assert kvm.choices["hid"].report().driver is None
+        assert len(listed) == count
+        tell[0]("add", Device("tty", "ttyUSB0"))
 
 
 def test_every_change_is_told_to_the_plug_ins(tmp_path, monkeypatch):

@@ -297,6 +297,35 @@ class TestChoice:
         driver = choice.make()
         assert (type(driver), driver.device, driver.options) == (Webcam, CAMERA, DeviceOptions())
 
+    def test_devices_are_listed_when_there_is_a_change_and_else_seldom(self, fakes, monkeypatch):
+        listed = []
+        monkeypatch.setattr(registry, "list_devices", lambda names: listed.append(names) or [DONGLE])
+        choice = capture(fakes)
+        assert [choice.pick().device for _ in range(3)] == [DONGLE] * 3
+        assert len(listed) == 1
+        choice.changed()
+        choice.pick()
+        assert len(listed) == 2
+        monkeypatch.setattr(registry, "RELIST", -1)
+        choice.pick()
+        assert len(listed) == 3
+
+    def test_a_change_while_devices_are_listed_is_not_missed(self, fakes, monkeypatch):
+        present = []
+        choice = capture(fakes)
+
+        def list_devices(_names):
+            found = list(present)
+            if not present:
+                present.append(DONGLE)
+                choice.changed()
+            return found
+
+        monkeypatch.setattr(registry, "list_devices", list_devices)
+        with pytest.raises(DeviceAbsent):
+            choice.pick()
+        assert choice.pick().device is DONGLE
+
     def test_the_first_of_equals(self, fakes, plugged_in):
         plugged_in += [DONGLE, TWIN]
         assert capture(fakes).make().device is DONGLE
@@ -305,6 +334,7 @@ class TestChoice:
         choice = fakes.choose_capture(RoleSettings(), "kvmd.toml")
         assert choice.report() == RoleReport(None, None, "no capture device is plugged in")
         plugged_in += [DONGLE]
+        choice.changed()
         assert choice.report() == RoleReport("dongle", "video1 (/dev/video1)", None)
         assert choice.pick().device is DONGLE
         assert fakes.choose_capture(RoleSettings("stranger"), "x").report() == RoleReport("stranger", None, None)
@@ -325,6 +355,7 @@ class TestChoice:
         with pytest.raises(DeviceAbsent, match=r"^no hid device for typist is plugged in$"):
             choice.make()
         plugged_in.append(UDC)
+        choice.changed()
         assert choice.make().device is UDC
 
     def test_auto_never_takes_a_driver_without_devices(self, fakes, plugged_in):
