@@ -42,12 +42,15 @@ class Narrow:
 
 
 def fields(kind, path: str = "", start: int = 0) -> Iterator[tuple[str, int, int]]:
-    """Path, offset and size of every field that the header has too, also of those within."""
+    """Path, offset and size of every field that the header has too, also of those within.
+
+    What is reserved is left out: a later kernel makes a field of it, as Linux 6.3 did with a subdev format's stream.
+    """
     anonymous = getattr(kind, "_anonymous_", ())
     for name, field in kind._fields_:
         place = getattr(kind, name)
         hidden = name in anonymous
-        if not name.startswith("_"):
+        if not name.startswith("_") and name != "reserved":
             yield path + name, start + place.offset, place.size
         if issubclass(field, (ctypes.Structure, ctypes.Union)) and (hidden or not name.startswith("_")):
             yield from fields(field, path if hidden else f"{path}{name}.", start + place.offset)
