@@ -4,6 +4,8 @@ import contextlib
 import json
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -266,6 +268,39 @@ def test_idle_connections_hold_up_nobody(daemon):
         wire.send(request("GET", "/nothing"))
         check_failure(wire.answer(), 404)
         assert daemon.get("/").code == 200
+
+
+GONE = """
+import gc, socket, struct, sys, threading
+import flask
+from kvmd.web.server import Server
+
+app = flask.Flask(__name__)
+asked, gone = threading.Event(), threading.Event()
+
+@app.get("/")
+def large():
+    asked.set()
+    assert gone.wait(10)
+    return bytes(1 << 24)
+
+server = Server(app, ["127.0.0.1:0"])
+server.start()
+with socket.create_connection(("127.0.0.1", server._servers[0].bind_addr[1])) as client:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.sendall(b"GET / HTTP/1.1\\r\\nHost: me\\r\\n\\r\\n")
+    assert asked.wait(10)
+gone.set()
+server.stop()
+gc.collect()
+"""
+
+
+def test_a_client_that_is_gone_leaves_nothing_to_complain_about():
+    # in its development mode every Python tells what destructors raise; from 3.13 on it always does
+    command = [sys.executable, "-X", "dev", "-W", "ignore", "-c", GONE]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_requests_at_once_are_all_answered(daemon):
