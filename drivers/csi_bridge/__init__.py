@@ -114,7 +114,6 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         super().__init__(options, device)
         self._options = options
         self._receiver: Receiver | None = None
-        self._graph: media.Topology | None = None
         self._timings: Timings | None = None
         self._cable: bool | None = None
         self._missing = False
@@ -186,16 +185,13 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
                 return node.path
         graph = media.find(node.path)
         beside = media.subdevice(graph) if graph else None
-        if beside is None:
-            return node.path
-        self._graph = graph
-        return beside
+        return beside or node.path
 
     def _closed(self) -> None:
         if self._receiver is not None:
             self._receiver.close()
             self._receiver = None
-        self._timings = self._cable = self._edid_remark = self._lanes_remark = self._graph = None
+        self._timings = self._cable = self._edid_remark = self._lanes_remark = None
         self._missing = False
 
     def _load_edid(self, receiver: Receiver) -> None:
@@ -237,8 +233,8 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         receiver = self._opened_receiver()
         seen = self._follow(receiver)
         size = Size(seen.width, seen.height)
-        if self._graph is not None:
-            self._prepare_graph(self._graph, node, size)
+        if receiver.path != node.path:
+            self._lead_pictures(node, size)
         layout = set_mode(node, self._mode(node, size))
         if self._options.swap_red_blue:
             layout = msgspec.structs.replace(layout, format=_SWAPPED.get(layout.format, layout.format))
@@ -246,8 +242,11 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         logger.info("%s: %s in %s", node.path, signals.describe(seen), layout.format.value)
         return Streaming(layout, seen.frame_rate or None, receiver)
 
-    def _prepare_graph(self, graph: media.Topology, node: Node, size: Size) -> None:
-        """Lead the pictures to the video node."""
+    def _lead_pictures(self, node: Node, size: Size) -> None:
+        """Lead the pictures to the video node, however others have set the links meanwhile."""
+        graph = media.find(node.path)
+        if graph is None:
+            raise OSError(errno.ENODEV, "its media device is gone")
         planned = media.plan(graph, size)
         if os.path.realpath(node.path) != planned.video:
             raise DriverError(f"{node.path} gets no pictures, they come to {planned.video}; name that in `device`")

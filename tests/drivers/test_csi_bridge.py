@@ -444,6 +444,37 @@ def test_receiver_beside_the_node_is_found_and_its_pictures_led_there(kernel, br
     assert [(planned.video, planned.size) for planned in applied] == [(str(kernel.path), (1280, 720))]
 
 
+def test_links_that_others_have_changed_meanwhile_are_set_again(kernel, bridge, subdevice, monkeypatch):
+    graph = others = graph_to(kernel.path, subdevice)
+    applied = []
+
+    def apply(planned):
+        nonlocal graph
+        applied.append(planned.links)
+        ours = {(link.source, link.sink): link for link in planned.links}
+        links = tuple(ours.get((link.source, link.sink), link) for link in graph.links)
+        graph = msgspec.structs.replace(graph, links=links)
+
+    monkeypatch.setattr(media, "find", lambda _: graph)
+    monkeypatch.setattr(media, "apply", apply)
+    driver = bridge()
+    take(driver)
+    take(driver)
+    assert applied[0]
+    assert applied[1] == (), "all is as it was left"
+    graph = others
+    take(driver)
+    assert applied[2] == applied[0]
+
+
+def test_media_device_that_is_gone_is_the_devices_loss(kernel, bridge, subdevice, monkeypatch):
+    found = [graph_to(kernel.path, subdevice), None]
+    monkeypatch.setattr(media, "find", lambda _: found.pop(0))
+    driver = bridge()
+    with pytest.raises(DeviceLost, match="the device is gone"):
+        take(driver)
+
+
 def test_node_that_gets_no_pictures_is_told(kernel, bridge, subdevice, monkeypatch):
     monkeypatch.setattr(media, "find", lambda _: graph_to("/dev/video7", subdevice))
     with pytest.raises(DriverError, match=f"^{kernel.path} gets no pictures, they come to /dev/video7; name that"):
