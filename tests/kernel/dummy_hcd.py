@@ -27,13 +27,19 @@ class DummyHcd:
     def unload(self) -> None:
         """Take all gadgets off the controller and remove the module.
 
-        With a gadget on it, Linux 6.12 does not survive that: it corrupts a list in dummy_hcd.
+        With a gadget on it, Linux 6.12 does not survive that: it corrupts a list in dummy_hcd. So udev, which starts
+        kvmd-gadget.service when the controller becomes free, looks at all of it afterwards.
         """
-        for gadget in GADGETS.glob("*/UDC"):
-            if gadget.read_text().strip():
-                gadget.write_text("\n")
         run("udevadm", "settle")
-        run("modprobe", "--remove", "dummy_hcd")
+        run("udevadm", "control", "--stop-exec-queue")
+        try:
+            for gadget in GADGETS.glob("*/UDC"):
+                if gadget.read_text().strip():
+                    gadget.write_text("\n")
+            run("modprobe", "--remove", "dummy_hcd")
+        finally:
+            run("udevadm", "control", "--start-exec-queue")
+        run("udevadm", "settle")
 
     @property
     def udc(self) -> str:

@@ -31,8 +31,8 @@ def gadget() -> Iterator[None]:
     eventually(lambda: controller.state() == "configured", "the host to accept the gadget", timeout=60)
     run("udevadm", "settle")
     yield
-    run("kvmd", "gadget", "down")
     controller.unload()
+    run("kvmd", "gadget", "down")
 
 
 @pytest.fixture

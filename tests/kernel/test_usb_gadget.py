@@ -701,6 +701,7 @@ def units() -> Iterator[None]:
     reload_units()
     yield
     run("systemctl", "stop", "kvmd-gadget.service")
+    run("systemctl", "reset-failed", "kvmd-gadget.service*")
     for source, folder in places.items():
         (folder / source.name).unlink()
     run("systemctl", "mask", "--runtime", "kvmd-gadget.service")
@@ -728,3 +729,39 @@ def test_unit_makes_the_gadget_whenever_the_controller_appears(dummy_hcd: DummyH
         dummy_hcd.restore()
         accepted(UNIT_PATIENCE)
         types_a(host_keyboard)
+
+
+LOSES_IT = """[Service]
+RestartSec=1
+ExecStart=
+ExecStart=/bin/sh -c 'echo dummy_udc.0 > /sys/bus/platform/drivers/dummy_udc/unbind; exit 4'
+"""
+
+
+@pytest.fixture
+def unlucky(units: None, dummy_hcd: DummyHcd) -> Iterator[None]:  # noqa: ARG001  # they come first
+    """The unit, but the controller goes while it runs; the next try is after a second."""
+    accepted(UNIT_PATIENCE)
+    gives_up()
+    folder = Path("/run/systemd/system/kvmd-gadget.service.d")
+    folder.mkdir()
+    (folder / "unlucky.conf").write_text(LOSES_IT)
+    reload_units()
+    yield
+    shutil.rmtree(folder)
+    reload_units()
+    dummy_hcd.restore()
+
+
+@pytest.mark.usefixtures("unlucky")
+def test_unit_gives_up_when_the_controller_has_gone_between_two_tries() -> None:
+    with contextlib.suppress(RuntimeError):
+        run("systemctl", "start", "kvmd-gadget.service")
+    gives_up()
+    assert not gadget.controllers()
+
+
+def gives_up() -> None:
+    """Wait until the unit neither runs nor waits for another try."""
+    state = ("systemctl", "show", "--property=ActiveState", "--value", "kvmd-gadget.service")
+    eventually(lambda: run(*state).strip() == "inactive", "the unit to end", timeout=60)

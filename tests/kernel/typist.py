@@ -22,8 +22,8 @@ def controller() -> Iterator[DummyHcd]:
     controller = DummyHcd()
     controller.load()
     yield controller
-    run("kvmd", "gadget", "down")
     controller.unload()
+    run("kvmd", "gadget", "down")
 
 
 @pytest.fixture(scope="module")
