@@ -26,7 +26,7 @@ TCGETS2 = 0x802C542A
 """Tells a terminal's speed as a number (asm-generic/ioctls.h); the constants of termios do not have 14400."""
 
 TOLERANCE = 0.025
-"""How far a line's speed may be off, as a part of it: with ten bits a byte, the last is then hit by a quarter."""
+"""How far a line's speed may be off, as a part of it: a byte's last bit is then read a quarter of a bit off."""
 
 LATE = 0.7
 """Seconds after which a late reply comes; 0.5 are allowed."""

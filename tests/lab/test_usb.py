@@ -138,6 +138,13 @@ def test_commands_that_cannot_be_obeyed_are_answered_with_the_reason(line, words
     assert words in answer
 
 
+def test_device_that_finds_its_port_taken_leaves_nothing_behind():
+    control, threads = Control({1: Host(Camera(DONGLE)).port}), threading.active_count()
+    answer = command(control, b'{"command": "plug", "port": 1, "device": "ch9329"}\n')
+    assert b"something is plugged in already" in answer
+    assert threading.active_count() == threads
+
+
 def test_port_without_qemu_takes_no_device():
     with pytest.raises(ValueError, match="QEMU is not connected"):
         Port().plug(Camera(DONGLE))

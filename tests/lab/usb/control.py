@@ -47,7 +47,7 @@ class Control:
         place = self._ports[port]
         match command:
             case "plug":
-                place.plug(DEVICES[rest.pop("device")](**rest))
+                _plug(place, DEVICES[rest.pop("device")](**rest))
             case "unplug":
                 place.unplug()
             case "state":
@@ -57,3 +57,11 @@ class Control:
             case _:
                 place.device.obey(command, **rest)
         return {"plugged": False} if place.device is None else {"plugged": True, **place.device.state()}
+
+
+def _plug(port: Port, device: Device) -> None:
+    try:
+        port.plug(device)
+    except ValueError:
+        device.close()
+        raise
