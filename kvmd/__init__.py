@@ -51,6 +51,7 @@ from kvmd.hookspecs import Event, Service, hookimpl
 from kvmd.keymap import Key, Page, find_keys, keys_of
 from kvmd.memory import forget, recall, remember
 from kvmd.mouse import Button, MouseEvent
+from kvmd.power import PowerButton, PowerCapability, PowerDriver, PowerStatus
 
 __version__ = "0.1.0"
 
@@ -91,6 +92,10 @@ __all__ = [
     "NoSignal",
     "Page",
     "PixelFormat",
+    "PowerButton",
+    "PowerCapability",
+    "PowerDriver",
+    "PowerStatus",
     "RelativeMouseReport",
     "Report",
     "RequestError",
