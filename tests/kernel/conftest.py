@@ -12,6 +12,7 @@ from .capture import capture
 from .chip import chip
 from .daemon import daemon
 from .dummy_hcd import dummy_hcd
+from .gpio_sim import gpio_sim
 from .host_input import host_input, host_keyboard, host_mouse
 from .typist import controller, running, typist
 from .units import units_masked
@@ -26,6 +27,7 @@ __all__ = [
     "controller",
     "daemon",
     "dummy_hcd",
+    "gpio_sim",
     "host_input",
     "host_keyboard",
     "host_mouse",
