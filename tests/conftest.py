@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
+from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, Settings
 from kvmd.kvm import Kvm
-from kvmd.registry import Registry
+from kvmd.plugins.registry import Registry
 from kvmd.web import create_app, create_video_app
 from kvmd.web.server import Server
 from kvmd_drivers.virtual.computer import Computer, shared

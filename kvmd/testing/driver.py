@@ -10,9 +10,9 @@ from typing import Annotated, ParamSpec, TypeVar, get_args, get_origin, get_type
 import msgspec
 import pytest
 
-from kvmd.capture import CaptureDriver
-from kvmd.device import DriverOptions, Match
-from kvmd.hid import HidDriver
+from kvmd.contract.capture import CaptureDriver
+from kvmd.contract.device import DriverOptions, Match
+from kvmd.contract.hid import HidDriver
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -22,7 +22,7 @@ from kvmd import (
     recall,
     remember,
 )
-from kvmd.device import best_match
+from kvmd.contract.device import best_match
 from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions, media, signals
 from kvmd_drivers.v4l2 import V4l2Capture, uapi
 from kvmd_drivers.v4l2.capture import ATTEMPTS

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kvmd.device import device_at
+from kvmd.contract.device import device_at
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options
 
 Capture = Callable[..., V4l2Capture]

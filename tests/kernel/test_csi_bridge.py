@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kvmd import DeviceLost, DriverError, Frame, NoSignal, PixelFormat, edid
-from kvmd.device import device_at
+from kvmd.contract.device import device_at
 from kvmd.testing import CaptureConformance
 from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions
 from kvmd_drivers.v4l2 import uapi
