@@ -51,7 +51,7 @@ from kvmd.hookspecs import Event, Service, hookimpl
 from kvmd.keymap import Key, Page, find_keys, keys_of
 from kvmd.memory import forget, recall, remember
 from kvmd.mouse import Button, MouseEvent
-from kvmd.power import PowerButton, PowerCapability, PowerDriver, PowerStatus
+from kvmd.power import PowerButton, PowerCapability, PowerDriver, PowerStatus, Press
 
 __version__ = "0.1.0"
 
@@ -96,6 +96,7 @@ __all__ = [
     "PowerCapability",
     "PowerDriver",
     "PowerStatus",
+    "Press",
     "RelativeMouseReport",
     "Report",
     "RequestError",
