@@ -20,7 +20,7 @@ from .port import Port
 DEVICES: dict[str, Callable[..., Device]] = {
     "camera": lambda **identity: Camera(Identity(**identity)),
     "ch9329": lambda **chip: Ch340(Ch9329(**chip)),
-    "hid_relay": lambda **board: HidRelay(**board),
+    "hid_relay": HidRelay,
     "lcus": lambda: Ch340(Lcus()),
     "loop": lambda: Ch340(Loop()),
 }
