@@ -38,7 +38,7 @@ from kvmd.contract.hid import (
     Report,
     SystemReport,
 )
-from kvmd.contract.power import PowerButton, PowerCapability, PowerDriver, PowerStatus
+from kvmd.contract.power import PowerButton, PowerCapability, PowerDriver, PowerStatus, Press
 from kvmd.contract.settings import RoleSettings
 from kvmd.errors import (
     ConfigError,
@@ -102,6 +102,7 @@ __all__ = [
     "PowerCapability",
     "PowerDriver",
     "PowerStatus",
+    "Press",
     "RelativeMouseReport",
     "Report",
     "RequestError",

@@ -51,7 +51,8 @@ class Device(msgspec.Struct, frozen=True):
         return f"{vendor}:{product}" if vendor and product else None
 
     def __str__(self) -> str:
-        label = self.properties.get("ID_V4L_PRODUCT") or self.properties.get("ID_MODEL") or self.name
+        names = (self.properties.get(name) for name in ("ID_V4L_PRODUCT", "ID_MODEL", "HID_NAME"))
+        label = next(filter(None, names), self.name)
         return f"{label} ({self.node})" if self.node else label
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+import threading
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 
 from kvmd.contract.driver import BaseDriver, DriverStatus
-from kvmd.errors import Unsupported
+from kvmd.errors import DriverError, Unsupported
 
 
 class PowerButton(enum.Enum):
@@ -90,3 +92,41 @@ class PowerDriver(BaseDriver):
     @abstractmethod
     def status(self) -> PowerStatus:
         """Tell how the lamps stand; without I/O that could block."""
+
+
+class Press:
+    """One press at a time, which ``close`` cuts short: what drivers with buttons share.
+
+    A driver calls ``allow`` at the end of its ``open``, ``hold`` in ``press``, and ``end`` at the start of ``close``.
+    """
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._ended.set()
+        self._turn = threading.Lock()
+
+    def allow(self) -> None:
+        """Let buttons be pressed from now on."""
+        self._ended.clear()
+
+    def hold(self, seconds: float, down: Callable[[], None], up: Callable[[], None]) -> None:
+        """Call ``down``, and ``up`` after so many seconds or once ``end`` is called; ``up`` also if ``down`` fails.
+
+        :raises DriverError: the press was cut short, or the driver is closed
+        """
+        with self._turn:
+            if self._ended.is_set():
+                raise DriverError("the button cannot be pressed: the driver is closed")
+            try:
+                down()
+                cut_short = self._ended.wait(seconds)
+            finally:
+                up()
+        if cut_short:
+            raise DriverError("the press was cut short, since the driver was closed; the button is released")
+
+    def end(self) -> None:
+        """End the press that is under way, and return once its button is released; no other can begin."""
+        self._ended.set()
+        with self._turn:
+            pass

@@ -23,6 +23,17 @@ def test_a_node_beside_a_device_is_ours():
     assert rules == f'{HEADER}ACTION!="remove", SUBSYSTEM=="hidg", GROUP="kvmd", MODE="0660", {START}\n'
 
 
+def test_what_udev_has_to_ask_for_is_imported_once_before_it_is_matched():
+    rules = udev_rules([Match("udc"), Match("hidraw", {"HID_NAME": "A*"}), Match("hidraw", {"HID_NAME": "B*"})])
+    assert rules.splitlines()[1:] == [
+        f'ACTION!="remove", SUBSYSTEM=="udc", {START}',
+        'ACTION!="remove", SUBSYSTEM=="hidraw", IMPORT{parent}="HID_*"',
+        'ACTION!="remove", SUBSYSTEM=="hidraw", IMPORT{builtin}="path_id"',
+        f'ACTION!="remove", SUBSYSTEM=="hidraw", ENV{{HID_NAME}}=="A*", GROUP="kvmd", MODE="0660", {START}',
+        f'ACTION!="remove", SUBSYSTEM=="hidraw", ENV{{HID_NAME}}=="B*", GROUP="kvmd", MODE="0660", {START}',
+    ]
+
+
 def test_rules_keep_their_order_and_none_stands_twice():
     rules = udev_rules([Match("udc", score=50), Match("tty", {"A": "*b?"}), Match("udc", score=20)])
     assert rules.splitlines()[1:] == [
