@@ -18,7 +18,7 @@ from kvmd.input.facility import HidReport, Input
 from kvmd.plugins.choice import Choice
 from kvmd.plugins.hookspecs import Event
 from kvmd.plugins.registry import Registry
-from kvmd.contract.power.facility import Power, PowerReport
+from kvmd.power.facility import Power, PowerReport
 from kvmd.slot import Slot, SlotStatus
 from kvmd.system.config import convert
 from kvmd.video.facility import CaptureReport, Video

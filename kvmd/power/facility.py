@@ -19,7 +19,7 @@ from kvmd.contract.roles import POWER
 from kvmd.contract.settings import PowerSettings
 from kvmd.errors import Busy, DriverError, RequestError, Unsupported
 from kvmd.plugins.choice import Choice
-from kvmd.contract.power.lamps import Lamps, PowerState
+from kvmd.power.lamps import Lamps, PowerState
 from kvmd.slot import Slot, SlotStatus, State
 
 WATCH = 0.5

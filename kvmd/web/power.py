@@ -12,7 +12,7 @@ from msgspec import Meta
 from kvmd.contract.power import PowerButton
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
-from kvmd.contract.power.facility import LONGEST, SHORTEST, Power
+from kvmd.power.facility import LONGEST, SHORTEST, Power
 from kvmd.web.envelope import body, success
 
 

@@ -18,8 +18,8 @@ from kvmd import (
     PowerCapability,
     Unsupported,
 )
-from kvmd.system.config import convert
 from kvmd.plugins.udev_rules import HEADER, udev_rules
+from kvmd.system.config import convert
 from kvmd_drivers.serial_relay import SerialRelay, SerialRelayOptions, command
 from tests.kernel.waiting import eventually
 from tests.lab.usb.lcus import Lcus
