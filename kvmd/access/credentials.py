@@ -6,9 +6,13 @@ file is readable by its owner alone.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import logging
+import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,8 +86,9 @@ class Credentials:
 
     def set_password(self, user: str, password: str) -> None:
         """Set a user's password; the first one, which stands in a file, ends with it."""
-        now = self.read()
-        self._write(msgspec.structs.replace(now, users={**now.users, user: self._hasher.hash(password)}))
+        hashed = self._hasher.hash(password)
+        with self._changing() as now:
+            self._write(msgspec.structs.replace(now, users={**now.users, user: hashed}))
         self.first_password_path.unlink(missing_ok=True)
 
     def verify(self, user: str, password: str) -> bool:
@@ -104,12 +109,12 @@ class Credentials:
 
         :raises RequestError: there is one of this name
         """
-        now = self.read()
-        if name in now.keys:
-            raise RequestError(f'there is an API key named "{name}"; remove it first, or choose another name')
         key = f"kvmd_{secrets.token_hex(20)}"
         made = ApiKey(digest(key), datetime.now(UTC))
-        self._write(msgspec.structs.replace(now, keys={**now.keys, name: made}))
+        with self._changing() as now:
+            if name in now.keys:
+                raise RequestError(f'there is an API key named "{name}"; remove it first, or choose another name')
+            self._write(msgspec.structs.replace(now, keys={**now.keys, name: made}))
         return key
 
     def remove_key(self, name: str) -> None:
@@ -117,10 +122,10 @@ class Credentials:
 
         :raises RequestError: there is none of this name
         """
-        now = self.read()
-        if name not in now.keys:
-            raise RequestError(f'there is no API key named "{name}"')
-        self._write(msgspec.structs.replace(now, keys={k: v for k, v in now.keys.items() if k != name}))
+        with self._changing() as now:
+            if name not in now.keys:
+                raise RequestError(f'there is no API key named "{name}"')
+            self._write(msgspec.structs.replace(now, keys={k: v for k, v in now.keys.items() if k != name}))
 
     def key_name(self, key: str) -> str | None:
         """Return the name of an API key; None if it is none of ours."""
@@ -143,6 +148,21 @@ class Credentials:
                 raise self._unreadable(error) from error
             self._contents, self._read_at = contents, stamp
         return self._contents
+
+    @contextmanager
+    def _changing(self) -> Iterator[_Contents]:
+        """Return what the file holds, and let no other process change it meanwhile."""
+        folder = self.path.parent
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise ConfigError(f"{folder}: cannot be used: {error.strerror}; auth.file says where it is") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self.read()
+        finally:
+            os.close(lock)
 
     def _unreadable(self, error: Exception) -> ConfigError:
         return ConfigError(f"{self.path}: cannot be read: {error}; auth.file says where it is")

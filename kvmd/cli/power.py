@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,39 +99,49 @@ def _ask(settings: Settings, wanted: dict[str, Any] | None = None) -> dict[str, 
 
     :raises KvmdError: it does not answer, or refuses
     """
-    url = f"http://{_address(settings)}/api/power"
-    with _key(settings) as key:
-        body = None if wanted is None else json.dumps(wanted).encode()
-        request = urllib.request.Request(url, body, {"Authorization": f"Bearer {key}"})  # it is HTTP
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310  # as above
-                answer: dict[str, Any] = json.load(response)
-        except urllib.error.HTTPError as error:
-            raise _refusal(error) from error
-        except OSError as error:
-            raise DriverError(f"the daemon does not answer at {url}: systemctl start kvmd") from error
+    import http.client  # noqa: PLC0415  # it is slow to import, and `kvmd --help` needs none
+
+    host, port = _address(settings)
+    method, body = ("GET", None) if wanted is None else ("POST", json.dumps(wanted))
+    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
+    try:
+        with _key(settings) as key:
+            connection.request(method, "/api/power", body, {"Authorization": f"Bearer {key}"})
+            response = connection.getresponse()
+            return _answer(response.status, response.read())
+    except (OSError, http.client.HTTPException) as error:
+        raise DriverError(f"the daemon does not answer on {host}, port {port}: systemctl start kvmd") from error
+    finally:
+        connection.close()
+
+
+def _answer(code: int, content: bytes) -> dict[str, Any]:
+    """Read the daemon's answer.
+
+    :raises KvmdError: it refused
+    """
+    try:
+        answer: dict[str, Any] = json.loads(content)
+        words = str(answer["info"])
+    except (ValueError, KeyError, TypeError):
+        raise KvmdError(f"HTTP {code}, and not as kvmd answers: another program has its port") from None
+    if code != 200:
+        raise DriverError(words) if code == 503 else KvmdError(words)
     return answer
 
 
-def _refusal(error: urllib.error.HTTPError) -> KvmdError:
-    try:
-        words = str(json.load(error)["info"])
-    except (ValueError, KeyError, TypeError):
-        words = f"the daemon answers with HTTP {error.code}, and not as kvmd does"
-    return DriverError(words) if error.code == 503 else KvmdError(words)
-
-
-def _address(settings: Settings) -> str:
+def _address(settings: Settings) -> tuple[str, int]:
     """Return where the daemon can be reached from here."""
     host, port = parse_address(settings.web.listen[0])
-    host = ANY_ADDRESS.get(host, host)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return ANY_ADDRESS.get(host, host), port
 
 
 @contextmanager
 def _key(settings: Settings) -> Iterator[str]:
     """Make an API key that is gone in the end; only who may write the daemon's file can."""
     credentials, name = Credentials(Path(settings.auth.file)), f"kvmd power {os.getpid()}"
+    if not credentials.stamp:
+        raise DriverError("the daemon has not been started yet: systemctl start kvmd")
     key = credentials.add_key(name)
     try:
         yield key

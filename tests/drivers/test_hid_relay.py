@@ -22,7 +22,7 @@ from kvmd import (
     Unsupported,
 )
 from kvmd.contract.device import best_match
-from kvmd.plugins.registry import _offers
+from kvmd.plugins.choice import _offers
 from kvmd_drivers import hid_relay
 from kvmd_drivers.hid_relay import HidRelay, HidRelayOptions, closed_relays, command
 from tests.abi import FLAGS_32, Compiler
