@@ -6,7 +6,7 @@ import enum
 from collections import deque
 
 EDGES = 3
-WINDOW = 6.0
+WINDOW = 5.0
 """A power lamp that changes so often within so many seconds blinks. Boards blink with periods of 1 to 4 s; switching a
 computer off and on again takes two changes."""
 
@@ -67,4 +67,4 @@ class Lamps:
 
     def _blinks(self, now: float) -> bool:
         edges = self._edges
-        return len(edges) == EDGES and now - edges[0] < WINDOW and now - edges[-1] < CALM
+        return len(edges) == EDGES and edges[-1] - edges[0] < WINDOW and now - edges[-1] < CALM
