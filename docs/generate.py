@@ -42,6 +42,9 @@ options = { device = "/dev/video0" }     # an explicit device works without udev
 [hid]
 driver = "auto"
 options = {}
+[power]
+driver = "gpio"                          # what is wired cannot be recognised
+options = { power_button = "GPIO23", power_lamp = "GPIO24" }
 [web]
 listen = ["[::]:80"]
 video_listen = ["[::]:8008"]

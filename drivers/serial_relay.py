@@ -82,6 +82,7 @@ class SerialRelay(PowerDriver):
 
     name = "serial_relay"
     Options = SerialRelayOptions
+    wakes = ("tty",)
 
     def __init__(self, options: SerialRelayOptions, device: Device | None) -> None:  # noqa: ARG002  # it is in the options
         self._options = options

@@ -93,7 +93,7 @@ class Kvm:
             settings.power, self.choices[POWER.name], partial(self._changed, POWER), partial(self._emit, POWER)
         )
         self._facilities: tuple[Facility, ...] = (self.video, self.input, self.power)
-        self._monitor = Monitor(registry.subsystems(), self._plugged)
+        self._monitor = Monitor(registry.wakes(), self._plugged)
 
     def plugin_settings(self, name: str, shape: type[T]) -> T:
         """Return the settings of a plug-in, the table ``[plugins.NAME]``, as a struct of its own.

@@ -36,6 +36,10 @@ class BaseDriver(ABC):
     matches: ClassVar[Sequence[Match]] = ()
     """The devices the driver is for; also the source of its udev rules."""
 
+    wakes: ClassVar[Sequence[str]] = ()
+    """Kernel classes, such as ``gpio``, whose devices may bring what a driver that finds its own needs: when one comes
+    or goes, it is opened anew. Those of ``matches`` do so anyway."""
+
     @abstractmethod
     def __init__(self, options: DriverOptions, device: Device | None) -> None: ...
 

@@ -138,6 +138,10 @@ class Registry:
         """Return the kernel's classes of every device that a driver could be for."""
         return {match.subsystem for driver in self.drivers for match in driver.matches}
 
+    def wakes(self) -> set[str]:
+        """Return the kernel's classes whose devices may bring what a driver needs."""
+        return self.subsystems().union(*(driver.wakes for driver in self.drivers))
+
     def matching(self, device: Device) -> list[str]:
         """Name the drivers that are for a device, the best first."""
         scores = {driver.name: best_match(driver.matches, device) for driver in self.drivers}
