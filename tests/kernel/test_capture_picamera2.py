@@ -35,7 +35,7 @@ def capture(daemon: Daemon) -> dict[str, object]:
 
 
 def in_state(daemon: Daemon, state: str) -> dict[str, object]:
-    return eventually(lambda: (now := capture(daemon))["state"] == state and now, f"capture to be {state}", timeout=60)
+    return eventually(lambda: (now := capture(daemon))["state"] == state and now, f"capture to be {state}")
 
 
 def colour(part: Part) -> int | None:
@@ -83,7 +83,7 @@ def test_usb_camera_that_is_pulled_comes_back_in_either_port_on_the_same_connect
         assert status["resolution"] is None
 
         camera.plug(port=new)
-        viewer.wait_for(lambda part: colour(part) is not None, "a picture of the camera again", timeout=60)
+        viewer.wait_for(lambda part: colour(part) is not None, "a picture of the camera again")
         assert in_state(daemon, "online")["driver"] == "picamera2"
     assert not viewer.ended.is_set()
     viewer.close()

@@ -107,7 +107,7 @@ def test_plugging_the_dongle_in_starts_the_daemon(camera: Camera, daemon: Daemon
     daemon.start(AUTO)
     daemon.stop()
     camera.plug()
-    eventually(daemon.active, "kvmd to be started by udev", timeout=60)
+    eventually(daemon.active, "kvmd to be started by udev")
     daemon.wait()
     watch().wait_for(shows(camera), "a picture of the camera")
 
@@ -184,9 +184,9 @@ def nodrop(camera: Camera, request: pytest.FixtureRequest) -> Iterator[bool]:  #
 
 def test_oversized_jpegs_are_never_shown(nodrop: bool, camera: Camera, daemon: Daemon, show: Viewer) -> None:
     camera.fault(Fault.OVERSIZED, every=2)
-    eventually(lambda: camera.state()["spoilt"] >= 5, "five pictures larger than was negotiated", timeout=60)
+    eventually(lambda: camera.state()["spoilt"] >= 5, "five pictures larger than was negotiated")
     seen = len(show.parts)
-    eventually(lambda: len(show.parts) >= seen + 3, "three pictures after them", timeout=60)
+    eventually(lambda: len(show.parts) >= seen + 3, "three pictures after them")
     assert (capture(daemon)["dropped"] > 0) is nodrop, "what the kernel drops it does not tell"
     assert_nothing_else(show, camera)
 
@@ -243,7 +243,7 @@ def test_camera_that_comes_and_goes_twenty_times_ends_in_a_good_picture(
         elif number % 4 == 3:
             show.wait_for(shows(camera, port), "a picture of the camera")
     node = camera.node(port)
-    show.wait_for(shows(camera, port), "a picture of the camera", timeout=60)
+    show.wait_for(shows(camera, port), "a picture of the camera")
     assert str(node) in in_state(daemon, "online")["device"]
     assert video_nodes_of(daemon) == [node] * files, "the node, once more for each mapped buffer, and none that is gone"
     assert not show.ended.is_set()

@@ -14,7 +14,7 @@ from .daemon import Answer, Daemon
 from .dummy_hcd import DummyHcd
 from .host_input import EV_ABS, EV_KEY, HostInput, HostKeyboard, HostMouse, Input, has_media_keys, has_power_keys
 from .typist import NAME, hid, presses, tap, wait_until_online
-from .waiting import eventually, run
+from .waiting import eventually, patience, run
 
 FAR = 32767
 # linux/input-event-codes.h
@@ -239,7 +239,7 @@ def test_a_mouse_that_the_host_does_not_ask_leaves_the_keyboard_alone(
     keyboard = host_keyboard(NAME, grab=True)
     [name] = [each.name for each in USBHID.glob("*:*") if _protocol(each) == RELATIVE_MOUSE]
     (USBHID / "unbind").write_text(name)
-    assert relative.gone.wait(20)
+    assert relative.gone.wait(patience())
     refused = eventually(lambda: _refusal(typist), "a refusal")
     assert "does not ask the relative mouse" in refused
     keyboard.clear()
@@ -265,7 +265,7 @@ def test_what_the_gadget_lacks_is_refused_with_the_reason(
 ) -> None:
     run("kvmd", "gadget", "up", "--without=relative", "--without=media")
     able = ["keyboard", "absolute_mouse", "leds"]
-    eventually(lambda: hid(typist)["capabilities"] == able, "a gadget with less", timeout=60)
+    eventually(lambda: hid(typist)["capabilities"] == able, "a gadget with less")
     wait_until_online(typist)
     answer = ask(typist, dx=1, dy=1)
     assert (answer.code, answer.json["status"]) == (409, 0)
@@ -280,7 +280,7 @@ def test_what_the_gadget_lacks_is_refused_with_the_reason(
     tap(typist, "AudioVolumeMute")
     assert controller.state() == "configured"
     run("kvmd", "gadget", "up")
-    eventually(lambda: "relative_mouse" in hid(typist)["capabilities"], "the whole gadget again", timeout=60)
+    eventually(lambda: "relative_mouse" in hid(typist)["capabilities"], "the whole gadget again")
     wait_until_online(typist)
     assert hid(typist)["remarks"] == []
 

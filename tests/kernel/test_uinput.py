@@ -114,7 +114,7 @@ def test_closing_releases_what_is_held(driver: Uinput, keyboard: HostKeyboard) -
     driver.send(KeyboardReport(keys=(4,)))
     eventually(lambda: keyboard.held() == {30}, "A down")
     driver.close()
-    assert keyboard.gone.wait(20)
+    assert keyboard.gone.wait(patience())
 
 
 def test_absolute_mouse(driver: Uinput, host_mouse: Mouse) -> None:

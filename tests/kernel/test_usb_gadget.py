@@ -37,7 +37,7 @@ from kvmd_drivers.usb_gadget.descriptors import FUNCTIONS, KEYBOARD
 
 from .dummy_hcd import DummyHcd
 from .host_input import EV_KEY, EV_REL, HostKeyboard, HostMouse, Input
-from .waiting import eventually, run
+from .waiting import eventually, patience, run
 
 NAME = "Keyboard and mouse"  # the gadget's own strings are what the host calls its inputs
 CONFIGFS = Path("/sys/kernel/config/usb_gadget")
@@ -645,7 +645,7 @@ def test_close_ends_a_watch_and_may_be_repeated(driver: UsbGadget) -> None:
     thread = threading.Thread(target=watch)
     thread.start()
     driver.close()
-    assert ended.wait(20)
+    assert ended.wait(patience())
     thread.join()
     driver.close()
     with pytest.raises(DeviceLost):
@@ -764,4 +764,4 @@ def test_unit_gives_up_when_the_controller_has_gone_between_two_tries() -> None:
 def gives_up() -> None:
     """Wait until the unit neither runs nor waits for another try."""
     state = ("systemctl", "show", "--property=ActiveState", "--value", "kvmd-gadget.service")
-    eventually(lambda: run(*state).strip() == "inactive", "the unit to end", timeout=60)
+    eventually(lambda: run(*state).strip() == "inactive", "the unit to end")

@@ -41,9 +41,9 @@ def typist(running: Daemon) -> Daemon:
     return running
 
 
-def wait_until_online(daemon: Daemon, timeout: float = 60) -> None:
+def wait_until_online(daemon: Daemon) -> None:
     """Wait until the host takes reports."""
-    eventually(lambda: hid(daemon)["state"] == "online", "HID to be online", timeout)
+    eventually(lambda: hid(daemon)["state"] == "online", "HID to be online")
 
 
 def hid(daemon: Daemon) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from .daemon import HOST, STREAM_PORT, Daemon
-from .waiting import eventually
+from .waiting import eventually, patience
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Viewer:
     def __init__(self, daemon: Daemon) -> None:
         self.parts: list[Part] = []
         self.ended = threading.Event()
-        self._connection = http.client.HTTPConnection(HOST, STREAM_PORT, timeout=60)
+        self._connection = http.client.HTTPConnection(HOST, STREAM_PORT, timeout=patience())
         self._connection.request("GET", "/stream", headers={"Authorization": f"Bearer {daemon.token}"})
         self._sock = self._connection.sock
         self._response = self._connection.getresponse()
@@ -41,10 +41,10 @@ class Viewer:
         self._thread = threading.Thread(target=self._read, name="viewer", daemon=True)
         self._thread.start()
 
-    def wait_for(self, wanted: Callable[[Part], bool], what: str, timeout: float = 20) -> Part:
+    def wait_for(self, wanted: Callable[[Part], bool], what: str) -> Part:
         """Wait for a picture, among those that come from now on."""
         seen = len(self.parts)
-        return eventually(lambda: next((part for part in self.parts[seen:] if wanted(part)), None), what, timeout)
+        return eventually(lambda: next((part for part in self.parts[seen:] if wanted(part)), None), what)
 
     def close(self) -> None:
         """Hang up."""
