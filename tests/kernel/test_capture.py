@@ -36,7 +36,7 @@ def has_bars(image: Image.Image) -> bool:
 
 
 def snapshot(daemon: Daemon) -> Image.Image:
-    answer = daemon.request("GET", "/snapshot?timeout=20", port=STREAM_PORT)
+    answer = daemon.request("GET", "/snapshot?timeout=60", port=STREAM_PORT)
     assert answer.code == 200, answer.body[:200]
     return Image.open(io.BytesIO(answer.body)).convert("RGB")
 

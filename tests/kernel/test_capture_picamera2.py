@@ -9,8 +9,12 @@ from .daemon import STREAM_PORT, Daemon
 from .viewer import Part, Viewer
 from .waiting import eventually
 
-VIRTUAL = '[capture]\ndriver = "picamera2"\noptions = { camera = "Virtual0", width = 640, height = 480 }\n'
-USB = '[capture]\ndriver = "picamera2"\noptions = { camera = "*534d:2109*" }\n'
+VIRTUAL = """
+[capture]
+driver = "picamera2"
+options = { camera = "Virtual0", width = 640, height = 480, timeout = 10 }
+"""
+USB = '[capture]\ndriver = "picamera2"\noptions = { camera = "*534d:2109*", timeout = 10 }\n'
 
 BARS = ((1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0, 0, 0))
 """Which of red, green and blue is lit from the white bar on; the pattern goes round."""
@@ -51,7 +55,7 @@ def test_snapshot_shows_the_bars_of_the_virtual_camera_and_the_daemon_lets_go_of
     assert (status["driver"], status["format"]) == ("picamera2", "NV12")
     assert status["resolution"] == {"width": 640, "height": 480}
     assert "Virtual0" in str(status["device"])
-    answer = daemon.request("GET", "/snapshot?timeout=20", port=STREAM_PORT)
+    answer = daemon.request("GET", "/snapshot?timeout=60", port=STREAM_PORT)
     assert answer.code == 200, answer.body[:200]
     image = Image.open(io.BytesIO(answer.body)).convert("RGB")
     assert image.size == (640, 480)

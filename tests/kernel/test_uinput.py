@@ -25,7 +25,7 @@ from kvmd_drivers.uinput import BUTTONS, Uinput
 
 from .daemon import Daemon
 from .host_input import EV_REL, INPUTS, HostKeyboard, HostMouse, Input
-from .waiting import eventually
+from .waiting import eventually, patience
 
 KEYBOARD = "kvmd keyboard"
 REL_X, REL_Y, REL_HWHEEL, REL_WHEEL = 0, 1, 6, 8

@@ -48,7 +48,6 @@ USBHID = Path("/sys/bus/usb/drivers/usbhid")
 PRESS_A, RELEASE = KeyboardReport(keys=(4,)), KeyboardReport()
 KEY_A, KEY_B, KEY_F13, KEY_RO, KEY_HANGEUL, KEY_RIGHTMETA = 30, 48, 183, 89, 122, 126
 LED_CAPSL = 1
-UNIT_PATIENCE = 120  # an emulated machine takes long to start Python
 
 Keyboard = Callable[[str], HostKeyboard]
 Mouse = Callable[[str, bool], HostMouse]
@@ -92,9 +91,9 @@ def opened(**options: Any) -> UsbGadget:
     return hid
 
 
-def accepted(timeout: float = 20) -> None:
+def accepted() -> None:
     """Wait until the host has taken the gadget into use; the controller's state may still be that of an earlier one."""
-    eventually(bound_to_usbhid, "the host to accept the gadget", timeout)
+    eventually(bound_to_usbhid, "the host to accept the gadget")
     eventually(lambda: kvmd("status").output.splitlines()[0].endswith("configured"), "the state to be configured")
 
 
@@ -430,7 +429,7 @@ def test_pulled_cable_is_told_and_watch_waits_for_the_host(
 
     def watch() -> None:
         try:
-            driver.watch(20)
+            driver.watch(patience())
         except HidOffline as error:
             watched.append(str(error))
 
@@ -639,7 +638,7 @@ def test_close_ends_a_watch_and_may_be_repeated(driver: UsbGadget) -> None:
 
     def watch() -> None:
         with contextlib.suppress(DeviceLost):
-            driver.watch(60)
+            driver.watch(patience())
         ended.set()
 
     thread = threading.Thread(target=watch)
@@ -716,7 +715,7 @@ def reload_units() -> None:
 @pytest.mark.usefixtures("units")
 def test_unit_makes_the_gadget_whenever_the_controller_appears(dummy_hcd: DummyHcd, host_keyboard: Keyboard) -> None:
     # The fixture has just loaded the module: that is the controller's first appearance.
-    accepted(UNIT_PATIENCE)
+    accepted()
     types_a(host_keyboard)
     node = Path(gadget.gadget_nodes("kvmd")["keyboard"])
     eventually(
@@ -727,7 +726,7 @@ def test_unit_makes_the_gadget_whenever_the_controller_appears(dummy_hcd: DummyH
         dummy_hcd.remove()
         forgotten()
         dummy_hcd.restore()
-        accepted(UNIT_PATIENCE)
+        accepted()
         types_a(host_keyboard)
 
 
@@ -741,7 +740,7 @@ ExecStart=/bin/sh -c 'echo dummy_udc.0 > /sys/bus/platform/drivers/dummy_udc/unb
 @pytest.fixture
 def unlucky(units: None, dummy_hcd: DummyHcd) -> Iterator[None]:  # noqa: ARG001  # they come first
     """The unit, but the controller goes while it runs; the next try is after a second."""
-    accepted(UNIT_PATIENCE)
+    accepted()
     gives_up()
     folder = Path("/run/systemd/system/kvmd-gadget.service.d")
     folder.mkdir()

@@ -30,7 +30,8 @@ def controller() -> Iterator[DummyHcd]:
 def running(controller: DummyHcd, daemon: Daemon) -> Daemon:
     """The daemon, started once, with its gadget plugged into the host."""
     assert controller.udc
-    daemon.start("")
+    # a client that is slow is not silent
+    daemon.start("[hid]\nhold_timeout = 600\n")
     return daemon
 
 

@@ -22,6 +22,10 @@ class Part:
     timestamp: float
     jpeg: bytes
 
+    def size(self) -> tuple[int, int]:
+        """Width and height, without decoding it."""
+        return Image.open(io.BytesIO(self.jpeg)).size
+
     def image(self) -> Image.Image:
         """The decoded picture."""
         return Image.open(io.BytesIO(self.jpeg)).convert("RGB")
@@ -42,9 +46,19 @@ class Viewer:
         self._thread.start()
 
     def wait_for(self, wanted: Callable[[Part], bool], what: str) -> Part:
-        """Wait for a picture, among those that come from now on."""
-        seen = len(self.parts)
-        return eventually(lambda: next((part for part in self.parts[seen:] if wanted(part)), None), what)
+        """Wait for a picture, among those that come from now on; each is looked at once."""
+        number = len(self.parts)
+
+        def look() -> Part | None:
+            nonlocal number
+            while number < len(self.parts):
+                part = self.parts[number]
+                number += 1
+                if wanted(part):
+                    return part
+            return None
+
+        return eventually(look, what)
 
     def close(self) -> None:
         """Hang up."""

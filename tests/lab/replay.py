@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from queue import SimpleQueue
 from typing import Any, Literal
 
 import pytest
@@ -34,8 +35,9 @@ class Replay:
         cache = getattr(config, "cache", None)
         self._seconds: dict[str, float] = cache.get(SECONDS, {}) if cache else {}
         arguments = [*_arguments(config), *dict.fromkeys(map(module_of, nodeids))]
-        self._workshop = Workshop(config.rootpath, arguments, lambda text: self._team.outcomes.news.put(text))
-        self._team = Team(self._workshop.boot, nodeids, GUESTS, self._seconds)
+        self._news: SimpleQueue[str] = SimpleQueue()
+        self._workshop = Workshop(config.rootpath, arguments, self._news.put)
+        self._team = Team(self._workshop.boot, nodeids, GUESTS, self._seconds, self._news.put)
 
     @property
     def order(self) -> Sequence[str]:
@@ -69,7 +71,9 @@ class Replay:
         return self._team.summary()
 
     def _replay(self, item: pytest.Item) -> None:
-        outcome = self._team.outcome(item.nodeid, self._say)
+        while (outcome := self._team.outcomes.wait(item.nodeid, seconds=1)) is None:
+            self._tell()
+        self._tell()
         for data in outcome.reports:
             item.ihook.pytest_runtest_logreport(report=self._deserialised(data))
         if outcome.failure:
@@ -89,12 +93,14 @@ class Replay:
         assert isinstance(report, pytest.TestReport)
         return report
 
-    def _say(self, text: str) -> None:
-        """Tell the person who waits."""
+    def _tell(self) -> None:
+        """Tell the person who waits what has happened to the guests."""
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.ensure_newline()
-            reporter.write_line(f"kernel lab: {text}")
+        while not self._news.empty():
+            text = self._news.get()
+            if reporter is not None:
+                reporter.ensure_newline()
+                reporter.write_line(f"kernel lab: {text}")
 
 
 def _report(item: pytest.Item, outcome: Literal["failed", "skipped"], text: str) -> None:

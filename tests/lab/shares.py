@@ -15,9 +15,7 @@ def by_module(nodeids: Sequence[str], seconds: Mapping[str, float]) -> list[list
     known = [module for module in modules if module in seconds]
     tests = sum(len(modules[module]) for module in known)
     each = sum(seconds[module] for module in known) / tests if tests else 1.0
-    return sorted(
-        modules.values(), key=lambda share: seconds.get(module_of(share[0]), each * len(share)), reverse=True
-    )
+    return sorted(modules.values(), key=lambda share: seconds.get(module_of(share[0]), each * len(share)), reverse=True)
 
 
 def module_of(nodeid: str) -> str:

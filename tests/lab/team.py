@@ -6,9 +6,9 @@ import traceback
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
 
 from .errors import LabError
+from .locking import Say
 from .machine import Machine, Message
 from .shares import Shares, by_module, module_of
 
@@ -32,13 +32,12 @@ class Outcome:
 
 
 class Outcomes:
-    """What has come of the tests so far, and what is to be said about the guests meanwhile."""
+    """What has come of the tests so far."""
 
     def __init__(self) -> None:
         self._outcomes: dict[str, Outcome] = {}
         self._given_up = ""
         self._changed = threading.Condition()
-        self.news: SimpleQueue[str] = SimpleQueue()
 
     def put(self, nodeid: str, outcome: Outcome) -> None:
         """Note what came of a test."""
@@ -67,9 +66,10 @@ class Team:
     :param nodeids: the tests
     :param size: how many guests work at the same time
     :param seconds: what modules took the last time
+    :param say: told what happens to the guests, in any thread
     """
 
-    def __init__(self, boot: Boot, nodeids: Sequence[str], size: int, seconds: Mapping[str, float]) -> None:
+    def __init__(self, boot: Boot, nodeids: Sequence[str], size: int, seconds: Mapping[str, float], say: Say) -> None:
         shares = by_module(nodeids, seconds)
         self.order = [nodeid for share in shares for nodeid in share]
         self.shares = Shares(shares)
@@ -82,6 +82,7 @@ class Team:
         self.ran = 0
         self.begin = time.monotonic()
         self.end = self.begin
+        self._say = say
         self._lock = threading.Lock()
         self._workers = [Worker(self, boot, f"kernel-{number + 1}") for number in range(min(size, len(shares)))]
 
@@ -89,16 +90,6 @@ class Team:
         """Boot the guests, and let them work."""
         for worker in self._workers:
             worker.start()
-
-    def outcome(self, nodeid: str, say: Callable[[str], None]) -> Outcome:
-        """Wait for what comes of a test.
-
-        :param say: told what happens to the guests meanwhile
-        """
-        while (outcome := self.outcomes.wait(nodeid, 1)) is None:
-            self._tell(say)
-        self._tell(say)
-        return outcome
 
     def finish(self) -> None:
         """End the guests, whatever they do."""
@@ -134,7 +125,7 @@ class Team:
         """Note that a guest is lost; the last one that may be makes all tests fail that are left."""
         with self._lock:
             self.losses += 1
-        self.outcomes.news.put(f"{name} is lost: {str(error).partition(chr(10))[0]}")
+        self._say(f"{name} is lost: {str(error).partition(chr(10))[0]}")
         if self.losses >= LOSSES:
             self.give_up(f"{self.losses} guests were lost, which is too many; the last one: {error}")
 
@@ -142,13 +133,6 @@ class Team:
         """Let all tests fail that are left."""
         self.shares.close()
         self.outcomes.give_up(f"kernel lab: {reason}")
-
-    def _tell(self, say: Callable[[str], None]) -> None:
-        while True:
-            try:
-                say(self.outcomes.news.get_nowait())
-            except Empty:
-                return
 
 
 class Worker:
@@ -183,7 +167,7 @@ class Worker:
         try:
             while share := self._team.shares.take():
                 self._run(share)
-        except Exception:  # noqa: BLE001  # whatever it is, nobody may wait for this thread for ever
+        except Exception:  # whatever it is, nobody may wait for this thread for ever
             self._team.give_up(traceback.format_exc())
         finally:
             self._discard()

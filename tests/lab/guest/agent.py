@@ -1,7 +1,7 @@
 """The pytest plugin of the guest: runs the tests that the host asks for and sends each report over a virtio port.
 
-One JSON object a line. To here: ``run`` with node ids. From here ``kind`` says which; a thread of its own says ``alive``
-each second, whatever the tests do, and tells when a test hangs. The host's side is tests/lab/machine.py.
+One JSON object a line. To here: ``run`` with node ids. From here ``kind`` says which; a thread of its own sends
+``alive`` each second, whatever the tests do, and reports a test that hangs. The other side is tests/lab/machine.py.
 """
 
 import faulthandler
@@ -30,7 +30,7 @@ class Line:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._input = open(port, "rb", closefd=False)  # noqa: PTH123, SIM115  # a descriptor, open until the guest ends
+        self._input = open(port, "rb", closefd=False)  # noqa: SIM115  # a descriptor, open until the guest ends
         self._lock = threading.Lock()
 
     def send(self, kind: str, **rest: Any) -> None:

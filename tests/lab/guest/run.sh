@@ -13,9 +13,26 @@ install_package() {
     make -C "$checkout" install PACKAGE="$wheel"
 }
 
+# systemd's patience with a daemon is made for machines that are not emulated, and busy with other things besides
+be_patient() {
+    for unit in kvmd.service kvmd-gadget.service; do
+        mkdir -p /run/systemd/system/$unit.d
+        printf '[Service]\nWatchdogSec=600\nTimeoutStartSec=600\nTimeoutStopSec=600\n' \
+            > /run/systemd/system/$unit.d/kvmd-lab.conf
+    done
+}
+
+# for a test, before others leave some
+note_failed_units() {
+    mkdir -p /run/kvmd-lab
+    systemctl list-units --failed --no-legend --plain > /run/kvmd-lab/failed-units
+}
+
 journalctl --follow --no-tail --output=short-monotonic > /dev/virtio-ports/kvmd.journal &
+be_patient
 install_package
 udevadm settle
+note_failed_units
 cd "$checkout"
 export PYTHONDONTWRITEBYTECODE=1
 python -m pytest -p tests.lab.guest.agent -p no:cacheprovider --override-ini=addopts= --continue-on-collection-errors \
