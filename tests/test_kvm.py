@@ -23,7 +23,7 @@ from kvmd.slate import slate
 from kvmd.slot import State
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid
 from kvmd_drivers.virtual.computer import shared
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually, patience
 
 NOTHING = (0, ())
 A = KEYS["KeyA"].usage
@@ -98,7 +98,7 @@ def down(computer):
 def stream(kvm):
     """The pictures of a stream, each with its headers."""
     near, far = socket.socketpair()
-    near.settimeout(20)
+    near.settimeout(patience())
     kvm.stream(far, None)
     with near, near.makefile("rb") as file:
         yield parts(file)
@@ -133,11 +133,11 @@ def is_live(part):
 def test_nothing_is_encoded_while_nobody_watches(kvm, encoded):
     seen = kvm.status().capture
     before = encoded.count
-    eventually(lambda: kvm.status().capture.captured_fps > 10, "pictures being captured")
+    eventually(lambda: kvm.status().capture.captured_fps > 0, "pictures being captured")
     time.sleep(0.5)
     assert encoded.count == before
     assert seen.viewers == 0
-    assert kvm.snapshot(20)
+    assert kvm.snapshot(patience())
     assert encoded.count > before
 
 
@@ -151,7 +151,7 @@ def test_a_standing_screen_is_encoded_only_when_it_changes(kvm, encoded, stream)
 def test_status(kvm, stream):
     first(stream, is_live)
     status = eventually(
-        lambda: (now := kvm.status()).capture.captured_fps > 10 and now.capture.sent_fps > 0 and now, "a rate"
+        lambda: (now := kvm.status()).capture.captured_fps > 0 and now.capture.sent_fps > 0 and now, "a rate"
     )
     assert status.version == kvmd.__version__
     capture, hid = status.capture, status.hid
@@ -205,7 +205,7 @@ def test_one_who_joins_when_the_signal_is_back_sees_no_slate(kvm, computer):
     computer.plug_video(True)
     eventually(lambda: kvm.capture.is_online, "the signal")
     near, far = socket.socketpair()
-    near.settimeout(20)
+    near.settimeout(patience())
     kvm.stream(far, None)
     with near, near.makefile("rb") as file:
         assert is_live(next(parts(file)))
@@ -220,10 +220,10 @@ def test_a_slate_says_why(kvm, computer):
 
 
 def test_a_snapshot_shows_what_was_typed_before(kvm):
-    before = kvm.snapshot(20)
+    before = kvm.snapshot(patience())
     kvm.tap("me", ["KeyX"])
     called = time.monotonic()
-    after = kvm.snapshot(20)
+    after = kvm.snapshot(patience())
     assert after.timestamp >= called
     assert after.data != before.data
 
@@ -293,12 +293,12 @@ def test_the_keys_of_an_ended_session_are_released(kvm, computer):
 
 
 def test_the_keys_of_a_silent_client_are_released(tmp_path):
-    kvm = new_kvm(tmp_path, hold_timeout=0.05)
+    kvm = new_kvm(tmp_path, hold_timeout=0.2)
     kvm.start()
     eventually(lambda: kvm.hid.is_online, "the HID")
     try:
         kvm.press("me", ["KeyA"])
-        assert down(computer_of(kvm)) == (0, (A,))
+        assert any(line.text.endswith("a") for line in computer_of(kvm).state().lines)
         eventually(lambda: down(computer_of(kvm)) == NOTHING, "the release")
     finally:
         kvm.stop()
@@ -318,7 +318,7 @@ def test_stop_releases_what_is_held_and_closes_everything(tmp_path):
     kvm.start()
     eventually(lambda: kvm.hid.is_online and kvm.capture.is_online, "both")
     near, far = socket.socketpair()
-    near.settimeout(20)
+    near.settimeout(patience())
     kvm.stream(far, None)
     kvm.press("me", ["ControlLeft", "KeyA"])
     kvm.stop()
@@ -425,7 +425,7 @@ def test_settings_of_a_plugin_are_its_own_and_checked():
 
 
 def test_a_client_that_says_that_it_stays_keeps_what_it_holds(tmp_path):
-    kvm = new_kvm(tmp_path, hold_timeout=0.6)
+    kvm = new_kvm(tmp_path, hold_timeout=2)
     computer = computer_of(kvm)
     kvm.start()
     try:

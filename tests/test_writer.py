@@ -8,7 +8,7 @@ from kvmd.errors import HidOffline
 from kvmd.hid import AbsoluteMouseReport, KeyboardReport, RelativeMouseReport
 from kvmd.writer import Writer
 
-from .kernel.waiting import eventually
+from .waiting import eventually, patience
 
 A, B = KeyboardReport(0, (4,)), KeyboardReport(0, (5,))
 
@@ -23,7 +23,7 @@ class Device:
 
     def send(self, report):
         self.busy.set()
-        assert self.gate.acquire(timeout=20)
+        assert self.gate.acquire(timeout=patience())
         self.taken.append(report)
         if report == B:
             raise HidOffline("it does not take B")
@@ -44,7 +44,7 @@ def held_up(device, writer):
     """A device that is busy with A, until the test lets it go on."""
     thread = threading.Thread(target=writer.send, args=(A,))
     thread.start()
-    assert device.busy.wait(20)
+    assert device.busy.wait(patience())
     yield device
     thread.join()
 

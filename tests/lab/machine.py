@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.waiting import Deadline
 
-from .errors import LabError
+from .errors import GuestLost
 from .qemu import Launch, Places
 from .usb.service import Service as UsbDevices
 
@@ -66,7 +66,7 @@ class Machine:
     def start(self) -> None:
         """Boot; does not wait for it.
 
-        :raise LabError: QEMU does not start
+        :raise GuestLost: QEMU does not start
         """
         shutil.rmtree(self._places.logs, ignore_errors=True)
         self._places.logs.mkdir(parents=True)
@@ -85,7 +85,7 @@ class Machine:
     def run(self, nodeids: Sequence[str]) -> None:
         """Have these tests run, in this order.
 
-        :raise LabError: the guest has ended
+        :raise GuestLost: the guest has ended
         """
         assert self._port is not None
         try:
@@ -96,7 +96,7 @@ class Machine:
     def receive(self) -> Message:
         """The next message.
 
-        :raise LabError: the guest has ended or shows no sign of life any more; with the end of its console
+        :raise GuestLost: the guest has ended or shows no sign of life any more; with the end of its console
         """
         while True:
             try:
@@ -128,13 +128,13 @@ class Machine:
         self._usb.stop()
         shutil.rmtree(self._work, ignore_errors=True)
 
-    def _error(self, text: str) -> LabError:
+    def _error(self, text: str) -> GuestLost:
         """An error that shows the end of the console, and QEMU's own words if there are any."""
         logs = [self._places.console, self._places.logs / "qemu.log"]
         content = "\n".join(path.read_text(errors="replace") for path in logs if path.exists())
         lines = [line for line in CONTROL.sub("", content).splitlines() if line.strip()]
         end = "\n".join(lines[-TAIL:])
-        return LabError(f"{text}\n\n---- end of {self._places.console} ----\n{end}")
+        return GuestLost(f"{text}\n\n---- end of {self._places.console} ----\n{end}")
 
     def _accept(self, listener: socket.socket, process: subprocess.Popen[bytes]) -> socket.socket:
         """Wait for QEMU, which connects before it boots."""

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .errors import LabError
+from .errors import GuestLost, LabError
 from .locking import Say
 from .machine import Machine, Message
 from .shares import Shares, by_module, module_of
@@ -121,7 +121,7 @@ class Team:
             self.seconds[module_of(nodeid)] += seconds
             self.end = time.monotonic()
 
-    def lost(self, name: str, error: LabError) -> None:
+    def lost(self, name: str, error: GuestLost) -> None:
         """Note that a guest is lost; the last one that may be makes all tests fail that are left."""
         with self._lock:
             self.losses += 1
@@ -167,6 +167,8 @@ class Worker:
         try:
             while share := self._team.shares.take():
                 self._run(share)
+        except LabError as error:
+            self._team.give_up(str(error))
         except Exception:  # whatever it is, nobody may wait for this thread for ever
             self._team.give_up(traceback.format_exc())
         finally:
@@ -180,7 +182,7 @@ class Worker:
             machine.run(share)
             while following.left:
                 following.take(machine.receive())
-        except LabError as error:
+        except GuestLost as error:
             self._discard()
             if not self._finished:
                 following.lose(error)
@@ -234,7 +236,7 @@ class Following:
             self._team.ended(message["nodeid"], time.monotonic() - self._began)
             self._end(message["nodeid"], self._outcome)
 
-    def lose(self, error: LabError) -> None:
+    def lose(self, error: GuestLost) -> None:
         """Let the test fail that was running, if any was."""
         if self._running:
             self._end(self._running, Outcome(failure=f"kernel lab: {error}"))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.waiting import eventually
 from tests.lab.usb import usbredir
 from tests.lab.usb.camera.descriptors import Identity
 from tests.lab.usb.camera.firmware import Camera
@@ -17,6 +16,7 @@ from tests.lab.usb.port import Port
 from tests.lab.usb.service import Service
 from tests.lab.usb.usbredir import Endpoint, Packet, Parser, Request, Status, Transfer, Type
 from tests.lab.usb_host import Host
+from tests.waiting import eventually, patience
 
 DONGLE = Identity()
 
@@ -163,7 +163,7 @@ def service(tmp_path):
 
 def connect(folder: Path, name: str) -> socket.socket:
     line = socket.socket(socket.AF_UNIX)
-    line.settimeout(10)
+    line.settimeout(patience())
     line.connect(str(folder / name))
     return line
 

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from tests.kernel.waiting import eventually
 from tests.lab.usb.ch340 import Ch340, Loop
 from tests.lab.usb.ch9329 import Ch9329
 from tests.lab.usb.usbredir import Type
 from tests.lab.usb_host import Host
+from tests.waiting import eventually
 
 IN, OUT = 0x82, 0x02
 WRITE = (0x40, 0x9A)

@@ -8,7 +8,7 @@ import pytest
 from kvmd.hid import Capability
 from kvmd.keymap import KEYS
 from tests.conftest import PASSWORD, USER
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually
 
 LOGIN = {"username": USER, "password": PASSWORD}
 A, B = KEYS["KeyA"].usage, KEYS["KeyB"].usage
