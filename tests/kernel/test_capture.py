@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from .daemon import STREAM_PORT, Daemon
-from .viewer import Viewer
+from .viewer import Viewer, pixel
 from .vivid import Vivid
 from .waiting import eventually
 
@@ -28,7 +28,7 @@ def has_bars(image: Image.Image) -> bool:
     """Tell whether each bar has its colour in its middle, at three heights below vivid's lines of text."""
     width, height = image.size
     return all(
-        all(abs(a - b) <= NEAR for a, b in zip(image.getpixel((x, y)), bar, strict=True))
+        all(abs(a - b) <= NEAR for a, b in zip(pixel(image, x, y), bar, strict=True))
         for number, bar in enumerate(BARS)
         for x in [round((number + 0.5) * width / len(BARS))]
         for y in (height // 2, height * 3 // 4, height - 8)

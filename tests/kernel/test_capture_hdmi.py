@@ -1,8 +1,9 @@
 """From an HDMI receiver to HTTP: vivid's HDMI input behind csi_bridge in the installed daemon."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -36,19 +37,20 @@ def start(daemon: Daemon, node: Path, options: str = "") -> None:
     daemon.start(f'[capture]\ndriver = "csi_bridge"\noptions = {{ device = "{node}"{options} }}\n')
 
 
-def capture(daemon: Daemon) -> dict:
-    return daemon.request("GET", "/api/status").json["data"]["capture"]
+def capture(daemon: Daemon) -> dict[str, Any]:
+    status: dict[str, Any] = daemon.request("GET", "/api/status").json["data"]["capture"]
+    return status
 
 
-def wait_for(daemon: Daemon, **wanted: object) -> dict:
-    def look() -> dict | None:
+def wait_for(daemon: Daemon, **wanted: object) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
         found = capture(daemon)
         return found if all(found[name] == value for name, value in wanted.items()) else None
 
     return eventually(look, f"a status with {wanted}")
 
 
-def shows(name: str):
+def shows(name: str) -> Callable[[Part], bool]:
     """Tell whether a part is a picture of the source, in one of ``MODES``."""
 
     def look(part: Part) -> bool:

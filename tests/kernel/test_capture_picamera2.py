@@ -1,12 +1,13 @@
 """From libcamera to HTTP: pictures of the installed daemon, which runs as its own user, through picamera2."""
 
 import io
+from typing import Any
 
 from PIL import Image
 
 from .camera import COLOURS, Camera
 from .daemon import STREAM_PORT, Daemon
-from .viewer import Part, Viewer
+from .viewer import Part, Viewer, pixel
 from .waiting import eventually
 
 VIRTUAL = """
@@ -23,7 +24,7 @@ BARS = ((1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0,
 def lit(image: Image.Image) -> list[tuple[int, ...]]:
     """What the bars are, from left to right, each once."""
     width, height = image.size
-    colours = [tuple(int(value > 128) for value in image.getpixel((x, height // 2))) for x in range(0, width, 4)]
+    colours = [tuple(int(value > 128) for value in pixel(image, x, height // 2)) for x in range(0, width, 4)]
     return [one for number, one in enumerate(colours) if one != colours[number - 1]]
 
 
@@ -33,19 +34,23 @@ def has_bars(image: Image.Image) -> bool:
     return any(seen == [*BARS[start:], *BARS[:start]] for start in range(8))
 
 
-def capture(daemon: Daemon) -> dict[str, object]:
-    status: dict[str, object] = daemon.request("GET", "/api/status").json["data"]["capture"]
+def capture(daemon: Daemon) -> dict[str, Any]:
+    status: dict[str, Any] = daemon.request("GET", "/api/status").json["data"]["capture"]
     return status
 
 
-def in_state(daemon: Daemon, state: str) -> dict[str, object]:
-    return eventually(lambda: (now := capture(daemon))["state"] == state and now, f"capture to be {state}")
+def in_state(daemon: Daemon, state: str) -> dict[str, Any]:
+
+    def look() -> dict[str, Any] | None:
+        status = capture(daemon)
+        return status if status["state"] == state else None
+
+    return eventually(look, f"capture to be {state}")
 
 
 def colour(part: Part) -> int | None:
     """Which of the USB camera's colours a picture shows; None for a slate."""
-    pixel = part.image().getpixel((320, 120))
-    near = (max(abs(a - b) for a, b in zip(pixel, each, strict=True)) <= 8 for each in COLOURS)
+    near = (max(abs(a - b) for a, b in zip(part.pixel(320, 120), each, strict=True)) <= 8 for each in COLOURS)
     return next((number for number, is_near in enumerate(near) if is_near), None)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,12 @@ def is_slate(part: Part) -> bool:
 
 def colour(part: Part) -> int | None:
     """The number of the colour of the upper half; None if it is none of the camera's."""
-    pixel = part.image().getpixel((320, 120))
-    near = (max(abs(a - b) for a, b in zip(pixel, each, strict=True)) <= NEAR for each in COLOURS)
+    near = (max(abs(a - b) for a, b in zip(part.pixel(320, 120), each, strict=True)) <= NEAR for each in COLOURS)
     return next((number for number, is_near in enumerate(near) if is_near), None)
+
+
+def has_colour(number: int, part: Part) -> bool:
+    return colour(part) == number
 
 
 def capture(daemon: Daemon) -> dict[str, Any]:
@@ -60,7 +64,12 @@ def capture(daemon: Daemon) -> dict[str, Any]:
 
 def in_state(daemon: Daemon, state: str) -> dict[str, Any]:
     """Wait until capture is in this state; return the status."""
-    return eventually(lambda: (now := capture(daemon))["state"] == state and now, f"capture to be {state}")
+
+    def look() -> dict[str, Any] | None:
+        status = capture(daemon)
+        return status if status["state"] == state else None
+
+    return eventually(look, f"capture to be {state}")
 
 
 def test_dongle_that_is_plugged_in_later_is_found_and_its_jpegs_go_through(
@@ -72,7 +81,8 @@ def test_dongle_that_is_plugged_in_later_is_found_and_its_jpegs_go_through(
     node = camera.plug()
     viewer.wait_for(shows(camera), "a picture of the camera")
     seen = len(viewer.parts)
-    parts = eventually(lambda: len(viewer.parts) >= seen + 12 and viewer.parts[seen:], "twelve more")
+    eventually(lambda: len(viewer.parts) >= seen + 12, "twelve more")
+    parts = viewer.parts[seen:]
     pictures = camera.state()["pictures"]
     numbers = [pictures.index(digest(part)) for part in parts]
     assert [colour(part) for part in parts] == numbers
@@ -215,7 +225,7 @@ def test_yuyv_is_encoded_in_its_colours(camera: Camera, daemon: Daemon, watch: W
     daemon.start('[capture]\noptions = { format = "YUYV" }\n')
     viewer = watch()
     for number in range(len(COLOURS)):
-        viewer.wait_for(lambda part, wanted=number: colour(part) == wanted, f"colour {number}")
+        viewer.wait_for(partial(has_colour, number), f"colour {number}")
     status = capture(daemon)
     assert (status["format"], camera.state()["format"]) == ("YUYV", "YUYV")
 

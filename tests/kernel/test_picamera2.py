@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -21,6 +22,7 @@ from kvmd.testing import CaptureConformance
 from kvmd_drivers.picamera2 import Picamera2Capture, Picamera2Options, choices
 
 from .camera import COLOURS, Camera, Fault
+from .viewer import pixel
 from .waiting import eventually, patience, run
 
 VIRTUAL = {"camera": "Virtual0", "width": 640, "height": 480}
@@ -43,7 +45,7 @@ def capture() -> Iterator[Capture]:
     """Opens a camera with the driver; closes it in the end."""
     with contextlib.ExitStack() as stack:
 
-        def open_camera(**options) -> Picamera2Capture:
+        def open_camera(**options: Any) -> Picamera2Capture:
             driver = Picamera2Capture(Picamera2Options(**{"timeout": 10, **options}), None)
             stack.callback(driver.close)
             driver.open()
@@ -55,8 +57,8 @@ def capture() -> Iterator[Capture]:
 class _Conformance(CaptureConformance):
     count = 5
 
-    # a camera has no signal that it could lose: it is there, or it is lost
-    test_signal_lost_and_back = None
+    # a camera has no signal that it could lose: it is there, or it is lost; None is how pytest is told of no test
+    test_signal_lost_and_back = None  # type: ignore[assignment]
 
 
 class TestVirtual(_Conformance):
@@ -103,8 +105,8 @@ def assert_bars(frame: Frame) -> None:
 
 def colour(frame: Frame) -> int | None:
     """Which of the USB camera's colours a JPEG shows."""
-    pixel = Image.open(io.BytesIO(frame.data)).convert("RGB").getpixel((320, 120))
-    near = (max(abs(a - b) for a, b in zip(pixel, each, strict=True)) <= 8 for each in COLOURS)
+    seen = pixel(Image.open(io.BytesIO(frame.data)).convert("RGB"), 320, 120)
+    near = (max(abs(a - b) for a, b in zip(seen, each, strict=True)) <= 8 for each in COLOURS)
     return next((number for number, is_near in enumerate(near) if is_near), None)
 
 
@@ -181,7 +183,9 @@ def test_transform_is_asked_of_libcamera(capture: Capture) -> None:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
-def test_what_the_camera_has_not_is_refused_with_what_it_has(capture: Capture, options, message: str) -> None:
+def test_what_the_camera_has_not_is_refused_with_what_it_has(
+    capture: Capture, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(DriverError, match=message):
         capture(**VIRTUAL | options)
 
@@ -270,18 +274,19 @@ class TestEncoder:
         self.limit = 1_000_000
         test = self
 
-        class Software(MultiEncoder):
+        class Software(MultiEncoder):  # type: ignore[misc]  # the library has no types
             def __init__(self) -> None:
                 super().__init__(num_threads=1)
 
-            def encode_func(self, request, name: str) -> bytes:
+            def encode_func(self, request: Any, name: str) -> bytes:
                 if len(made) == test.limit:
                     raise ValueError("the encoder broke")
                 width, height = request.config[name]["size"]
                 made.append(width)
                 rows = request.make_buffer(name).reshape(height * 3 // 2, width)
                 u, v = (rows[height:, offset::2].copy() for offset in (0, 1))
-                return simplejpeg.encode_jpeg_yuv_planes(rows[:height].copy(), u, v, 90)
+                jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(rows[:height].copy(), u, v, 90)
+                return jpeg
 
         (tmp_path / "name").write_text("bcm2835-codec-encode\n")
         monkeypatch.setattr(camera, "ENCODER", tmp_path / "name")

@@ -110,7 +110,7 @@ def bound_to_usbhid() -> bool:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with every wait of the driver: one that spins waits without end."""
     counted: list[int] = []
-    wait = usb_gadget._wait
+    wait: Callable[[Any, float], dict[int, int]] = usb_gadget._wait
 
     def counting(wanted: Any, timeout: float) -> dict[int, int]:
         counted.append(len(counted))
@@ -338,7 +338,7 @@ def plugged(host_keyboard: Keyboard) -> HostKeyboard:
             return host_keyboard(NAME)
         return None
 
-    return eventually(find, "a keyboard that works")  # type: ignore[return-value]
+    return eventually(find, "a keyboard that works")
 
 
 def types_a(host_keyboard: Keyboard) -> None:
@@ -406,7 +406,7 @@ def test_relative_moves_arrive(driver: UsbGadget, host_mouse: Mouse) -> None:
 
 def lamp_is(hid: UsbGadget, lit: bool) -> bool:
     hid.watch(1)
-    return hid.status().leds == Leds(caps=lit)
+    return bool(hid.status().leds == Leds(caps=lit))
 
 
 def test_leds_come_back_without_spinning(driver: UsbGadget, host_keyboard: Keyboard, waits: list[int]) -> None:

@@ -323,10 +323,10 @@ def test_only_the_capture_node_is_taken(vivid: Vivid, capture: Capture) -> None:
     refusals = {}
     for device in devices:
         with contextlib.suppress(DriverError):
-            capture(Path(device.node))
+            capture(Path(str(device.node)))
             continue
         with pytest.raises(DriverError) as caught:
-            capture(Path(device.node))
+            capture(Path(str(device.node)))
         refusals[(Path(device.path) / "name").read_text().strip().rpartition("-vid-")[2]] = str(caught.value)
     assert any("cannot capture: it is a metadata node" in each for each in refusals.values())
     assert any("cannot capture: it is an output" in each for each in refusals.values())

@@ -26,9 +26,20 @@ class Part:
         """Width and height, without decoding it."""
         return Image.open(io.BytesIO(self.jpeg)).size
 
+    def pixel(self, x: int, y: int) -> tuple[int, ...]:
+        """Red, green and blue of a pixel."""
+        return pixel(self.image(), x, y)
+
     def image(self) -> Image.Image:
         """The decoded picture."""
         return Image.open(io.BytesIO(self.jpeg)).convert("RGB")
+
+
+def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    """Return red, green and blue of a pixel."""
+    found = image.getpixel((x, y))
+    assert isinstance(found, tuple)
+    return found
 
 
 class Viewer:
