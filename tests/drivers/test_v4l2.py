@@ -1,5 +1,6 @@
 """What the v4l2 driver decides, without a device; tests/kernel/test_v4l2.py has the kernel's own."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 

@@ -28,6 +28,7 @@ note_failed_units() {
     systemctl list-units --failed --no-legend --plain > /run/kvmd-lab/failed-units
 }
 
+udevadm wait /dev/virtio-ports/kvmd.journal
 journalctl --follow --no-tail --output=short-monotonic > /dev/virtio-ports/kvmd.journal &
 be_patient
 install_package
