@@ -42,7 +42,7 @@ from kvmd_drivers.ch9329.port import Port, Refused, Silent
 from kvmd_drivers.ch9329.pretended import PretendedChip
 from kvmd_drivers.ch9329.protocol import BAUDS, Command, Status, in_words
 from kvmd_drivers.ch9329.simulator import Fault, Simulator
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually
 
 A = KeyboardReport(keys=(0x04,))
 B = KeyboardReport(keys=(0x05,))

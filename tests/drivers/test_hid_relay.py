@@ -26,7 +26,7 @@ from kvmd.plugins.choice import _offers
 from kvmd_drivers import hid_relay
 from kvmd_drivers.hid_relay import HidRelay, HidRelayOptions, closed_relays, command
 from tests.abi import FLAGS_32, Compiler
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually
 
 HID = {"HID_ID": "0003:000016C0:000005DF", "HID_NAME": "www.dcttech.com USBRelay2"}
 

@@ -21,8 +21,8 @@ from kvmd import (
 from kvmd.plugins.udev_rules import HEADER, udev_rules
 from kvmd.system.config import convert
 from kvmd_drivers.serial_relay import SerialRelay, SerialRelayOptions, command
-from tests.kernel.waiting import eventually
 from tests.lab.usb.lcus import Lcus
+from tests.waiting import eventually
 
 
 class Board:

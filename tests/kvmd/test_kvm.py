@@ -24,7 +24,7 @@ from kvmd.video.facility import Size
 from kvmd.video.slate import slate
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid
 from kvmd_drivers.virtual.computer import shared
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually, patience
 
 NOTHING = (0, ())
 A = KEYS["KeyA"].usage
@@ -99,7 +99,7 @@ def down(computer):
 def stream(kvm):
     """The pictures of a stream, each with its headers."""
     near, far = socket.socketpair()
-    near.settimeout(20)
+    near.settimeout(patience())
     kvm.video.stream(far, None)
     with near, near.makefile("rb") as file:
         yield parts(file)
@@ -134,11 +134,11 @@ def is_live(part):
 def test_nothing_is_encoded_while_nobody_watches(kvm, encoded):
     seen = kvm.status().capture
     before = encoded.count
-    eventually(lambda: kvm.status().capture.captured_fps > 10, "pictures being captured")
+    eventually(lambda: kvm.status().capture.captured_fps > 0, "pictures being captured")
     time.sleep(0.5)
     assert encoded.count == before
     assert seen.viewers == 0
-    assert kvm.video.snapshot(20)
+    assert kvm.video.snapshot(patience())
     assert encoded.count > before
 
 
@@ -152,7 +152,7 @@ def test_a_standing_screen_is_encoded_only_when_it_changes(kvm, encoded, stream)
 def test_status(kvm, stream):
     first(stream, is_live)
     status = eventually(
-        lambda: (now := kvm.status()).capture.captured_fps > 10 and now.capture.sent_fps > 0 and now, "a rate"
+        lambda: (now := kvm.status()).capture.captured_fps > 0 and now.capture.sent_fps > 0 and now, "a rate"
     )
     assert status.version == kvmd.__version__
     capture, hid = status.capture, status.hid
@@ -206,7 +206,7 @@ def test_one_who_joins_when_the_signal_is_back_sees_no_slate(kvm, computer):
     computer.plug_video(True)
     eventually(lambda: kvm.video.slot.is_online, "the signal")
     near, far = socket.socketpair()
-    near.settimeout(20)
+    near.settimeout(patience())
     kvm.video.stream(far, None)
     with near, near.makefile("rb") as file:
         assert is_live(next(parts(file)))
@@ -221,10 +221,10 @@ def test_a_slate_says_why(kvm, computer):
 
 
 def test_a_snapshot_shows_what_was_typed_before(kvm):
-    before = kvm.video.snapshot(20)
+    before = kvm.video.snapshot(patience())
     kvm.input.tap("me", ["KeyX"])
     called = time.monotonic()
-    after = kvm.video.snapshot(20)
+    after = kvm.video.snapshot(patience())
     assert after.timestamp >= called
     assert after.data != before.data
 
@@ -294,12 +294,12 @@ def test_the_keys_of_an_ended_session_are_released(kvm, computer):
 
 
 def test_the_keys_of_a_silent_client_are_released(tmp_path):
-    kvm = new_kvm(tmp_path, hold_timeout=0.05)
+    kvm = new_kvm(tmp_path, hold_timeout=0.2)
     kvm.start()
     eventually(lambda: kvm.input.slot.is_online, "the HID")
     try:
         kvm.input.press("me", ["KeyA"])
-        assert down(computer_of(kvm)) == (0, (A,))
+        assert any(line.text.endswith("a") for line in computer_of(kvm).state().lines)
         eventually(lambda: down(computer_of(kvm)) == NOTHING, "the release")
     finally:
         kvm.stop()
@@ -319,7 +319,7 @@ def test_stop_releases_what_is_held_and_closes_everything(tmp_path):
     kvm.start()
     eventually(lambda: kvm.input.slot.is_online and kvm.video.slot.is_online, "both")
     near, far = socket.socketpair()
-    near.settimeout(20)
+    near.settimeout(patience())
     kvm.video.stream(far, None)
     kvm.input.press("me", ["ControlLeft", "KeyA"])
     kvm.stop()
@@ -426,7 +426,7 @@ def test_settings_of_a_plugin_are_its_own_and_checked():
 
 
 def test_a_client_that_says_that_it_stays_keeps_what_it_holds(tmp_path):
-    kvm = new_kvm(tmp_path, hold_timeout=0.6)
+    kvm = new_kvm(tmp_path, hold_timeout=2)
     computer = computer_of(kvm)
     kvm.start()
     try:

@@ -9,7 +9,7 @@ from kvmd import slot as slots
 from kvmd.contract.hid import HidStatus
 from kvmd.errors import DeviceAbsent, DeviceLost, DriverError, HidOffline, NoSignal
 from kvmd.slot import FIRST_DELAY, LONGEST_DELAY, PACE, Slot, State
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually
 
 
 class Driver:

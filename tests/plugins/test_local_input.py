@@ -19,7 +19,7 @@ from kvmd_plugins.local_input import (
 )
 from kvmd_plugins.local_input.actions import EV_KEY, EV_REL, EV_SYN, Event, Press, actions, made_good
 from kvmd_plugins.local_input.chord import GAP, Chord
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually
 
 LEFT, RIGHT, A, SHIFT, DELETE, MUTE, POWER = 29, 97, 30, 42, 111, 113, 116
 BTN_LEFT, BTN_RIGHT = 0x110, 0x111

@@ -18,6 +18,7 @@ from kvmd.access.credentials import USER, Credentials, check_password
 from kvmd.contract.settings import AuthSettings
 from kvmd.errors import AuthError, ConfigError, RequestError, TooManyAttempts
 from kvmd.system import files
+from tests.waiting import patience
 
 PASSWORD = "correct horse battery staple"
 HERE, THERE = "192.0.2.1", "192.0.2.2"
@@ -161,7 +162,7 @@ def test_a_change_by_another_process_is_seen(credentials):
         "import sys; from pathlib import Path; from kvmd.access.credentials import Credentials;"
         "Credentials(Path(sys.argv[1])).set_password('admin', 'another password')"
     )
-    subprocess.run([sys.executable, "-c", code, credentials.path], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code, credentials.path], check=True, timeout=patience())
     assert not credentials.verify(USER, PASSWORD)
     assert credentials.verify(USER, "another password")
 

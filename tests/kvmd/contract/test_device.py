@@ -166,15 +166,18 @@ class TestUdev:
         assert device_at("/dev/thing0") == Device(subsystem, "thing0", node="/dev/thing0")
 
     def test_monitor_starts_and_stops(self):
-        before = threading.active_count()
+        def listening() -> int:
+            return [thread.name for thread in threading.enumerate()].count("kvmd-udev")
+
+        before = listening()
         monitor = Monitor(["video4linux", "tty"], lambda *_: None)
         monitor.stop()
         monitor = Monitor(["video4linux", "tty"], lambda *_: None)
         monitor.start()
-        assert "kvmd-udev" in {thread.name for thread in threading.enumerate()}
+        assert listening() == before + 1
         monitor.stop()
         monitor.stop()
-        assert threading.active_count() == before
+        assert listening() == before
 
     def test_monitor_hears_events(self):
         """The kernel sends none to an unprivileged test, so pyudev's own device stands for the message."""

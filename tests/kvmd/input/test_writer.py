@@ -7,7 +7,7 @@ import pytest
 from kvmd.contract.hid import AbsoluteMouseReport, KeyboardReport, RelativeMouseReport
 from kvmd.errors import HidOffline
 from kvmd.input.writer import Writer
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually, patience
 
 A, B = KeyboardReport(0, (4,)), KeyboardReport(0, (5,))
 
@@ -22,7 +22,7 @@ class Device:
 
     def send(self, report):
         self.busy.set()
-        assert self.gate.acquire(timeout=20)
+        assert self.gate.acquire(timeout=patience())
         self.taken.append(report)
         if report == B:
             raise HidOffline("it does not take B")
@@ -43,7 +43,7 @@ def held_up(device, writer):
     """A device that is busy with A, until the test lets it go on."""
     thread = threading.Thread(target=writer.send, args=(A,))
     thread.start()
-    assert device.busy.wait(20)
+    assert device.busy.wait(patience())
     yield device
     thread.join()
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from kvmd.plugins.services import Services
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually, patience
 
 
 class Service:
@@ -104,7 +104,7 @@ def test_a_plugin_of_another_package_runs_beside_the_daemon(tmp_path, monkeypatc
             eventually(notes.exists, "the service to be started")
         finally:
             process.terminate()
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=patience())
     assert process.returncode == 0
     assert notes.read_text() == "starts and the KVM lives: True\nstops and the KVM lives: True\n"
     assert "acme_pedal.Broken cannot be started" in errors

@@ -16,7 +16,7 @@ from kvmd.plugins.choice import Choice
 from kvmd.power.facility import Power
 from kvmd.power.lamps import PowerState
 from kvmd.slot import SlotStatus, State
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually
 
 ALL = PowerCapability.POWER_BUTTON | PowerCapability.RESET_BUTTON | PowerCapability.POWER_LAMP
 ALL |= PowerCapability.DISK_LAMP

@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from kvmd.system.notify import notify, watchdog_interval
+from tests.waiting import patience
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -14,7 +15,7 @@ def systemd(request, tmp_path, monkeypatch):
     name = str(tmp_path / "notify") if request.param == "path" else f"@kvmd-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind("\0" + name[1:] if name.startswith("@") else name)
-        sock.settimeout(10)
+        sock.settimeout(patience())
         monkeypatch.setenv("NOTIFY_SOCKET", name)
         yield sock
 

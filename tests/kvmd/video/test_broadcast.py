@@ -12,9 +12,8 @@ import pytest
 from kvmd.contract.capture import Frame, PixelFormat
 from kvmd.video import broadcast
 from kvmd.video.broadcast import BOUNDARY, Broadcaster, Rate
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually, patience
 
-PATIENCE = 20.0
 LARGE = 400_000
 """Bytes of a picture that does not fit into what the kernel buffers, several of which a slow viewer gets stuck on."""
 
@@ -37,7 +36,7 @@ class Viewer:
             far, _ = listener.accept()
         if buffer:
             far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
-        self.sock.settimeout(PATIENCE)
+        self.sock.settimeout(patience())
         self.file = self.sock.makefile("rb")
         broadcaster.add(far, fps)
 
@@ -126,7 +125,7 @@ def test_a_part_tells_its_length_time_and_number(broadcaster, watch):
     assert headers["Content-Type"] == "image/jpeg"
     assert int(headers["Content-Length"]) == len(body) == 1000
     assert headers["X-Sequence"] == "42"
-    assert float(headers["X-Timestamp"]) == pytest.approx(time.time() - 100, abs=PATIENCE), "of the wall clock"
+    assert float(headers["X-Timestamp"]) == pytest.approx(time.time() - 100, abs=patience()), "of the wall clock"
 
 
 def test_every_picture_comes_in_order(broadcaster, watch):
@@ -205,7 +204,7 @@ def test_a_viewer_never_gets_the_last_picture_of_those_who_left(broadcaster, wat
 
 def test_a_viewer_never_gets_the_picture_of_a_snapshot_before(broadcaster, watch):
     threading.Timer(0.05, lambda: broadcaster.publish(picture(1))).start()
-    assert broadcaster.wait_fresh(PATIENCE).sequence == 1
+    assert broadcaster.wait_fresh(patience()).sequence == 1
     viewer = watch()
     broadcaster.publish(picture(2))
     assert viewer.sequence() == 2
@@ -238,12 +237,12 @@ def test_after_clear_a_viewer_waits_for_the_next_picture(broadcaster, watch):
 
 def test_an_unchanged_picture_is_sent_again_once_in_a_while(broadcaster, watch, monkeypatch):
     assert broadcast.REFRESH == 1.0
-    monkeypatch.setattr(broadcast, "REFRESH", 0.05)
+    monkeypatch.setattr(broadcast, "REFRESH", 0.3)
     viewer = watch()
     still = picture(1)
     broadcaster.publish(still)
     stamps = [float(viewer.part()[0]["X-Timestamp"]) for _ in range(5)]
-    assert max(stamps) - min(stamps) < 0.05, "with the time at which it was taken, not that of sending"
+    assert max(stamps) - min(stamps) < 0.6, "with the time at which it was taken, not that of sending"
     again = Frame(still.data, still.format, 4, 4, 0, time.monotonic() + 50, 2)
     broadcaster.publish(again)
     while viewer.part()[0]["X-Sequence"] != "2":
@@ -308,7 +307,7 @@ def test_wait_fresh_returns_what_was_taken_after_the_call(broadcaster):
 
     thread = threading.Thread(target=publish)
     thread.start()
-    assert broadcaster.wait_fresh(PATIENCE) is new
+    assert broadcaster.wait_fresh(patience()) is new
     thread.join()
     assert not broadcaster.watched
 

@@ -11,7 +11,7 @@ from PIL import Image
 from kvmd.contract.capture import Frame, PixelFormat, YcbcrEncoding
 from kvmd.video import encode
 from kvmd.video.encode import Encoder, damage, to_jpeg
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually
 
 WIDTH, HEIGHT, CELL = 64, 32, 16
 COLOURS = [

@@ -8,7 +8,7 @@ import pytest
 from kvmd.contract.hid import Capability
 from kvmd.input.keymap import KEYS
 from tests.conftest import PASSWORD, USER
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually
 
 LOGIN = {"username": USER, "password": PASSWORD}
 A, B = KEYS["KeyA"].usage, KEYS["KeyB"].usage

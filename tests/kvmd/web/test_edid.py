@@ -11,7 +11,7 @@ from kvmd import DeviceAbsent, DriverError, EdidControl, edid, hookimpl
 from kvmd.plugins.hookspecs import PROJECT
 from kvmd.plugins.registry import Registry
 from kvmd_drivers.virtual import VirtualCapture
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually
 
 OURS = edid.profile("1080p60")
 

@@ -7,7 +7,7 @@ import pytest
 
 from kvmd.contract.hid import Capability
 from kvmd_drivers.virtual import VirtualHid
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from kvmd.contract.hid import COORDINATE_MAX, Capability, KeyboardReport
 from kvmd.input.keymap import KEYS
 from kvmd_drivers.virtual import VirtualHid
 from tests.conftest import HOST, PASSWORD
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually, patience
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -41,7 +41,7 @@ def browser():
 def page(daemon, browser):
     """The page, freshly opened; in the end nothing is held, and its console has nothing to say but a refused login."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, device_scale_factor=1)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(patience() * 1000)
     page = context.new_page()
     said = []
     page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
@@ -472,4 +472,4 @@ def test_a_page_that_is_left_while_a_request_hangs_holds_nothing(console, daemon
     )
     console.mouse.move(*on_screen(console, 250, 250))
     console.goto("about:blank")
-    eventually(lambda: not pointer(daemon).buttons, "the release", timeout=5)
+    eventually(lambda: not pointer(daemon).buttons, "the release")

@@ -18,6 +18,7 @@ from kvmd.plugins import registry as registry_module
 from kvmd.web import MAX_BODY
 from kvmd.web.server import Server
 from tests.conftest import HOST, PASSWORD, USER
+from tests.waiting import patience
 
 LOGIN = json.dumps({"username": USER, "password": PASSWORD}).encode()
 LARGE = b'{"keycodes": ["KeyA"]}'.ljust(MAX_BODY + 1)
@@ -27,7 +28,7 @@ class Wire:
     """A connection on which bytes are sent as they are."""
 
     def __init__(self, port):
-        self.sock = socket.create_connection((HOST, port), timeout=20)
+        self.sock = socket.create_connection((HOST, port), timeout=patience())
         self.file = self.sock.makefile("rb")
 
     def __enter__(self):
@@ -281,7 +282,7 @@ asked, gone = threading.Event(), threading.Event()
 @app.get("/")
 def large():
     asked.set()
-    assert gone.wait(10)
+    assert gone.wait(600)
     return bytes(1 << 24)
 
 server = Server(app, ["127.0.0.1:0"])
@@ -289,7 +290,7 @@ server.start()
 with socket.create_connection(("127.0.0.1", server._servers[0].bind_addr[1])) as client:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.sendall(b"GET / HTTP/1.1\\r\\nHost: me\\r\\n\\r\\n")
-    assert asked.wait(10)
+    assert asked.wait(600)
 gone.set()
 server.stop()
 gc.collect()
@@ -299,7 +300,7 @@ gc.collect()
 def test_a_client_that_is_gone_leaves_nothing_to_complain_about():
     # in its development mode every Python tells what destructors raise; from 3.13 on it always does
     command = [sys.executable, "-X", "dev", "-W", "ignore", "-c", GONE]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=patience(), check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
@@ -342,7 +343,7 @@ def test_several_addresses_are_served_and_ipv6_too(caplog):
         server.start()
     try:
         for one in server._servers:
-            with socket.create_connection(one.bind_addr[:2], timeout=20) as sock:
+            with socket.create_connection(one.bind_addr[:2], timeout=patience()) as sock:
                 sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 assert sock.makefile("rb").read().endswith(b"hello")
         assert f"listening on 127.0.0.1:{server._servers[0].bind_addr[1]}" in caplog.text

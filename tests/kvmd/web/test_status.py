@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import kvmd
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually
 
 
 def test_it_has_everything_worth_knowing(daemon):

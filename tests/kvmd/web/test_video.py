@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from tests.conftest import HOST
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually, patience
 
 
 class Stream:
     """A client of /stream: the answer's head, then one picture after the other."""
 
     def __init__(self, daemon, path="/stream", version="1.1", port=None):
-        self.sock = socket.create_connection((HOST, port or daemon.video_port), timeout=20)
+        self.sock = socket.create_connection((HOST, port or daemon.video_port), timeout=patience())
         head = f"GET {path} HTTP/{version}\r\nHost: {HOST}\r\nAuthorization: Bearer {daemon.token}\r\n\r\n"
         self.sock.sendall(head.encode())
         self.file = self.sock.makefile("rb")
@@ -183,11 +183,11 @@ def test_one_who_comes_later_sees_nothing_old(daemon):
     with Stream(daemon) as stream:
         next(iter(stream))
     eventually(lambda: not daemon.kvm.video.broadcaster.watched, "nobody watching")
-    time.sleep(0.3)
+    time.sleep(1)
     before = time.time()
     with Stream(daemon) as stream:
         headers, _ = next(iter(stream))
-    assert float(headers["X-Timestamp"]) > before - 0.1
+    assert float(headers["X-Timestamp"]) > before - 0.7
 
 
 def test_streams_take_none_of_the_servers_threads(daemon):
