@@ -213,7 +213,7 @@ def test_relay_that_sticks_is_told(board, driver):
 def test_close_releases_the_button_at_once(board, driver):
     driver.open()
     with ThreadPoolExecutor() as pool:
-        pressing = pool.submit(driver.press, PowerButton.RESET, 3600)
+        pressing = pool.submit(driver.press, PowerButton.RESET, 60)
         eventually(lambda: board.closed == {2}, "the press")
         driver.close()
         assert board.closed == set()
@@ -227,8 +227,8 @@ def test_close_releases_the_button_at_once(board, driver):
 def test_board_that_is_pulled_in_mid_press_is_lost(board, driver):
     driver.open()
     with ThreadPoolExecutor() as pool:
-        watching = pool.submit(driver.watch, 3600)
-        pressing = pool.submit(driver.press, PowerButton.POWER, 3600)
+        watching = pool.submit(driver.watch, 60)
+        pressing = pool.submit(driver.press, PowerButton.POWER, 60)
         eventually(lambda: board.closed == {1}, "the press")
         board.unplug()
         with pytest.raises(DeviceLost, match="was it pulled"):

@@ -166,7 +166,7 @@ def test_open_releases_what_a_killed_daemon_left_pressed(board, driver):
 def test_close_releases_the_button(board, driver):
     driver.open()
     with ThreadPoolExecutor() as pool:
-        pressing = pool.submit(driver.press, PowerButton.RESET, 3600)
+        pressing = pool.submit(driver.press, PowerButton.RESET, 60)
         board.wait_for(4)
         driver.close()
         with pytest.raises(DriverError, match="the press was cut short"):
@@ -181,8 +181,8 @@ def test_close_releases_the_button(board, driver):
 def test_board_that_is_pulled_in_mid_press_is_lost(board, driver):
     driver.open()
     with ThreadPoolExecutor() as pool:
-        watching = pool.submit(driver.watch, 3600)
-        pressing = pool.submit(driver.press, PowerButton.POWER, 3600)
+        watching = pool.submit(driver.watch, 60)
+        pressing = pool.submit(driver.press, PowerButton.POWER, 60)
         board.wait_for(1)
         board.unplug()
         with pytest.raises(DeviceLost, match="was the relay board pulled"):

@@ -45,7 +45,7 @@ def test_presses_are_seen_in_order(serial_board: RelayBoard, driver: SerialRelay
 
 def test_close_releases_the_button(serial_board: RelayBoard, driver: SerialRelay) -> None:
     with ThreadPoolExecutor() as pool:
-        pressing = pool.submit(driver.press, PowerButton.RESET, 3600)
+        pressing = pool.submit(driver.press, PowerButton.RESET, 600)
         serial_board.wait_for(2)
         driver.close()
         with pytest.raises(DriverError, match="the press was cut short"):
@@ -58,9 +58,9 @@ def test_board_that_is_pulled_in_mid_press_is_lost_and_works_again_in_its_port(
     serial_board: RelayBoard, driver: SerialRelay
 ) -> None:
     with ThreadPoolExecutor() as pool:
-        pressing = pool.submit(driver.press, PowerButton.POWER, 3600)
+        pressing = pool.submit(driver.press, PowerButton.POWER, 600)
         serial_board.wait_for(1)
-        watching = pool.submit(driver.watch, 3600)
+        watching = pool.submit(driver.watch, 600)
         serial_board.unplug()
         with pytest.raises(DeviceLost, match="was the relay board pulled"):
             watching.result()

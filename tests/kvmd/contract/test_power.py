@@ -40,7 +40,7 @@ def test_a_button_goes_down_and_up_again(press):
 def test_the_end_releases_the_button_before_it_returns(press):
     button = Button()
     with ThreadPoolExecutor() as pool:
-        pressing = pool.submit(press.hold, 3600, button.down, button.up)
+        pressing = pool.submit(press.hold, 60, button.down, button.up)
         assert button.is_down.wait(60)
         press.end()
         assert button.done == ["down", "up"]
@@ -51,9 +51,9 @@ def test_the_end_releases_the_button_before_it_returns(press):
 def test_a_second_press_waits_for_the_first(press):
     first, second = Button(), Button()
     with ThreadPoolExecutor() as pool:
-        pressing = pool.submit(press.hold, 3600, first.down, first.up)
+        pressing = pool.submit(press.hold, 60, first.down, first.up)
         assert first.is_down.wait(60)
-        waiting = pool.submit(press.hold, 3600, second.down, second.up)
+        waiting = pool.submit(press.hold, 60, second.down, second.up)
         press.end()
         for each in (pressing, waiting):
             with pytest.raises(DriverError):
@@ -68,7 +68,7 @@ def test_a_button_that_fails_to_go_down_is_released(press):
         raise DeviceLost("pulled")
 
     with pytest.raises(DeviceLost, match="pulled"):
-        press.hold(3600, fail, button.up)
+        press.hold(60, fail, button.up)
     assert button.done == ["up"]
 
 
