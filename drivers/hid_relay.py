@@ -149,17 +149,19 @@ class HidRelay(PowerDriver):
         channel = self._channels.get(button)
         if channel is None:
             raise Unsupported(f"no relay is wired to the {button.value} button: power.options.{button.value}_channel")
+        self.watch(0)
         self._press.hold(
             seconds, lambda: self._switch(channel, closed=True), lambda: self._switch(channel, closed=False)
         )
 
     def watch(self, timeout: float) -> bool:
-        """Wait for the board to be pulled: the kernel then hangs up; there are no lamps."""
+        """Wait for the board to be pulled, which ends a press: the kernel then hangs up. There are no lamps."""
         if self._fd < 0:
             raise DeviceLost(f"{self._label} is not open: the driver is closed")
         poll = select.poll()
         poll.register(self._fd, 0)  # of hang-ups and errors poll reports in any case
         if poll.poll(timeout * 1000):
+            self._press.end()
             raise DeviceLost(f"{self._label} is gone: was it pulled?")
         return False
 

@@ -117,13 +117,15 @@ class SerialRelay(PowerDriver):
         channel = self._channels.get(button)
         if channel is None:
             raise Unsupported(f"no relay is wired to the {button.value} button: power.options.{button.value}_channel")
+        self.watch(0)
         self._press.hold(seconds, lambda: self._write(command(channel, closed=True)), lambda: self._release(channel))
 
     def watch(self, timeout: float) -> bool:
-        """Wait for the adapter to be pulled: the kernel then hangs up; there are no lamps."""
+        """Wait for the adapter to be pulled, which ends a press: the kernel then hangs up. There are no lamps."""
         poll = select.poll()
         poll.register(self._opened().fileno(), 0)  # of hang-ups and errors poll reports in any case
         if poll.poll(timeout * 1000):
+            self._press.end()
             raise DeviceLost(f"{self._options.device} is gone: was the relay board pulled?")
         return False
 

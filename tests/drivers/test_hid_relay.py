@@ -9,6 +9,7 @@ import platform
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import ClassVar
 
 import pytest
 
@@ -23,6 +24,7 @@ from kvmd import (
 )
 from kvmd.contract.device import best_match
 from kvmd.plugins.choice import _offers
+from kvmd.testing import PowerConformance
 from kvmd_drivers import hid_relay
 from kvmd_drivers.hid_relay import HidRelay, HidRelayOptions, closed_relays, command
 from tests.abi import FLAGS_32, Compiler
@@ -32,24 +34,34 @@ HID = {"HID_ID": "0003:000016C0:000005DF", "HID_NAME": "www.dcttech.com USBRelay
 
 
 class Board:
-    """A board whose node is a pseudo-terminal, as far as opening and hanging up go."""
+    """A board whose node is a link to a pseudo-terminal, as far as opening and hanging up go.
 
-    def __init__(self):
+    :param link: where the link is to be
+    """
+
+    def __init__(self, link):
+        self.path = str(link)
         self.name = b"www.dcttech.com USBRelay2"
         self.ids = (0x16C0, 0x05DF)
-        self.closed = set()
         self.log = []
-        self.error = None
         self.sticks = False
-        self._master, self._slave = os.openpty()
-        self.path = os.ttyname(self._slave)
+        self._link = link
+        self.plug()
+
+    def plug(self):
+        """Plug it in, with all relays open."""
+        self.error = None
+        self.closed = set()
+        self._ends = os.openpty()
+        self._link.symlink_to(os.ttyname(self._ends[1]))
 
     def unplug(self):
-        """Pull it out: whoever has the node sees it hang up, and fails from now on."""
-        self.error = OSError(errno.ENODEV, "No such device")
-        for each in (self._master, self._slave):
-            os.close(each)
-        self._master = self._slave = -1
+        """Pull it out: whoever has the node sees it hang up, and fails from now on; nothing happens if it is."""
+        if not self.error:
+            self.error = OSError(errno.ENODEV, "No such device")
+            self._link.unlink()
+            for each in self._ends:
+                os.close(each)
 
     def ioctl(self, _fd, request, data):
         if self.error:
@@ -72,16 +84,13 @@ class Board:
             self.closed ^= {relay}
             self.log.append((relay, what == 0xFF))
 
-    def close(self):
-        if self._master >= 0:
-            self.unplug()
-
 
 @pytest.fixture
-def board(monkeypatch):
-    with closing(Board()) as board:
-        monkeypatch.setattr(hid_relay.fcntl, "ioctl", board.ioctl)
-        yield board
+def board(monkeypatch, tmp_path):
+    board = Board(tmp_path / "hidraw0")
+    monkeypatch.setattr(hid_relay.fcntl, "ioctl", board.ioctl)
+    yield board
+    board.unplug()
 
 
 @pytest.fixture
@@ -92,6 +101,30 @@ def driver(board):
 
 def made(board, **options):
     return HidRelay(HidRelayOptions(**options), Device("hidraw", "hidraw0", node=board.path, properties=HID))
+
+
+class TestHidRelay(PowerConformance):
+    """The board is simulated; its relays are the buttons."""
+
+    hold = 0.1
+    relays: ClassVar = {PowerButton.POWER: 1, PowerButton.RESET: 2}
+
+    @pytest.fixture
+    def driver(self, board, driver):
+        self.board = board
+        return driver
+
+    def pressed(self, _driver, button):
+        return self.relays[button] in self.board.closed
+
+    def leave_pressed(self, _driver, button):
+        self.board.closed.add(self.relays[button])
+
+    def unplug(self, _driver):
+        self.board.unplug()
+
+    def plug(self, _driver):
+        self.board.plug()
 
 
 NUMBERS = {
@@ -151,7 +184,7 @@ def test_one_of_several_boards_is_chosen_by_its_port():
     [
         ({}, r"no relay is wired to a button: set power\.options\.power_channel or reset_channel"),
         ({"power_channel": 2, "reset_channel": 2}, "relay 2 cannot be wired to both buttons"),
-        ({"power_channel": 3}, r"USBRelay2 QWERT \(/dev/.*\) has no relay 3: .* are 1 to 2"),
+        ({"power_channel": 3}, r"USBRelay2 QWERT \(.*\) has no relay 3: .* are 1 to 2"),
     ],
 )
 def test_options_that_make_no_sense_are_told_and_nothing_is_switched(board, options, reason):

@@ -6,8 +6,10 @@ import select
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import ClassVar
 
 import pytest
+import serial
 
 from kvmd import (
     ConfigError,
@@ -20,26 +22,39 @@ from kvmd import (
 )
 from kvmd.plugins.udev_rules import HEADER, udev_rules
 from kvmd.system.config import convert
+from kvmd.testing import PowerConformance
 from kvmd_drivers.serial_relay import SerialRelay, SerialRelayOptions, command
 from tests.lab.usb.lcus import Lcus
 from tests.waiting import eventually
 
 
 class Board:
-    """A board on a pseudo-terminal of its own."""
+    """A board on a pseudo-terminal, which is found by a link that stays the same.
 
-    def __init__(self):
+    :param link: where the link is to be
+    """
+
+    def __init__(self, link):
+        self.path = str(link)
         self.lcus = Lcus()
-        self.received = b""
+        self._link = link
+        self._thread = None
+        self.plug()
+
+    def plug(self):
+        """Plug it in, with all relays open."""
+        self.lcus.closed = set()
+        self.received, self.sent = b"", 0
         self._master, self._slave = os.openpty()  # with our own end open, a driver may come and go
-        self.path = os.ttyname(self._slave)
         self._wake = os.eventfd(0)
+        self._link.symlink_to(os.ttyname(self._slave))
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def unplug(self):
         """Pull it out; nothing happens if it is."""
         if self._thread.is_alive():
+            self._link.unlink()
             os.eventfd_write(self._wake, 1)
             self._thread.join()
             for each in (self._master, self._slave, self._wake):
@@ -53,6 +68,11 @@ class Board:
         """Wait until so many have come, and return them."""
         return eventually(lambda: len(self.received) >= count and self.received, f"{count} bytes")
 
+    def settle(self):
+        """Wait until all that was sent has arrived."""
+        sent = self.sent
+        eventually(lambda: len(self.received) >= sent, "what was sent to arrive")
+
     def _run(self):
         while self._wake not in (ready := select.select([self._master, self._wake], [], [])[0]):
             if self._master in ready:
@@ -62,8 +82,8 @@ class Board:
 
 
 @pytest.fixture
-def board():
-    board = Board()
+def board(tmp_path):
+    board = Board(tmp_path / "port")
     yield board
     board.unplug()
 
@@ -76,6 +96,37 @@ def driver(board):
 
 def made(**options):
     return SerialRelay(SerialRelayOptions(**options), None)
+
+
+class TestSerialRelay(PowerConformance):
+    """The board is simulated; its relays are the buttons."""
+
+    hold = 0.1
+    relays: ClassVar = {PowerButton.POWER: 1, PowerButton.RESET: 4}
+
+    @pytest.fixture
+    def driver(self, board, driver, monkeypatch):
+        def write(port, data):
+            board.sent += (count := really_write(port, data))
+            return count
+
+        self.board = board
+        really_write = serial.Serial.write
+        monkeypatch.setattr(serial.Serial, "write", write)
+        return driver
+
+    def pressed(self, _driver, button):
+        self.board.settle()
+        return self.relays[button] in self.board.lcus.closed
+
+    def leave_pressed(self, _driver, button):
+        self.board.lcus.closed.add(self.relays[button])
+
+    def unplug(self, _driver):
+        self.board.unplug()
+
+    def plug(self, _driver):
+        self.board.plug()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from kvmd import DeviceAbsent, DriverError, PowerButton, PowerCapability, Unsupported
+from kvmd.testing import PowerConformance
 from kvmd_drivers import wol
 from kvmd_drivers.wol import Wol, WolOptions, magic_packet, parse_address
 from tests.kernel.waiting import run
@@ -30,6 +31,14 @@ def sleeper():
         sleeper.bind(("127.0.0.1", 0))
         sleeper.settimeout(60)
         yield sleeper
+
+
+class TestWol(PowerConformance):
+    """Its packets go to loopback, where nobody is woken."""
+
+    @pytest.fixture
+    def driver(self):
+        return made(mac=MAC, broadcast="127.0.0.1")
 
 
 @pytest.mark.parametrize(
