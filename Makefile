@@ -75,12 +75,13 @@ install:
 	test -e /etc/kvmd/kvmd.toml || install -D -m 644 etc/kvmd.toml /etc/kvmd/kvmd.toml
 	install -D -m 644 -t /usr/lib/sysusers.d etc/sysusers.d/kvmd.conf
 	install -D -m 644 -t /usr/lib/systemd/system etc/kvmd.service etc/kvmd-gadget.service
-	install -D -m 644 -t /usr/lib/udev/rules.d etc/70-kvmd.rules etc/71-kvmd-gadget.rules etc/72-kvmd-uinput.rules
+	install -D -m 644 -t /usr/lib/udev/rules.d etc/70-kvmd.rules etc/71-kvmd-gadget.rules etc/72-kvmd-uinput.rules \
+		etc/73-kvmd-gpio.rules
 	systemd-sysusers
 	systemctl daemon-reload
 	udevadm control --reload
 	udevadm trigger --subsystem-match=video4linux --subsystem-match=udc --subsystem-match=hidg \
-		--subsystem-match=tty --subsystem-match=hidraw
+		--subsystem-match=tty --subsystem-match=hidraw --subsystem-match=gpio
 	udevadm trigger --sysname-match=uinput
 
 clean:

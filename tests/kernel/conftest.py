@@ -12,6 +12,7 @@ from .capture import capture
 from .chip import chip
 from .daemon import daemon
 from .dummy_hcd import dummy_hcd
+from .gpio_sim import gpio_sim
 from .host_input import host_input, host_keyboard, host_mouse
 from .relay_board import hid_board, serial_board
 from .typist import controller, running, typist
@@ -27,6 +28,7 @@ __all__ = [
     "controller",
     "daemon",
     "dummy_hcd",
+    "gpio_sim",
     "hid_board",
     "host_input",
     "host_keyboard",
