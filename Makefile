@@ -63,12 +63,13 @@ $(BIN)/.lint: setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable '.[lint]'
 	@touch $@
 
-# Into /opt/kvmd and the system's folders, as root; the units start with the next boot or device, or by hand. Debian's
+# Into /opt/kvmd and the system's folders, as root; without gpiod where PyPI has no wheel of it (armhf) and no compiler is
+# there; the units start with the next boot or device, or by hand. Debian's
 # python3-evdev and python3-picamera2 are seen from there; its python3-simplejpeg, too, which may be made for an older
 # numpy than the one that pip brings.
 install:
 	test -x $(PREFIX)/bin/python || $(PYTHON) -m venv --system-site-packages $(PREFIX)
-	$(PREFIX)/bin/pip install --quiet $(PACKAGE)
+	$(PREFIX)/bin/pip install --quiet '$(PACKAGE)[gpio]' || $(PREFIX)/bin/pip install --quiet $(PACKAGE)
 	$(PREFIX)/bin/python -c 'import simplejpeg' 2> /dev/null || \
 		$(PREFIX)/bin/pip install --quiet --ignore-installed --no-deps simplejpeg
 	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
