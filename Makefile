@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 DEMO_PACKAGES := python3-venv libudev1 curl
 LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs debian-archive-keyring uidmap git
-TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode chromium
+TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode iproute2 chromium
 ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)
 TEST_PACKAGES += gcc-multilib
 endif
@@ -29,7 +29,7 @@ kernel-test: $(BIN)/.test
 lint: $(BIN)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy kvmd drivers plugins bench
+	$(BIN)/mypy kvmd drivers plugins bench tests/kernel tests/lab
 	$(BIN)/lint-imports
 
 format: $(BIN)/.lint
@@ -63,12 +63,13 @@ $(BIN)/.lint: setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable '.[lint]'
 	@touch $@
 
-# Into /opt/kvmd and the system's folders, as root; the units start with the next boot or device, or by hand. Debian's
+# Into /opt/kvmd and the system's folders, as root; without gpiod where PyPI has no wheel of it (armhf) and no compiler is
+# there; the units start with the next boot or device, or by hand. Debian's
 # python3-evdev and python3-picamera2 are seen from there; its python3-simplejpeg, too, which may be made for an older
 # numpy than the one that pip brings.
 install:
 	test -x $(PREFIX)/bin/python || $(PYTHON) -m venv --system-site-packages $(PREFIX)
-	$(PREFIX)/bin/pip install --quiet $(PACKAGE)
+	$(PREFIX)/bin/pip install --quiet '$(PACKAGE)[gpio]' || $(PREFIX)/bin/pip install --quiet $(PACKAGE)
 	$(PREFIX)/bin/python -c 'import simplejpeg' 2> /dev/null || \
 		$(PREFIX)/bin/pip install --quiet --ignore-installed --no-deps simplejpeg
 	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
@@ -81,7 +82,7 @@ install:
 	systemctl daemon-reload
 	udevadm control --reload
 	udevadm trigger --subsystem-match=video4linux --subsystem-match=udc --subsystem-match=hidg \
-		--subsystem-match=tty --subsystem-match=gpio
+		--subsystem-match=tty --subsystem-match=hidraw --subsystem-match=gpio
 	udevadm trigger --sysname-match=uinput
 
 clean:

@@ -11,11 +11,11 @@ from types import ModuleType
 import pytest
 
 from docs import generate
-from kvmd import hookspecs
-from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
-from kvmd.hookspecs import PROJECT
+from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, Settings
 from kvmd.kvm import Kvm
-from kvmd.registry import Registry
+from kvmd.plugins import hookspecs
+from kvmd.plugins.hookspecs import PROJECT
+from kvmd.plugins.registry import Registry
 from kvmd.web import create_app
 
 ROOT = Path(__file__).parents[1]

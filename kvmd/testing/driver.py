@@ -10,8 +10,8 @@ from typing import Annotated, ParamSpec, TypeVar, get_args, get_origin, get_type
 import msgspec
 import pytest
 
-from kvmd.device import DriverOptions, Match
-from kvmd.driver import BaseDriver
+from kvmd.contract.device import DriverOptions, Match
+from kvmd.contract.driver import BaseDriver
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from typing import ClassVar, Final
 
 import pytest
 
+from kvmd.contract.power import PowerButton, PowerCapability, PowerDriver, PowerStatus
 from kvmd.errors import DeviceLost, DriverError, Unsupported
-from kvmd.power import PowerButton, PowerCapability, PowerDriver, PowerStatus
 from kvmd.testing.driver import PATIENCE, DriverConformance, within
 
 BUTTONS: Final = {

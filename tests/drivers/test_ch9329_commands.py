@@ -15,7 +15,7 @@ from kvmd_drivers.ch9329.commands import _only_port, act
 from kvmd_drivers.ch9329.payloads import Config, Text
 from kvmd_drivers.ch9329.pretended import PretendedChip
 from kvmd_drivers.ch9329.simulator import Fault, Simulator
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually, patience
 
 KVMD = [sys.executable, "-m", "kvmd", "ch9329"]
 
@@ -239,7 +239,7 @@ class TestSimulate:
             driver.close()
             assert eventually(process.stdout.readline, "a report") == "keyboard        02 00 04 00 00 00 00 00\n"
             process.terminate()
-            assert (process.wait(10), process.stderr.read()) == (0, "")
+            assert (process.wait(patience()), process.stderr.read()) == (0, "")
 
     def test_it_obeys(self):
         with simulated() as (process, path):
@@ -255,7 +255,7 @@ class TestSimulate:
             process.stdin.write("gone\n?\n")
             assert process.stderr.readline() == "not understood: ?\n"
             assert run("info", "--device", path).returncode == 4
-            assert process.wait(10) == 0
+            assert process.wait(patience()) == 0
 
     def test_faults(self):
         with simulated("--fault", "silence=1") as (_, path):

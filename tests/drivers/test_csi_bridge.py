@@ -22,12 +22,13 @@ from kvmd import (
     recall,
     remember,
 )
-from kvmd.device import best_match
+from kvmd.contract.device import best_match
 from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions, media, signals
 from kvmd_drivers.v4l2 import V4l2Capture, uapi
 from kvmd_drivers.v4l2.capture import ATTEMPTS
 from tests.drivers.fake_v4l2 import HD, FakeV4l2, timings
 from tests.drivers.test_csi_bridge_media import topology
+from tests.waiting import patience
 
 FULL_HD_50 = timings(1920, 1080, 148_500_000, (720, 45))
 FULL_HD_60 = timings(1920, 1080, 148_500_000, (280, 45))
@@ -411,7 +412,7 @@ def test_close_ends_the_wait_for_a_signal(kernel, bridge):
     waiting.start()
     driver._closing.set()
     driver._lock.release()
-    waiting.join(5)
+    waiting.join(patience())
     assert not waiting.is_alive()
     assert frames == []
 

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from kvmd import ConfigError, DeviceAbsent, DeviceLost, DriverError, PowerButton, PowerCapability, Unsupported
-from kvmd.config import convert
+from kvmd.system.config import convert
 from kvmd.testing import PowerConformance
 from kvmd_drivers import gpio
 from kvmd_drivers.gpio import Gpio, GpioOptions

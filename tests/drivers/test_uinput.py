@@ -14,8 +14,8 @@ from kvmd import (
     RelativeMouseReport,
     SystemReport,
 )
-from kvmd.config import RoleSettings
-from kvmd.registry import Registry
+from kvmd.contract.settings import RoleSettings
+from kvmd.plugins.registry import Registry
 from kvmd_drivers.uinput import Uinput, events
 
 KEY, REL, ABS = 1, 2, 3

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .waiting import eventually, run
+from .waiting import eventually, patience, run
 
 CONFIG = Path("/etc/kvmd/kvmd.toml")
 UNIT = "kvmd.service"
@@ -59,7 +59,7 @@ class Daemon:
     def wait(self) -> None:
         """Wait until the API answers."""
         try:
-            eventually(self._answers, f"kvmd on port {API_PORT}", timeout=60)
+            eventually(self._answers, f"kvmd on port {API_PORT}")
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.journal()}") from error
 
@@ -89,9 +89,9 @@ class Daemon:
         assert answer.code == 200, answer
         self.token = answer.json["data"]["token"]
 
-    def request(self, method: str, path: str, body: Any = None, port: int = API_PORT, timeout: float = 30) -> Answer:
+    def request(self, method: str, path: str, body: Any = None, port: int = API_PORT) -> Answer:
         """Send one request, its body as JSON, with the token if there is one."""
-        connection = http.client.HTTPConnection(HOST, port, timeout=timeout)
+        connection = http.client.HTTPConnection(HOST, port, timeout=patience())
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         content = None
         if body is not None:
@@ -106,7 +106,7 @@ class Daemon:
 
     def _answers(self) -> bool:
         try:
-            self.request("GET", "/", timeout=5)
+            self.request("GET", "/")
         except OSError:
             return False
         return True

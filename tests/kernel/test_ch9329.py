@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kvmd.keymap import find_keys
+from kvmd.input.keymap import find_keys
 
 from .chip import Chip
 from .daemon import CONFIG, Daemon
@@ -80,7 +80,7 @@ def types(daemon: Daemon, chip: Chip, port: int = 1) -> None:
 
 def in_state(daemon: Daemon, state: str) -> dict[str, Any]:
     """Wait until HID is in this state; return the status."""
-    return eventually(lambda: (now := hid(daemon))["state"] == state and now, f"HID to be {state}", timeout=60)
+    return eventually(lambda: (now := hid(daemon))["state"] == state and now, f"HID to be {state}")
 
 
 def test_chip_that_is_plugged_in_later_is_found_and_types(chip: Chip, daemon: Daemon) -> None:

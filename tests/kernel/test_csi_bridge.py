@@ -6,18 +6,19 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kvmd import DeviceLost, DriverError, Frame, NoSignal, PixelFormat, edid
-from kvmd.device import device_at
+from kvmd.contract.device import device_at
 from kvmd.testing import CaptureConformance
 from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions
 from kvmd_drivers.v4l2 import uapi
 from kvmd_drivers.v4l2.receiver import Receiver
 
 from .vivid import Vivid
-from .waiting import eventually, run
+from .waiting import eventually, patience, run
 
 HDMI = {"num_inputs": 1, "input_types": 3}
 
@@ -66,7 +67,7 @@ def bridge(card: Vivid) -> Iterator[Bridge]:
     """Opens the card with the driver; closes it in the end."""
     with contextlib.ExitStack() as stack:
 
-        def open_card(**options) -> CsiBridge:
+        def open_card(**options: Any) -> CsiBridge:
             driver = CsiBridge(CsiBridgeOptions(device=str(card.node), **options), device_at(str(card.node)))
             stack.callback(driver.close)
             driver.open()
@@ -97,7 +98,11 @@ def size(frame: Frame) -> str:
 
 
 def await_size(frames: Iterator[Frame], name: str) -> Frame:
-    return next(frame for frame in itertools.islice(frames, 300) if size(frame) == name)
+    def look() -> Frame | None:
+        frame = next(frames)
+        return frame if size(frame) == name else None
+
+    return eventually(look, name)
 
 
 def read_edid(card: Vivid) -> bytes:
@@ -196,7 +201,7 @@ def test_signal_that_goes_while_streaming_is_told_and_comes_back(card: Vivid, br
         next(frames)
         signal(card, NO_LOCK)
         with pytest.raises(NoSignal, match=r"^no lock"):
-            list(itertools.islice(frames, 300))
+            list(frames)
     send(card, "800x600")
     assert size(take(driver)[0]) == "800x600"
 
@@ -208,8 +213,7 @@ def test_waiting_for_the_signal_ends_with_its_event(card: Vivid, bridge: Bridge)
         take(driver)
     back = threading.Timer(0.2, send, (card, "640x480"))
     back.start()
-    # each attempt waits, so that few are enough
-    frame = next(filter(None, (_frame_or_none(driver) for _ in range(10))))
+    frame = eventually(lambda: _frame_or_none(driver), "a frame")
     assert size(frame) == "640x480"
     back.join()
 
@@ -299,7 +303,7 @@ def test_card_in_use_is_told(card: Vivid, bridge: Bridge) -> None:
         send(card, "800x600")
         with pytest.raises(DriverError, match="is in use by another program"):
             take(second)
-        assert await_size(frames, "800x600")
+        await_size(frames, "800x600")
 
 
 # -- EDID
@@ -392,7 +396,7 @@ def test_events_come_once_they_are_asked_for(card: Vivid) -> None:
         assert receiver.subscribe(uapi.V4L2_EVENT_SOURCE_CHANGE)
         assert not receiver.subscribe(0x7FFF)
         send(card, "800x600")
-        assert receiver.wait(5)
+        assert receiver.wait(patience())
         event = receiver.dequeue_event()
         assert event.type == uapi.V4L2_EVENT_SOURCE_CHANGE
         assert event.u.src_change.changes == uapi.V4L2_EVENT_SRC_CH_RESOLUTION

@@ -302,7 +302,7 @@ def _watch_until_lost(driver: Gpio, lost: list[DeviceLost]) -> None:
 def test_after_sigkill_the_line_is_free_and_opening_releases_it(chip: SimulatedChip) -> None:
     """The kernel frees the line; what level it has then is the chip's affair. gpio-sim's goes to its pull."""
     process = subprocess.Popen([sys.executable, "-c", PRESSER])
-    eventually(lambda: chip.level(POWER_BUTTON) == 1, "the button down", timeout=120)
+    eventually(lambda: chip.level(POWER_BUTTON) == 1, "the button down")
     chip.pull(POWER_BUTTON, 1)  # as a chip whose line stays as it is
     process.send_signal(signal.SIGKILL)
     process.wait()
