@@ -86,7 +86,7 @@ def test_what_a_killed_process_left_closed_is_opened(serial_board: RelayBoard) -
 
 
 def test_port_serves_one_driver_at_a_time(serial_board: RelayBoard, driver: SerialRelay) -> None:
-    with closing(made()) as other, pytest.raises(DriverError, match="is in use by another program"):
+    with closing(made()) as other, pytest.raises(DriverError, match="is in use: by another program, or by the driver ch9329"):
         other.open()
     driver.press(PowerButton.POWER, 0.1)
     serial_board.wait_for()
