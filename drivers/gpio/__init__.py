@@ -115,10 +115,7 @@ def _check(wire: Wire, line: str) -> None:
 
 
 class Gpio(PowerDriver):
-    """Presses buttons and sees lamps through GPIO lines.
-
-    :ivar wakes: the kernel's classes whose devices may bring a line that was not there
-    """
+    """Presses buttons and sees lamps through GPIO lines."""
 
     name = "gpio"
     Options = GpioOptions

@@ -344,6 +344,13 @@ def test_press_ends_when_the_chip_is_pulled(board, lines, open_driver):
     assert type(told[0]) is DeviceLost
 
 
+def test_watch_notices_a_pulled_chip_that_has_buttons_alone(board, open_driver):
+    driver = open_driver(power_button="POWER")
+    board.pull_out("panel")
+    with pytest.raises(DeviceLost, match=r"POWER \(panel:0\) does not answer any more, its chip .*gpiochip0 is gone"):
+        driver.watch(60)
+
+
 def _error_of(driver):
     try:
         driver.press(PowerButton.POWER, 3600)
