@@ -4,21 +4,26 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from .daemon import Answer, Daemon
+from .daemon import CONFIG, Answer, Daemon
 from .relay_board import RelayBoard
 from .waiting import eventually
 
 # auto would have ch9329 look for its chip behind the relay board's CH340
 HID = 'hid = { driver = "uinput" }\n'
 USB = HID + "power = { options = { power_channel = 1, reset_channel = 2 } }\n"
+NODE = "/dev/ttyUSB0"
+SERIAL = HID + (
+    f'power = {{ driver = "serial_relay", options = {{ device = "{NODE}", power_channel = 1, reset_channel = 2 }} }}\n'
+)
 LONG = 20
 """Seconds of a press that is not meant to end by itself; the most that can be asked for."""
 
 
-def serial(node: Path) -> str:
-    """The settings for a serial board, by its node."""
-    options = f'device = "{node}", power_channel = 1, reset_channel = 2'
-    return HID + f'power = {{ driver = "serial_relay", options = {{ {options} }} }}\n'
+def use(daemon: Daemon, config: str) -> None:
+    """Start the daemon with these settings, unless it runs with them: a start takes its time in the guest."""
+    if not daemon.active() or CONFIG.read_text() != config:
+        daemon.start(config)
+    eventually(lambda: power(daemon)["state"] != "online", "the board of the test before to be gone")
 
 
 def power(daemon: Daemon) -> dict[str, Any]:
@@ -47,29 +52,25 @@ def presses(daemon: Daemon, board: RelayBoard, port: int = 1) -> None:
     assert board.moves(port)[before:] == [(1, True), (1, False), (2, True), (2, False)]
 
 
-def test_hid_board_is_found_by_auto_and_pressed_as_the_daemons_own_user(hid_board: RelayBoard, daemon: Daemon) -> None:
+def test_hid_board_that_is_plugged_in_starts_the_daemon_which_presses_as_its_own_user(
+    hid_board: RelayBoard, daemon: Daemon
+) -> None:
     daemon.start(USB)
     wait_until(daemon, "absent")
+    daemon.stop()
     node = hid_board.plug()
+    eventually(daemon.active, "udev to have started kvmd")
+    daemon.wait()
     status = wait_until(daemon, "online")
     assert (status["driver"], status["device"]) == ("hid_relay", f"USBRelay2 QWERT ({node})")
     assert Path(f"/proc/{daemon.pid()}").owner() == "kvmd"
     presses(daemon, hid_board)
 
 
-def test_plugging_a_hid_board_in_starts_the_daemon(hid_board: RelayBoard, daemon: Daemon) -> None:
-    daemon.start(USB)
-    daemon.stop()
-    hid_board.plug()
-    eventually(daemon.active, "udev to have started kvmd")
-    daemon.wait()
-    wait_until(daemon, "online")
-
-
 def test_hid_board_that_is_pulled_in_mid_press_is_told_and_found_in_the_other_port(
     hid_board: RelayBoard, daemon: Daemon
 ) -> None:
-    daemon.start(USB)
+    use(daemon, USB)
     hid_board.plug()
     wait_until(daemon, "online")
     with ThreadPoolExecutor() as pool:
@@ -85,26 +86,30 @@ def test_hid_board_that_is_pulled_in_mid_press_is_told_and_found_in_the_other_po
     presses(daemon, hid_board, port=2)
 
 
-def test_hid_board_without_wires_names_the_options(hid_board: RelayBoard, daemon: Daemon) -> None:
-    daemon.start(HID)
+def test_nothing_is_pressed_that_was_not_named(hid_board: RelayBoard, serial_board: RelayBoard, daemon: Daemon) -> None:
+    use(daemon, HID)
     hid_board.plug()
+    serial_board.plug(port=2)
     assert "set power.options.power_channel or reset_channel" in wait_until(daemon, "retrying")["reason"]
     assert press(daemon, "power", 1).code == 503
-
-
-def test_serial_board_is_pressed_by_its_name_alone(serial_board: RelayBoard, daemon: Daemon) -> None:
-    node = serial_board.plug()
-    daemon.start(HID)
+    hid_board.unplug()
     wait_until(daemon, "absent")
-    daemon.start(serial(node))
-    status = wait_until(daemon, "online")
-    assert status["driver"] == "serial_relay"
+    assert press(daemon, "power", 1).code == 409
+    state = serial_board.state(port=2)
+    assert (state["log"], state["misunderstood"]) == ([], "")
+
+
+def test_serial_board_is_pressed_by_its_name(serial_board: RelayBoard, daemon: Daemon) -> None:
+    use(daemon, SERIAL)
+    serial_board.plug()
+    assert wait_until(daemon, "online")["driver"] == "serial_relay"
     presses(daemon, serial_board)
     assert serial_board.state()["misunderstood"] == "", "nobody else writes to it"
 
 
 def test_button_of_a_serial_board_comes_up_when_the_daemon_ends(serial_board: RelayBoard, daemon: Daemon) -> None:
-    daemon.start(serial(serial_board.plug()))
+    use(daemon, SERIAL)
+    serial_board.plug()
     wait_until(daemon, "online")
     with ThreadPoolExecutor() as pool:
         pool.submit(press, daemon, "power", LONG)
@@ -116,7 +121,8 @@ def test_button_of_a_serial_board_comes_up_when_the_daemon_ends(serial_board: Re
 def test_button_of_a_serial_board_comes_up_after_the_daemon_was_killed(
     serial_board: RelayBoard, daemon: Daemon
 ) -> None:
-    daemon.start(serial(serial_board.plug()))
+    use(daemon, SERIAL)
+    serial_board.plug()
     wait_until(daemon, "online")
     with ThreadPoolExecutor() as pool:
         pool.submit(press, daemon, "reset", LONG)
@@ -127,7 +133,7 @@ def test_button_of_a_serial_board_comes_up_after_the_daemon_was_killed(
 
 
 def test_button_of_a_hid_board_comes_up_after_the_daemon_was_killed(hid_board: RelayBoard, daemon: Daemon) -> None:
-    daemon.start(USB)
+    use(daemon, USB)
     hid_board.plug()
     wait_until(daemon, "online")
     with ThreadPoolExecutor() as pool:
