@@ -4,9 +4,10 @@ Devices: any GPIO chip of the kernel, by its character device: a board's header,
 for by their names or by their chip's label, never by number alone, which is another pin on another kernel. The driver
 has to be named in the settings or by a board: nothing tells what is wired to a line.
 
-Works: power and reset button, power and disk lamp, each optional and active high or low; lamps by edges with the
-kernel's debouncing, by polling where a line has no interrupt. Does not: releasing a button when the daemon was killed
-in mid-press (SIGKILL): the kernel frees the line, whose level is then the chip's affair. ``open`` releases it.
+Works: power and reset button, power and disk lamp, each optional and active high or low; lamps by edges, the
+power lamp's debounced by the kernel, and by polling where a line has no interrupt. Does not: releasing a button when
+the daemon was killed in mid-press (SIGKILL): the kernel frees the line, whose level is then the chip's affair.
+``open`` releases it.
 
 Needs gpiod 2.1 or later, the library's Python bindings. Documented in the kernel:
 Documentation/userspace-api/gpio/chardev.rst.
@@ -78,7 +79,12 @@ class GpioOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
     ] = "as_is"
     debounce: Annotated[
         float,
-        Meta(ge=0, le=1, description="Seconds for which a lamp has to keep still before a change of it counts."),
+        Meta(
+            ge=0,
+            le=1,
+            description="Seconds for which the power lamp has to keep still before a change of it counts. Of the disk "
+            "lamp every change does: its flicker is the news.",
+        ),
     ] = 0.1
 
     def __post_init__(self) -> None:
@@ -244,8 +250,11 @@ class Gpio(PowerDriver):
         return stack.enter_context(contextlib.closing(button))
 
     def _take_lamp(self, stack: contextlib.ExitStack, place: Place) -> Lamp:
-        low = place.wire in self._options.active_low
-        lamp = request_lamp(place, active_low=low, bias=self._options.bias, debounce=self._options.debounce)
+        options = self._options
+        low = place.wire in options.active_low
+        # A disk lamp at work flickers, and never keeps still.
+        debounce = options.debounce if place.wire == "power_lamp" else 0.0
+        lamp = request_lamp(place, active_low=low, bias=options.bias, debounce=debounce)
         return stack.enter_context(contextlib.closing(lamp))
 
 

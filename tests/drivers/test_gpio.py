@@ -265,6 +265,7 @@ def test_lines_are_asked_for_as_the_options_say(lines, open_driver):
     }
     assert (asked["PLED"].bias, asked["PLED"].edge_detection) == (Bias.PULL_UP, Edge.BOTH)
     assert asked["PLED"].debounce_period.total_seconds() == 0.25
+    assert not asked["HDD"].debounce_period
     assert asked["POWER"].bias is Bias.AS_IS
     assert (lines["POWER"].level, lines["RESET"].level) == (0, 1)
 
@@ -401,6 +402,13 @@ def test_lamp_without_an_interrupt_is_polled_and_says_so(lines, open_driver):
     set_line(lines["PLED"], 1)
     assert driver.watch(60)
     assert driver.status().power_lamp is True
+
+
+def test_disk_lamp_that_is_polled_is_seen_at_the_first_look(lines, open_driver):
+    lines["HDD"].has_interrupt = False
+    driver = open_driver(disk_lamp="HDD", debounce=1)
+    set_line(lines["HDD"], 1)
+    assert driver.watch(0)
 
 
 def test_glitch_is_not_seen_by_polling(lines, open_driver):

@@ -256,7 +256,7 @@ def _flash(chip: SimulatedChip) -> None:
 
 
 def test_more_changes_than_the_kernel_keeps_end_with_the_last(chip: SimulatedChip) -> None:
-    driver = new(disk_lamp="HDD_LED", debounce=0)
+    driver = new(disk_lamp="HDD_LED")
     driver.open()
     for level in itertools.islice(itertools.cycle((1, 0)), 101):
         chip.pull(DISK_LAMP, level)
