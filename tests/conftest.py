@@ -150,7 +150,7 @@ class Daemon:
 
     def down(self) -> tuple[int, tuple[int, ...]]:
         """What the computer feels being held: modifiers, and ordinary keys in order."""
-        report = self.computer._down
+        report = self.computer.down
         return report.modifiers, tuple(sorted(report.keys))
 
 
