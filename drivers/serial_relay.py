@@ -200,7 +200,10 @@ def _explain(path: str, error: Exception) -> DriverError:
     if number in {errno.EACCES, errno.EPERM}:
         return DriverError(f"{path} may not be opened: be in the group dialout, or root")
     if number in {errno.EAGAIN, errno.EBUSY}:
-        return DriverError(f"{path} is in use by another program: end that one first")
+        return DriverError(
+            f"{path} is in use: by another program, or by the driver ch9329, which looks for its chip behind any CH340 "
+            "until hid.driver or hid.options.device says where that is"
+        )
     return DriverError(f"{path} cannot be used: {error.args[-1]}")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kvmd import testing as conformance
-from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, Settings
+from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, PowerSettings, Settings
 from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
 from kvmd.web import create_app, create_video_app
@@ -68,6 +68,7 @@ class Daemon:
         settings = Settings(
             capture=CaptureSettings(driver=capture, options=options, quality=90),
             hid=HidSettings(driver="virtual", options=options, hold_timeout=hold_timeout),
+            power=PowerSettings(driver="virtual", options=options),
             auth=AuthSettings(file=str(folder / "auth.json"), open=open_endpoints),
         )
         self.name = name
@@ -149,7 +150,7 @@ class Daemon:
 
     def down(self) -> tuple[int, tuple[int, ...]]:
         """What the computer feels being held: modifiers, and ordinary keys in order."""
-        report = self.computer._down
+        report = self.computer.down
         return report.modifiers, tuple(sorted(report.keys))
 
 

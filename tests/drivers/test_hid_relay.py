@@ -28,7 +28,7 @@ from kvmd.testing import PowerConformance
 from kvmd_drivers import hid_relay
 from kvmd_drivers.hid_relay import HidRelay, HidRelayOptions, closed_relays, command
 from tests.abi import FLAGS_32, Compiler
-from tests.waiting import eventually
+from tests.waiting import eventually, patience
 
 HID = {"HID_ID": "0003:000016C0:000005DF", "HID_NAME": "www.dcttech.com USBRelay2"}
 
@@ -246,7 +246,7 @@ def test_relay_that_sticks_is_told(board, driver):
 def test_close_releases_the_button_at_once(board, driver):
     driver.open()
     with ThreadPoolExecutor() as pool:
-        pressing = pool.submit(driver.press, PowerButton.RESET, 60)
+        pressing = pool.submit(driver.press, PowerButton.RESET, patience())
         eventually(lambda: board.closed == {2}, "the press")
         driver.close()
         assert board.closed == set()
@@ -260,8 +260,8 @@ def test_close_releases_the_button_at_once(board, driver):
 def test_board_that_is_pulled_in_mid_press_is_lost(board, driver):
     driver.open()
     with ThreadPoolExecutor() as pool:
-        watching = pool.submit(driver.watch, 60)
-        pressing = pool.submit(driver.press, PowerButton.POWER, 60)
+        watching = pool.submit(driver.watch, patience())
+        pressing = pool.submit(driver.press, PowerButton.POWER, patience())
         eventually(lambda: board.closed == {1}, "the press")
         board.unplug()
         with pytest.raises(DeviceLost, match="was it pulled"):

@@ -1,4 +1,4 @@
-"""The virtual pair: it conforms, and the pretended computer behaves as a computer does."""
+"""The virtual drivers: they conform, and the virtual computer behaves as a computer does while it runs."""
 
 import itertools
 import random
@@ -22,7 +22,8 @@ from kvmd import (
 from kvmd.testing import CaptureConformance, HidConformance
 from kvmd_drivers import virtual
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid, keys, screen
-from kvmd_drivers.virtual.computer import LINES, Computer, shared
+from kvmd_drivers.virtual.computer import Computer, find, shared
+from kvmd_drivers.virtual.console import LINES
 from kvmd_drivers.virtual.screen import Screen
 
 SHIFT = 0x02
@@ -527,4 +528,4 @@ def test_endpoint_makes_no_computers(client):
     ):
         assert answer.status_code == 404
         assert answer.json["info"].startswith('no virtual computer "nobody\'s"')
-    assert virtual.find("nobody's") is None
+    assert find("nobody's") is None

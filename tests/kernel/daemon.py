@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,16 +113,21 @@ class Daemon:
         return True
 
 
+@cache
+def _key() -> str:
+    """Set the password and add an API key, once in the guest's life: that starts Python twice."""
+    run("kvmd", "passwd", "--stdin", USER, stdin=f"{PASSWORD}\n")
+    key: str = json.loads(run("kvmd", "apikey", "add", "tests", "--json"))["key"]
+    return key
+
+
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
     """Kvmd with a known password and an API key, not yet started; stopped in the end, its configuration as it was."""
     before = CONFIG.read_text() if CONFIG.exists() else None
-    run("kvmd", "passwd", "--stdin", USER, stdin=f"{PASSWORD}\n")
-    key = json.loads(run("kvmd", "apikey", "add", "tests", "--json"))["key"]
-    kvmd = Daemon(key)
+    kvmd = Daemon(_key())
     yield kvmd
     kvmd.stop()
-    run("kvmd", "apikey", "remove", "tests")
     if before is None:
         CONFIG.unlink(missing_ok=True)
     else:

@@ -51,7 +51,7 @@ class RelayBoard:
     def unplug(self, port: int = 1) -> None:
         """Pull it out, and wait until the kernel has noticed."""
         self._ports.unplug(port)
-        eventually(lambda: not self._found(port), f"the node of port {port} to be gone", 60)
+        eventually(lambda: not self._found(port), f"the node of port {port} to be gone")
 
     def state(self, port: int = 1) -> dict[str, Any]:
         """How things stand: see ``state`` of tests/lab/usb/hid_relay.py and lcus.py."""
@@ -64,7 +64,7 @@ class RelayBoard:
 
     def wait_for(self, *closed: int, port: int = 1) -> None:
         """Wait until these relays are closed, and no other."""
-        eventually(lambda: self.closed(port) == list(closed), f"the closed relays to be {closed}", 60)
+        eventually(lambda: self.closed(port) == list(closed), f"the closed relays to be {closed}")
 
     def moves(self, port: int = 1) -> list[tuple[int, bool]]:
         """How relays moved: which, and whether it closed."""
@@ -76,7 +76,7 @@ class RelayBoard:
 
     def node(self, port: int = 1) -> Path:
         """The node, once it is there and udev is done with it."""
-        found = eventually(lambda: self._found(port), f"a node of port {port}", 60)
+        found = eventually(lambda: self._found(port), f"a node of port {port}")
         run("udevadm", "settle")
         return Path("/dev") / found[0].name
 
@@ -85,7 +85,7 @@ class RelayBoard:
         words = [sys.executable, "-c", PRESS_FOR_EVER, driver.name, node, str(channel)]
         with subprocess.Popen(words) as process:
             try:
-                eventually(lambda: process.poll() is not None or self.closed() == [channel], "the press", 120)
+                eventually(lambda: process.poll() is not None or self.closed() == [channel], "the press")
                 assert process.poll() is None, "the driver failed in a process of its own"
             finally:
                 process.kill()

@@ -11,6 +11,7 @@ from kvmd.contract.device import best_match, device_at
 from kvmd_drivers.hid_relay import HidRelay, HidRelayOptions
 
 from .relay_board import RelayBoard
+from .waiting import patience
 
 pytestmark = pytest.mark.usefixtures("units_masked")
 
@@ -68,7 +69,7 @@ def test_presses_are_seen_in_order(hid_board: RelayBoard, driver: HidRelay) -> N
 
 def test_close_releases_the_button_at_once(hid_board: RelayBoard, driver: HidRelay) -> None:
     with ThreadPoolExecutor() as pool:
-        pressing = pool.submit(driver.press, PowerButton.RESET, 600)
+        pressing = pool.submit(driver.press, PowerButton.RESET, patience())
         hid_board.wait_for(2)
         driver.close()
         assert hid_board.closed() == []
@@ -80,9 +81,9 @@ def test_board_that_is_pulled_in_mid_press_is_lost_and_works_again_in_the_other_
     hid_board: RelayBoard, driver: HidRelay
 ) -> None:
     with ThreadPoolExecutor() as pool:
-        pressing = pool.submit(driver.press, PowerButton.POWER, 600)
+        pressing = pool.submit(driver.press, PowerButton.POWER, patience())
         hid_board.wait_for(1)
-        watching = pool.submit(driver.watch, 600)
+        watching = pool.submit(driver.watch, patience())
         hid_board.unplug()
         with pytest.raises(DeviceLost, match="was it pulled"):
             watching.result()

@@ -11,6 +11,7 @@ from kvmd import DeviceAbsent, DeviceLost, DriverError, PowerButton
 from kvmd_drivers.serial_relay import SerialRelay, SerialRelayOptions
 
 from .relay_board import RelayBoard
+from .waiting import patience
 
 pytestmark = pytest.mark.usefixtures("units_masked")
 
@@ -45,7 +46,7 @@ def test_presses_are_seen_in_order(serial_board: RelayBoard, driver: SerialRelay
 
 def test_close_releases_the_button(serial_board: RelayBoard, driver: SerialRelay) -> None:
     with ThreadPoolExecutor() as pool:
-        pressing = pool.submit(driver.press, PowerButton.RESET, 600)
+        pressing = pool.submit(driver.press, PowerButton.RESET, patience())
         serial_board.wait_for(2)
         driver.close()
         with pytest.raises(DriverError, match="the press was cut short"):
@@ -58,9 +59,9 @@ def test_board_that_is_pulled_in_mid_press_is_lost_and_works_again_in_its_port(
     serial_board: RelayBoard, driver: SerialRelay
 ) -> None:
     with ThreadPoolExecutor() as pool:
-        pressing = pool.submit(driver.press, PowerButton.POWER, 600)
+        pressing = pool.submit(driver.press, PowerButton.POWER, patience())
         serial_board.wait_for(1)
-        watching = pool.submit(driver.watch, 600)
+        watching = pool.submit(driver.watch, patience())
         serial_board.unplug()
         with pytest.raises(DeviceLost, match="was the relay board pulled"):
             watching.result()
@@ -86,7 +87,10 @@ def test_what_a_killed_process_left_closed_is_opened(serial_board: RelayBoard) -
 
 
 def test_port_serves_one_driver_at_a_time(serial_board: RelayBoard, driver: SerialRelay) -> None:
-    with closing(made()) as other, pytest.raises(DriverError, match="is in use by another program"):
+    with (
+        closing(made()) as other,
+        pytest.raises(DriverError, match="is in use: by another"),
+    ):
         other.open()
     driver.press(PowerButton.POWER, 0.1)
     serial_board.wait_for()

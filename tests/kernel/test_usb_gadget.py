@@ -60,13 +60,24 @@ def kvmd(*arguments: str) -> Result:
     return CliRunner().invoke(gadget_commands, arguments, catch_exceptions=False)
 
 
+@pytest.fixture(scope="module")
+def dummy_hcd() -> Iterator[DummyHcd]:
+    """The controller for all tests of this module: to load it takes longer than most of them."""
+    controller = DummyHcd()
+    controller.load()
+    yield controller
+    controller.unload()
+
+
 @pytest.fixture
 def udc(dummy_hcd: DummyHcd) -> Iterator[str]:
-    """A controller without a gadget; the gadgets that a test makes are removed."""
+    """A controller without a gadget and with its cable in; the gadgets that a test makes are removed."""
     gadget.load_modules()
+    dummy_hcd.plug()
     yield dummy_hcd.udc
     for folder in CONFIGFS.iterdir():
         gadget.down(folder.name)
+    forgotten()
 
 
 @pytest.fixture
@@ -715,7 +726,8 @@ def reload_units() -> None:
 
 @pytest.mark.usefixtures("units")
 def test_unit_makes_the_gadget_whenever_the_controller_appears(dummy_hcd: DummyHcd, host_keyboard: Keyboard) -> None:
-    # The fixture has just loaded the module: that is the controller's first appearance.
+    dummy_hcd.unload()
+    dummy_hcd.load()
     accepted()
     types_a(host_keyboard)
     node = Path(gadget.gadget_nodes("kvmd")["keyboard"])
@@ -741,6 +753,7 @@ ExecStart=/bin/sh -c 'echo dummy_udc.0 > /sys/bus/platform/drivers/dummy_udc/unb
 @pytest.fixture
 def unlucky(units: None, dummy_hcd: DummyHcd) -> Iterator[None]:  # noqa: ARG001  # they come first
     """The unit, but the controller goes while it runs; the next try is after a second."""
+    run("systemctl", "start", "kvmd-gadget.service")
     accepted()
     gives_up()
     folder = Path("/run/systemd/system/kvmd-gadget.service.d")

@@ -92,7 +92,7 @@ def computer_of(kvm):
 
 
 def down(computer):
-    return computer._down.modifiers, computer._down.keys
+    return computer.down.modifiers, computer.down.keys
 
 
 @pytest.fixture

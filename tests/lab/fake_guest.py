@@ -1,7 +1,7 @@
 """Stands for QEMU with a guest in it: a process that talks as tests/lab/guest/agent.py does. A test's name says how it
 goes, and so does the boot's.
 
-    python fake_guest.py PORT BOOT
+    python fake_guest.py PORT BOOT SECONDS
 """
 
 import itertools
@@ -14,15 +14,17 @@ from collections.abc import Callable
 from typing import Any
 
 PULSE = 0.1
-SLOW = 3.0
-"""Seconds that a slow test takes, which are more than test_team.py lets a guest be silent."""
 
 
 class Guest:
-    """What answers at the port."""
+    """What answers at the port.
 
-    def __init__(self, port: socket.socket) -> None:
+    :param slow: seconds that a slow test takes
+    """
+
+    def __init__(self, port: socket.socket, slow: float) -> None:
         self._port = port
+        self._slow = slow
         self._tests: dict[str, Callable[[], None]] = {
             "passes": lambda: None,
             "is_slow": self._live_on,
@@ -49,7 +51,7 @@ class Guest:
         self._send("end", nodeid=nodeid)
 
     def _live_on(self) -> None:
-        for _ in itertools.repeat(None, round(SLOW / PULSE)):
+        for _ in itertools.repeat(None, round(self._slow / PULSE)):
             time.sleep(PULSE)
             self._send("alive")
 
@@ -66,4 +68,4 @@ if __name__ == "__main__":
         line.connect(sys.argv[1])
         if sys.argv[2] == "panics":
             sys.exit("Kernel panic - not syncing: at the boot")
-        Guest(line).run()
+        Guest(line, float(sys.argv[3])).run()

@@ -229,12 +229,12 @@ class TestHand:
     def test_keys_and_buttons_go_down_and_up(self, hand, computer):
         hand.act([key(SHIFT, 1), key(A, 1), key(BTN_RIGHT, 1)])
         usage = find_keys("KeyA")[0].usage
-        assert (computer._down.modifiers, computer._down.keys) == (0x02, (usage,))
+        assert (computer.down.modifiers, computer.down.keys) == (0x02, (usage,))
         assert computer.state().pointer.buttons == 0x02
         hand.act([key(A, 0)])
-        assert (computer._down.modifiers, computer._down.keys) == (0x02, ())
+        assert (computer.down.modifiers, computer.down.keys) == (0x02, ())
         hand.let_go()
-        assert computer._down.modifiers == 0
+        assert computer.down.modifiers == 0
         assert computer.state().pointer.buttons == 0
 
     def test_what_is_refused_is_not_held_and_told_once(self, kvm, hand, computer, caplog):
@@ -246,7 +246,7 @@ class TestHand:
         computer.plug_host(True)
         eventually(lambda: kvm.input.slot.is_online, "HID to be online again")
         hand.act([key(DELETE, 1)])
-        assert (computer._down.modifiers, computer._down.keys) == (0, (find_keys("Delete")[0].usage,))
+        assert (computer.down.modifiers, computer.down.keys) == (0, (find_keys("Delete")[0].usage,))
         assert kvm.input.keyboard._holders.of("local:event3") == find_keys("Delete")
 
     def test_too_many_keys_are_told(self, hand, caplog):

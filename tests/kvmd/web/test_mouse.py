@@ -107,7 +107,7 @@ def test_logging_out_releases_the_buttons(daemon):
 def test_media_and_power_keys_go_through_the_keyboard(daemon):
     body = json.dumps({"keycodes": ["AudioVolumeMute"]}).encode()
     assert daemon.request("GET", "/keyboard", body).code == 200
-    for name in ("MediaPlayPause", "Power", "Sleep", "WakeUp"):
+    for name in ("MediaPlayPause", "Sleep", "WakeUp", "Power"):
         assert daemon.post("/keyboard", {"keycodes": [name]}).code == 200
-    keys = ("AudioVolumeMute", "MediaPlayPause", "Power", "Sleep", "WakeUp")
+    keys = ("AudioVolumeMute", "MediaPlayPause", "Sleep", "WakeUp", "Power")
     assert daemon.computer.state().keys[-5:] == keys

@@ -13,13 +13,11 @@ install_package() {
     make -C "$checkout" install PACKAGE="$wheel"
 }
 
-# systemd's patience with a daemon is made for machines that are not emulated, and busy with other things besides
+# systemd's patience is made for machines that are not emulated, and busy with other things besides
 be_patient() {
-    for unit in kvmd.service kvmd-gadget.service; do
-        mkdir -p /run/systemd/system/$unit.d
-        printf '[Service]\nWatchdogSec=600\nTimeoutStartSec=600\nTimeoutStopSec=600\n' \
-            > /run/systemd/system/$unit.d/kvmd-lab.conf
-    done
+    mkdir -p /run/systemd/system/service.d /run/systemd/system/kvmd.service.d
+    printf '[Service]\nTimeoutStartSec=600\nTimeoutStopSec=600\n' > /run/systemd/system/service.d/kvmd-lab.conf
+    printf '[Service]\nWatchdogSec=600\n' > /run/systemd/system/kvmd.service.d/kvmd-lab.conf
 }
 
 # for a test, before others leave some
