@@ -62,12 +62,6 @@ class Button(_Line):
             raise self.lost()
         return False
 
-    def close(self) -> None:
-        """Release the button, then let go of the line: its level is nobody's affair afterwards."""
-        with contextlib.suppress(DeviceLost):
-            self._set(pressed=False)
-        super().close()
-
     def _set(self, *, pressed: bool) -> None:
         from gpiod.line import Value  # noqa: PLC0415
 

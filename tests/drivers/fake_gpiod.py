@@ -118,6 +118,7 @@ class Board:
         return Chip(*self._find(path))
 
     def _find(self, path: str) -> tuple[str, list[Line]]:
+        path = str(Path(path).resolve())
         if path not in self.chips:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return self.chips[path]

@@ -104,7 +104,7 @@ def test_status_tells_of_the_press_and_others_are_refused_meanwhile(panel: Simul
     status = power(daemon)
     assert status["press"]["button"] == "power"
     assert 0 <= status["press"]["seconds_left"] <= LONGEST
-    refused = act(daemon, "reset")
+    refused = Press(daemon, button="reset", seconds=0.1).answer()
     assert refused.code == 409
     assert "the power button is pressed" in refused.json["info"]
     assert panel.level(RESET_BUTTON) == 0
@@ -197,7 +197,6 @@ def test_daemon_that_is_stopped_in_mid_press_releases_the_button(panel: Simulate
     press.answer()
     assert press.took < LONGEST
     assert run("systemctl", "show", "--property=Result", "--value", "kvmd.service").strip() == "success"
-    assert "cut short" in daemon.journal()
 
 
 def test_daemon_that_is_killed_in_mid_press_leaves_no_button_pressed(panel: SimulatedChip, daemon: Daemon) -> None:
