@@ -18,7 +18,7 @@ FLAGS_32 = ("-m32", "-D_TIME_BITS=64", "-D_FILE_OFFSET_BITS=64")
 class Narrow:
     """The same structs as a 32-bit x86 compiler lays them out: pointers of 32 bits, nothing aligned beyond 4 bytes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._made = {}
 
     def __call__(self, kind):
@@ -30,7 +30,7 @@ class Narrow:
             return self._made.setdefault(kind, self._narrow(kind))
         return kind
 
-    def _narrow(self, kind):
+    def _narrow(self, kind) -> type:
         base = ctypes.Structure if issubclass(kind, ctypes.Structure) else ctypes.Union
         members = {
             "_pack_": 4,
@@ -70,7 +70,7 @@ def layout(structs) -> dict[str, int]:
 class Compiler:
     """gcc, for this machine or with ``-m32``."""
 
-    def __init__(self, folder: Path, headers: tuple[str, ...], flags: tuple[str, ...] = ()):
+    def __init__(self, folder: Path, headers: tuple[str, ...], flags: tuple[str, ...] = ()) -> None:
         self._folder = folder
         self._head = "\n".join(f"#include <{name}>" for name in ("stddef.h", "stdio.h", "sys/ioctl.h", *headers))
         self._flags = flags
@@ -125,21 +125,21 @@ class Abi:
             pytest.skip("gcc-multilib is not installed, or this is not x86_64")
         return found
 
-    def test_every_constant_and_ioctl_is_the_headers(self, compiler):
+    def test_every_constant_and_ioctl_is_the_headers(self, compiler: Compiler) -> None:
         assert set(self.ioctls) <= set(self.constants)
         assert compiler.ask(list(self.constants)) == self.constants
 
-    def test_every_struct_is_the_headers(self, compiler):
+    def test_every_struct_is_the_headers(self, compiler: Compiler) -> None:
         mine = layout(self.structs)
         assert len(mine) > 5 * len(self.structs)
         assert compiler.ask(list(mine)) == mine
 
-    def test_every_struct_is_the_headers_with_32_bits(self, compiler_32):
+    def test_every_struct_is_the_headers_with_32_bits(self, compiler_32: Compiler) -> None:
         narrow = Narrow()
         mine = layout({name: narrow(kind) for name, kind in self.structs.items()})
         assert compiler_32.ask(list(mine)) == mine
 
-    def test_every_ioctl_is_the_headers_with_32_bits(self, compiler_32):
+    def test_every_ioctl_is_the_headers_with_32_bits(self, compiler_32: Compiler) -> None:
         narrow = Narrow()
         sizes = {name: ctypes.sizeof(narrow(kind)) for name, kind in self.structs.items()} | {"int": 4}
         mine = {name: self.constants[name] & ~SIZE_BITS | sizes[kind] << 16 for name, kind in self.ioctls.items()}

@@ -6,6 +6,8 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import argon2
@@ -24,7 +26,7 @@ HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real hash with little work, or these tests would take a minute; one test looks at the real cost."""
     monkeypatch.setattr(
         module.argon2, "PasswordHasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -32,24 +34,24 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def credentials(tmp_path):
+def credentials(tmp_path: Path) -> Credentials:
     return Credentials(tmp_path / "auth.json")
 
 
 @pytest.fixture
-def auth(tmp_path):
+def auth(tmp_path: Path) -> Auth:
     return new_auth(tmp_path)
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=time.monotonic())
     monkeypatch.setattr("kvmd.auth.time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
     return clock
 
 
 @pytest.fixture
-def hashed(auth, monkeypatch):
+def hashed(auth: Auth, monkeypatch: pytest.MonkeyPatch):
     """The passwords that were hashed."""
     passwords = []
     verify = auth.credentials.verify
@@ -57,17 +59,17 @@ def hashed(auth, monkeypatch):
     return passwords
 
 
-def new_auth(folder, verify_password=lambda *_: None, lifetime=60.0):
+def new_auth(folder: Path, verify_password=lambda *_: None, lifetime: float = 60.0) -> Auth:
     auth = Auth(AuthSettings(file=str(folder / "auth.json"), token_lifetime=lifetime), verify_password)
     auth.credentials.set_password(USER, PASSWORD)
     return auth
 
 
-def mode(path):
+def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_the_first_password_is_made_and_announced(credentials, caplog):
+def test_the_first_password_is_made_and_announced(credentials: Credentials, caplog: pytest.LogCaptureFixture) -> None:
     credentials.path = credentials.path.parent / "new" / "auth.json"
     with caplog.at_level(logging.WARNING):
         credentials.make_first_password()
@@ -80,7 +82,7 @@ def test_the_first_password_is_made_and_announced(credentials, caplog):
     assert mode(credentials.path.parent) == 0o700
 
 
-def test_the_first_password_is_another_each_time(tmp_path):
+def test_the_first_password_is_another_each_time(tmp_path: Path) -> None:
     made = []
     for name in ("one", "two"):
         credentials = Credentials(tmp_path / name / "auth.json")
@@ -89,14 +91,14 @@ def test_the_first_password_is_another_each_time(tmp_path):
     assert made[0] != made[1]
 
 
-def test_the_first_password_is_not_made_again(credentials):
+def test_the_first_password_is_not_made_again(credentials: Credentials) -> None:
     credentials.make_first_password()
     before = credentials.path.read_bytes()
     credentials.make_first_password()
     assert credentials.path.read_bytes() == before
 
 
-def test_the_first_password_ends_with_the_next(credentials):
+def test_the_first_password_ends_with_the_next(credentials: Credentials) -> None:
     credentials.make_first_password()
     first = credentials.first_password_path.read_text().strip()
     credentials.set_password(USER, PASSWORD)
@@ -105,7 +107,7 @@ def test_the_first_password_ends_with_the_next(credentials):
     assert credentials.verify(USER, PASSWORD)
 
 
-def test_passwords_are_kept_as_argon2_in_a_file_for_its_owner_alone(credentials):
+def test_passwords_are_kept_as_argon2_in_a_file_for_its_owner_alone(credentials: Credentials) -> None:
     credentials.set_password(USER, PASSWORD)
     credentials.set_password("second", PASSWORD)
     kept = json.loads(credentials.path.read_text())["users"]
@@ -116,7 +118,7 @@ def test_passwords_are_kept_as_argon2_in_a_file_for_its_owner_alone(credentials)
     assert [path.name for path in credentials.path.parent.iterdir()] == ["auth.json"], "nothing is left beside it"
 
 
-def test_the_real_hash_is_as_costly_as_it_should_be(credentials, monkeypatch):
+def test_the_real_hash_is_as_costly_as_it_should_be(credentials: Credentials, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     real = Credentials(credentials.path)
     real.set_password(USER, PASSWORD)
@@ -129,12 +131,12 @@ def test_the_real_hash_is_as_costly_as_it_should_be(credentials, monkeypatch):
     ("user", "password"),
     [(USER, "wrong"), (USER, ""), (USER, PASSWORD + " "), ("nobody", PASSWORD), ("", ""), ("Admin", PASSWORD)],
 )
-def test_what_is_wrong_is_refused(credentials, user, password):
+def test_what_is_wrong_is_refused(credentials: Credentials, user: str, password: str) -> None:
     credentials.set_password(USER, PASSWORD)
     assert not credentials.verify(user, password)
 
 
-def test_an_unknown_user_takes_as_much_work(credentials, monkeypatch):
+def test_an_unknown_user_takes_as_much_work(credentials: Credentials, monkeypatch: pytest.MonkeyPatch) -> None:
     credentials.set_password(USER, PASSWORD)
     verified = []
     verify = type(credentials._hasher).verify
@@ -147,14 +149,14 @@ def test_an_unknown_user_takes_as_much_work(credentials, monkeypatch):
     assert known == unknown
 
 
-def test_a_damaged_hash_lets_nobody_in(credentials):
+def test_a_damaged_hash_lets_nobody_in(credentials: Credentials) -> None:
     credentials.path.write_text('{"users": {"admin": ""}}')
     assert not credentials.verify(USER, "")
     credentials.path.write_text('{"users": {"admin": "$argon2id$nonsense"}}')
     assert not credentials.verify(USER, PASSWORD)
 
 
-def test_a_change_by_another_process_is_seen(credentials):
+def test_a_change_by_another_process_is_seen(credentials: Credentials) -> None:
     credentials.set_password(USER, PASSWORD)
     assert credentials.verify(USER, PASSWORD)
     code = (
@@ -166,21 +168,23 @@ def test_a_change_by_another_process_is_seen(credentials):
     assert credentials.verify(USER, "another password")
 
 
-def test_a_file_that_cannot_be_read_is_told(credentials):
+def test_a_file_that_cannot_be_read_is_told(credentials: Credentials) -> None:
     credentials.path.write_text("{")
     with pytest.raises(ConfigError, match=r"auth\.json: cannot be read: .*auth\.file says where it is"):
         credentials.verify(USER, PASSWORD)
 
 
 @pytest.mark.parametrize("call", [Credentials.make_first_password, Credentials.read])
-def test_a_folder_that_cannot_be_used_is_told(tmp_path, call):
+def test_a_folder_that_cannot_be_used_is_told(
+    tmp_path: Path, call: Callable[[Credentials], None] | Callable[[Credentials], module._Contents]
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"auth\.file says where it is"):
         call(Credentials(tmp_path / "file" / "auth.json"))
 
 
-def test_a_folder_that_cannot_be_written_is_told(credentials, monkeypatch):
-    def fail(**_):
+def test_a_folder_that_cannot_be_written_is_told(credentials: Credentials, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(files.tempfile, "mkstemp", fail)
@@ -188,7 +192,7 @@ def test_a_folder_that_cannot_be_written_is_told(credentials, monkeypatch):
         credentials.set_password(USER, PASSWORD)
 
 
-def test_api_keys_are_kept_as_hashes(credentials):
+def test_api_keys_are_kept_as_hashes(credentials: Credentials) -> None:
     key = credentials.add_key("backup")
     assert key.startswith("kvmd_")
     assert len(key) >= 40
@@ -199,13 +203,13 @@ def test_api_keys_are_kept_as_hashes(credentials):
     assert credentials.key_name("") is None
 
 
-def test_api_keys_can_be_removed(credentials):
+def test_api_keys_can_be_removed(credentials: Credentials) -> None:
     one, two = credentials.add_key("one"), credentials.add_key("two")
     credentials.remove_key("one")
     assert (credentials.key_name(one), credentials.key_name(two)) == (None, "two")
 
 
-def test_api_keys_have_names_of_their_own(credentials):
+def test_api_keys_have_names_of_their_own(credentials: Credentials) -> None:
     credentials.add_key("backup")
     with pytest.raises(RequestError, match='there is an API key named "backup"'):
         credentials.add_key("backup")
@@ -213,7 +217,7 @@ def test_api_keys_have_names_of_their_own(credentials):
         credentials.remove_key("other")
 
 
-def test_passwords_and_keys_leave_each_other_alone(credentials):
+def test_passwords_and_keys_leave_each_other_alone(credentials: Credentials) -> None:
     credentials.set_password(USER, PASSWORD)
     key = credentials.add_key("backup")
     credentials.set_password(USER, "another password")
@@ -222,13 +226,13 @@ def test_passwords_and_keys_leave_each_other_alone(credentials):
     assert credentials.verify(USER, "another password")
 
 
-def test_a_short_password_is_refused():
+def test_a_short_password_is_refused() -> None:
     with pytest.raises(RequestError, match="7 characters; at least 8"):
         check_password("1234567")
     check_password("12345678")
 
 
-def test_a_login_gives_a_token(auth):
+def test_a_login_gives_a_token(auth: Auth) -> None:
     token = auth.login(USER, PASSWORD, HERE)
     client = auth.identify_token(token)
     assert client.startswith("session:")
@@ -240,7 +244,7 @@ def test_a_login_gives_a_token(auth):
         assert auth.identify_token(wrong) is None
 
 
-def test_a_token_ends(auth, clock):
+def test_a_token_ends(auth: Auth, clock: SimpleNamespace) -> None:
     token = auth.login(USER, PASSWORD, HERE)
     client = auth.identify_token(token)
     clock.now += 59
@@ -252,7 +256,7 @@ def test_a_token_ends(auth, clock):
     assert len(auth._sessions) == 1, "what has ended is not kept"
 
 
-def test_a_logout_ends_one_token(auth):
+def test_a_logout_ends_one_token(auth: Auth) -> None:
     one, two = (auth.login(USER, PASSWORD, HERE) for _ in range(2))
     client = auth.identify_token(one)
     auth.logout(one)
@@ -262,7 +266,7 @@ def test_a_logout_ends_one_token(auth):
     assert auth.identify_token(two)
 
 
-def test_a_restart_ends_every_session_but_no_key(tmp_path, auth):
+def test_a_restart_ends_every_session_but_no_key(tmp_path: Path, auth: Auth) -> None:
     token, key = auth.login(USER, PASSWORD, HERE), auth.credentials.add_key("backup")
     again = Auth(AuthSettings(file=str(tmp_path / "auth.json")), lambda *_: None)
     assert again.identify_token(token) is None
@@ -270,7 +274,7 @@ def test_a_restart_ends_every_session_but_no_key(tmp_path, auth):
     assert again.alive("key:backup")
 
 
-def test_five_wrong_logins_a_minute_are_looked_at(auth, hashed, caplog):
+def test_five_wrong_logins_a_minute_are_looked_at(auth: Auth, hashed, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(5):
         with pytest.raises(AuthError, match=r"^wrong user name or password$"):
             auth.login(USER, "wrong", HERE)
@@ -283,7 +287,7 @@ def test_five_wrong_logins_a_minute_are_looked_at(auth, hashed, caplog):
     assert "wrong login for 'admin' from 192.0.2.1" in caplog.text
 
 
-def test_guessing_by_basic_or_of_names_is_slowed_as_well(auth):
+def test_guessing_by_basic_or_of_names_is_slowed_as_well(auth: Auth) -> None:
     for number in range(5):
         with pytest.raises(AuthError):
             auth.identify_password(f"user {number}", "wrong", HERE)
@@ -293,14 +297,14 @@ def test_guessing_by_basic_or_of_names_is_slowed_as_well(auth):
         auth.login(USER, PASSWORD, HERE)
 
 
-def test_right_logins_do_not_count(auth):
+def test_right_logins_do_not_count(auth: Auth) -> None:
     for _ in range(20):
         auth.login(USER, PASSWORD, HERE)
     with pytest.raises(AuthError, match=r"^wrong"):
         auth.login(USER, "wrong", HERE)
 
 
-def test_basic_is_hashed_once(auth, hashed):
+def test_basic_is_hashed_once(auth: Auth, hashed) -> None:
     names = {auth.identify_password(USER, PASSWORD, HERE) for _ in range(10)}
     assert names == {f"basic:{USER}@{HERE}"}
     assert len(hashed) == 1
@@ -311,7 +315,7 @@ def test_basic_is_hashed_once(auth, hashed):
         auth.identify_password(USER + PASSWORD, "", HERE)
 
 
-def test_basic_ends_with_the_password(auth, tmp_path):
+def test_basic_ends_with_the_password(auth: Auth, tmp_path: Path) -> None:
     auth.identify_password(USER, PASSWORD, HERE)
     Credentials(tmp_path / "auth.json").set_password(USER, "another password")
     with pytest.raises(AuthError, match=r"^wrong"):
@@ -320,7 +324,7 @@ def test_basic_ends_with_the_password(auth, tmp_path):
 
 
 @pytest.mark.parametrize("verdict", [True, False])
-def test_a_plug_in_judges_before_the_file(tmp_path, verdict):
+def test_a_plug_in_judges_before_the_file(tmp_path: Path, verdict: bool) -> None:
     auth = new_auth(tmp_path, lambda user, _: verdict if user == "theirs" else None)
     assert auth.login(USER, PASSWORD, HERE)
     if verdict:
@@ -331,7 +335,7 @@ def test_a_plug_in_judges_before_the_file(tmp_path, verdict):
             auth.login("theirs", PASSWORD, HERE)
 
 
-def test_a_new_password_ends_sessions_and_api_keys_stay(tmp_path):
+def test_a_new_password_ends_sessions_and_api_keys_stay(tmp_path: Path) -> None:
     auth = new_auth(tmp_path)
     token = auth.login(USER, PASSWORD, "10.0.0.1")
     key = auth.credentials.add_key("script")
@@ -341,7 +345,7 @@ def test_a_new_password_ends_sessions_and_api_keys_stay(tmp_path):
     assert auth.identify_token(key) == "key:script"
 
 
-def test_a_known_basic_password_cannot_be_guessed_without_limit(tmp_path):
+def test_a_known_basic_password_cannot_be_guessed_without_limit(tmp_path: Path) -> None:
     auth = new_auth(tmp_path)
     auth.identify_password(USER, PASSWORD, "10.0.0.1")
     for _ in range(5):
@@ -352,7 +356,7 @@ def test_a_known_basic_password_cannot_be_guessed_without_limit(tmp_path):
     auth.identify_password(USER, PASSWORD, "10.0.0.1")
 
 
-def test_a_plug_in_is_asked_about_basic_each_time(tmp_path):
+def test_a_plug_in_is_asked_about_basic_each_time(tmp_path: Path) -> None:
     verdicts = [True, False]
     auth = new_auth(tmp_path, lambda *_: verdicts.pop(0))
     auth.identify_password(USER, "a password of the plug-in", "10.0.0.1")

@@ -3,7 +3,10 @@
 import io
 import socket
 import time
+from collections.abc import Iterator
 from email import message_from_bytes
+from pathlib import Path
+from typing import IO
 
 import msgspec
 import pytest
@@ -22,7 +25,7 @@ from kvmd.registry import Registry
 from kvmd.slate import slate
 from kvmd.slot import State
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid
-from kvmd_drivers.virtual.computer import shared
+from kvmd_drivers.virtual.computer import Computer, shared
 from tests.kernel.waiting import eventually
 
 NOTHING = (0, ())
@@ -32,17 +35,17 @@ A = KEYS["KeyA"].usage
 class Encoded:
     """Counts what goes through the encoder."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.count = 0
         self._encode = encode.to_jpeg
 
-    def __call__(self, frame, quality):
+    def __call__(self, frame, quality) -> bytes:
         self.count += 1
         return self._encode(frame, quality)
 
 
 @pytest.fixture(scope="module")
-def encoded():
+def encoded() -> Iterator[Encoded]:
     with pytest.MonkeyPatch.context() as patch:
         counter = Encoded()
         patch.setattr(encode, "to_jpeg", counter)
@@ -50,7 +53,7 @@ def encoded():
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory, encoded):  # noqa: ARG001  # it is put in place first
+def running(tmp_path_factory: pytest.TempPathFactory, encoded: Encoded) -> Iterator[Kvm]:  # noqa: ARG001  # it is put in place first
     kvm = new_kvm(tmp_path_factory.mktemp("kvm"))
     kvm.start()
     yield kvm
@@ -59,7 +62,7 @@ def running(tmp_path_factory, encoded):  # noqa: ARG001  # it is put in place fi
 
 
 @pytest.fixture
-def kvm(running):
+def kvm(running: Kvm) -> Kvm:
     """The running KVM, with both cables plugged in, nobody watching and nothing held."""
     computer_of(running).plug_video(True)
     computer_of(running).plug_host(True)
@@ -70,11 +73,11 @@ def kvm(running):
 
 
 @pytest.fixture
-def computer(kvm):
+def computer(kvm: Kvm) -> Computer:
     return computer_of(kvm)
 
 
-def new_kvm(folder, hold_timeout=10.0, **options):
+def new_kvm(folder: Path, hold_timeout: float = 10.0, **options) -> Kvm:
     options = {"computer": folder.name, **options}
     return Kvm(
         Settings(
@@ -86,16 +89,16 @@ def new_kvm(folder, hold_timeout=10.0, **options):
     )
 
 
-def computer_of(kvm):
+def computer_of(kvm: Kvm) -> Computer:
     return shared(kvm.settings.hid.options["computer"])
 
 
-def down(computer):
+def down(computer: Computer):
     return computer._down.modifiers, computer._down.keys
 
 
 @pytest.fixture
-def stream(kvm):
+def stream(kvm: Kvm):
     """The pictures of a stream, each with its headers."""
     near, far = socket.socketpair()
     near.settimeout(20)
@@ -104,7 +107,7 @@ def stream(kvm):
         yield parts(file)
 
 
-def parts(file):
+def parts(file: IO[bytes]):
     while file.readline() != b"\r\n":
         pass
     while file.readline():
@@ -117,7 +120,7 @@ def parts(file):
         yield headers, body
 
 
-def is_slate(part):
+def is_slate(part) -> bool:
     """A slate's background is not the colour of the computer's screen."""
     return Image.open(io.BytesIO(part[1])).convert("RGB").getpixel((5, 5)) == pytest.approx((16, 20, 26), abs=4)
 
@@ -126,11 +129,11 @@ def first(pictures, wanted):
     return next(part for part in pictures if wanted(part))
 
 
-def is_live(part):
+def is_live(part) -> bool:
     return not is_slate(part)
 
 
-def test_nothing_is_encoded_while_nobody_watches(kvm, encoded):
+def test_nothing_is_encoded_while_nobody_watches(kvm: Kvm, encoded: Encoded) -> None:
     seen = kvm.status().capture
     before = encoded.count
     eventually(lambda: kvm.status().capture.captured_fps > 10, "pictures being captured")
@@ -141,14 +144,14 @@ def test_nothing_is_encoded_while_nobody_watches(kvm, encoded):
     assert encoded.count > before
 
 
-def test_a_standing_screen_is_encoded_only_when_it_changes(kvm, encoded, stream):
+def test_a_standing_screen_is_encoded_only_when_it_changes(kvm: Kvm, encoded: Encoded, stream) -> None:
     first(stream, is_live)
     before, unchanged = encoded.count, kvm.status().capture.unchanged
     eventually(lambda: kvm.status().capture.unchanged > unchanged + 20, "unchanged pictures")
     assert encoded.count - before < 20, "the clock and the cursor change the screen, at most four times a second"
 
 
-def test_status(kvm, stream):
+def test_status(kvm: Kvm, stream) -> None:
     first(stream, is_live)
     status = eventually(
         lambda: (now := kvm.status()).capture.captured_fps > 10 and now.capture.sent_fps > 0 and now, "a rate"
@@ -175,14 +178,14 @@ def test_status(kvm, stream):
     assert kvm.is_alive()
 
 
-def test_the_lamps_are_in_the_status(kvm):
+def test_the_lamps_are_in_the_status(kvm: Kvm) -> None:
     kvm.tap("me", ["CapsLock"])
     eventually(lambda: kvm.status().hid.leds == kvmd.Leds(caps=True), "the lamp")
     kvm.tap("me", ["CapsLock"])
     eventually(lambda: kvm.status().hid.leds == kvmd.Leds(), "the lamp being out")
 
 
-def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(kvm, computer, stream):
+def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(kvm: Kvm, computer: Computer, stream) -> None:
     kvm._size = Size(640, 480)
     first(stream, is_live)
     computer.plug_video(False)
@@ -199,7 +202,7 @@ def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(kvm, computer, 
     assert kvm.capture.driver is not None
 
 
-def test_one_who_joins_when_the_signal_is_back_sees_no_slate(kvm, computer):
+def test_one_who_joins_when_the_signal_is_back_sees_no_slate(kvm: Kvm, computer: Computer) -> None:
     computer.plug_video(False)
     eventually(lambda: kvm.capture.status.state is State.NO_SIGNAL, "the loss")
     computer.plug_video(True)
@@ -211,7 +214,7 @@ def test_one_who_joins_when_the_signal_is_back_sees_no_slate(kvm, computer):
         assert is_live(next(parts(file)))
 
 
-def test_a_slate_says_why(kvm, computer):
+def test_a_slate_says_why(kvm: Kvm, computer: Computer) -> None:
     online = kvm.slate()
     computer.plug_video(False)
     eventually(lambda: kvm.capture.status.state is State.NO_SIGNAL, "the loss")
@@ -219,7 +222,7 @@ def test_a_slate_says_why(kvm, computer):
     assert kvm.slate().data == slate("No signal", "no signal: the virtual computer's cable is unplugged").data
 
 
-def test_a_snapshot_shows_what_was_typed_before(kvm):
+def test_a_snapshot_shows_what_was_typed_before(kvm: Kvm) -> None:
     before = kvm.snapshot(20)
     kvm.tap("me", ["KeyX"])
     called = time.monotonic()
@@ -228,7 +231,7 @@ def test_a_snapshot_shows_what_was_typed_before(kvm):
     assert after.data != before.data
 
 
-def test_keys_reach_the_computer(kvm, computer):
+def test_keys_reach_the_computer(kvm: Kvm, computer: Computer) -> None:
     kvm.tap("me", ["ShiftLeft", "KeyH"])
     kvm.tap("me", ["KeyI"])
     assert any(line.text.endswith("Hi") for line in computer.state().lines)
@@ -240,7 +243,7 @@ def test_keys_reach_the_computer(kvm, computer):
     assert down(computer) == NOTHING
 
 
-def test_what_makes_no_sense_is_not_typed(kvm, computer):
+def test_what_makes_no_sense_is_not_typed(kvm: Kvm, computer: Computer) -> None:
     before = computer.state().keys
     with pytest.raises(RequestError, match='"KeyÄ" is not a key'):
         kvm.tap("me", ["KeyA", "KeyÄ"])
@@ -248,7 +251,7 @@ def test_what_makes_no_sense_is_not_typed(kvm, computer):
     assert kvm.hid.is_online, "a client's mistake is none of the hardware"
 
 
-def test_a_lost_host_is_told_and_works_after(kvm, computer):
+def test_a_lost_host_is_told_and_works_after(kvm: Kvm, computer: Computer) -> None:
     kvm.press("me", ["KeyA"])
     computer.plug_host(False)
     for call in (kvm.tap, kvm.press, kvm.release):
@@ -265,7 +268,7 @@ def test_a_lost_host_is_told_and_works_after(kvm, computer):
     assert down(computer) == NOTHING, "what was held before the loss is not pressed anew"
 
 
-def test_keys_are_refused_at_once_while_there_is_no_host(kvm, computer):
+def test_keys_are_refused_at_once_while_there_is_no_host(kvm: Kvm, computer: Computer) -> None:
     computer.plug_host(False)
     eventually(lambda: not kvm.hid.is_online, "the loss")
     with pytest.raises(HidOffline, match=r"^keyboard and mouse: no signal: no host: the virtual computer's USB cable"):
@@ -273,7 +276,7 @@ def test_keys_are_refused_at_once_while_there_is_no_host(kvm, computer):
     kvm.leave("me")
 
 
-def test_one_who_leaves_holds_nothing(kvm, computer):
+def test_one_who_leaves_holds_nothing(kvm: Kvm, computer: Computer) -> None:
     kvm.press("me", ["KeyA"])
     kvm.press("you", ["ShiftLeft"])
     kvm.leave("me")
@@ -283,7 +286,7 @@ def test_one_who_leaves_holds_nothing(kvm, computer):
     assert down(computer) == NOTHING
 
 
-def test_the_keys_of_an_ended_session_are_released(kvm, computer):
+def test_the_keys_of_an_ended_session_are_released(kvm: Kvm, computer: Computer) -> None:
     kvm.auth.credentials.set_password("admin", "a password for this")
     token = kvm.auth.login("admin", "a password for this", "192.0.2.1")
     client = kvm.auth.identify_token(token)
@@ -292,7 +295,7 @@ def test_the_keys_of_an_ended_session_are_released(kvm, computer):
     eventually(lambda: down(computer) == NOTHING, "the release")
 
 
-def test_the_keys_of_a_silent_client_are_released(tmp_path):
+def test_the_keys_of_a_silent_client_are_released(tmp_path: Path) -> None:
     kvm = new_kvm(tmp_path, hold_timeout=0.05)
     kvm.start()
     eventually(lambda: kvm.hid.is_online, "the HID")
@@ -304,7 +307,7 @@ def test_the_keys_of_a_silent_client_are_released(tmp_path):
         kvm.stop()
 
 
-def test_what_a_life_before_left_held_is_released_at_the_start(tmp_path):
+def test_what_a_life_before_left_held_is_released_at_the_start(tmp_path: Path) -> None:
     kvm = new_kvm(tmp_path)
     computer_of(kvm).take(kvmd.KeyboardReport(2, (A,)))
     kvm.start()
@@ -313,7 +316,7 @@ def test_what_a_life_before_left_held_is_released_at_the_start(tmp_path):
     kvm.stop()
 
 
-def test_stop_releases_what_is_held_and_closes_everything(tmp_path):
+def test_stop_releases_what_is_held_and_closes_everything(tmp_path: Path) -> None:
     kvm = new_kvm(tmp_path)
     kvm.start()
     eventually(lambda: kvm.hid.is_online and kvm.capture.is_online, "both")
@@ -334,7 +337,7 @@ def test_stop_releases_what_is_held_and_closes_everything(tmp_path):
 
 
 @pytest.mark.parametrize("cable", ["plug_video", "plug_host"])
-def test_stop_works_while_a_cable_is_out(tmp_path, cable):
+def test_stop_works_while_a_cable_is_out(tmp_path: Path, cable: str) -> None:
     kvm = new_kvm(tmp_path)
     getattr(computer_of(kvm), cable)(False)
     kvm.start()
@@ -343,7 +346,7 @@ def test_stop_works_while_a_cable_is_out(tmp_path, cable):
     assert not kvm.is_alive()
 
 
-def test_a_device_without_a_keyboard_is_no_failure(tmp_path, monkeypatch):
+def test_a_device_without_a_keyboard_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VirtualHid, "capabilities", kvmd.Capability.ABSOLUTE_MOUSE)
     kvm = new_kvm(tmp_path)
     kvm.start()
@@ -356,11 +359,13 @@ def test_a_device_without_a_keyboard_is_no_failure(tmp_path, monkeypatch):
     assert not kvm.is_alive()
 
 
-def test_what_is_plugged_in_is_looked_for_when_udev_tells_of_it(tmp_path, monkeypatch):
+def test_what_is_plugged_in_is_looked_for_when_udev_tells_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listed, tell = [], []
 
     class Monitor:
-        def __init__(self, _subsystems, changed):
+        def __init__(self, _subsystems, changed) -> None:
             tell.append(changed)
 
     monkeypatch.setattr("kvmd.kvm.Monitor", Monitor)
@@ -373,7 +378,7 @@ def test_what_is_plugged_in_is_looked_for_when_udev_tells_of_it(tmp_path, monkey
         tell[0]("add", Device("tty", "ttyUSB0"))
 
 
-def test_every_change_is_told_to_the_plug_ins(tmp_path, monkeypatch):
+def test_every_change_is_told_to_the_plug_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events = []
     kvm = new_kvm(tmp_path)
     monkeypatch.setattr(kvm.registry, "emit", events.append)
@@ -403,14 +408,14 @@ def test_every_change_is_told_to_the_plug_ins(tmp_path, monkeypatch):
         (Settings(hid=HidSettings(driver="virtual", options={"computer": 7})), "hid.options.computer = 7"),
     ],
 )
-def test_settings_that_cannot_be_used_are_told(settings, message):
+def test_settings_that_cannot_be_used_are_told(settings: Settings, message: str) -> None:
     with pytest.raises(ConfigError) as raised:
         Kvm(settings, Registry(), "my.toml")
     assert str(raised.value).startswith("my.toml: ")
     assert message in str(raised.value)
 
 
-def test_settings_of_a_plugin_are_its_own_and_checked():
+def test_settings_of_a_plugin_are_its_own_and_checked() -> None:
     class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         colour: str = "red"
 
@@ -424,7 +429,7 @@ def test_settings_of_a_plugin_are_its_own_and_checked():
     assert str(raised.value) == "my.toml: plugins.v4l2.colour = 1 cannot be used; accepted: text"
 
 
-def test_a_client_that_says_that_it_stays_keeps_what_it_holds(tmp_path):
+def test_a_client_that_says_that_it_stays_keeps_what_it_holds(tmp_path: Path) -> None:
     kvm = new_kvm(tmp_path, hold_timeout=0.6)
     computer = computer_of(kvm)
     kvm.start()
@@ -441,7 +446,7 @@ def test_a_client_that_says_that_it_stays_keeps_what_it_holds(tmp_path):
         kvm.stop()
 
 
-def test_a_board_fills_the_roles_that_the_settings_leave_open(tmp_path, monkeypatch):
+def test_a_board_fills_the_roles_that_the_settings_leave_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     board = """
         name = "acme"
         title = "Acme KVM"
@@ -462,7 +467,9 @@ def test_a_board_fills_the_roles_that_the_settings_leave_open(tmp_path, monkeypa
     assert Kvm(Settings(board="none"), Registry(), "my.toml").status().board is None
 
 
-def test_a_driver_whose_frames_end_is_tried_again_and_not_in_a_circle(tmp_path, monkeypatch):
+def test_a_driver_whose_frames_end_is_tried_again_and_not_in_a_circle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
     monkeypatch.setattr(VirtualCapture, "frames", lambda _: iter(calls.append(1) or ()))
     kvm = new_kvm(tmp_path)

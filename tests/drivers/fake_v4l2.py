@@ -31,7 +31,7 @@ class FakeV4l2:
     :param folder: where the file lies that stands for the node; it can be polled and mapped
     """
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = folder / "video0"
         self.card = b"unicam"
         self.formats = ["UYVY", "RGB3"]
