@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,9 @@ class Narrow:
     """The same structs as a 32-bit x86 compiler lays them out: pointers of 32 bits, nothing aligned beyond 4 bytes."""
 
     def __init__(self) -> None:
-        self._made = {}
+        self._made: dict[type, type] = {}
 
-    def __call__(self, kind):
+    def __call__(self, kind: Any) -> Any:
         if kind is ctypes.c_void_p or issubclass(kind, ctypes._Pointer):
             return ctypes.c_uint32
         if issubclass(kind, ctypes.Array):
@@ -30,7 +31,7 @@ class Narrow:
             return self._made.setdefault(kind, self._narrow(kind))
         return kind
 
-    def _narrow(self, kind) -> type:
+    def _narrow(self, kind: Any) -> type:
         base = ctypes.Structure if issubclass(kind, ctypes.Structure) else ctypes.Union
         members = {
             "_pack_": 4,
@@ -41,7 +42,7 @@ class Narrow:
         return type(kind.__name__, (base,), members)
 
 
-def fields(kind, path: str = "", start: int = 0) -> Iterator[tuple[str, int, int]]:
+def fields(kind: Any, path: str = "", start: int = 0) -> Iterator[tuple[str, int, int]]:
     """Path, offset and size of every field that the header has too, also of those within.
 
     What is reserved is left out: a later kernel makes a field of it, as Linux 6.3 did with a subdev format's stream.
@@ -56,7 +57,7 @@ def fields(kind, path: str = "", start: int = 0) -> Iterator[tuple[str, int, int
             yield from fields(field, path if hidden else f"{path}{name}.", start + place.offset)
 
 
-def layout(structs) -> dict[str, int]:
+def layout(structs: dict[str, type]) -> dict[str, int]:
     """Sizes and offsets by the C expressions that give them."""
     found = {}
     for name, kind in structs.items():

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
+from kvmd.config import AuthSettings, CaptureSettings, Endpoint, HidSettings, Settings
 from kvmd.kvm import Kvm
 from kvmd.registry import Registry
 from kvmd.web import create_app, create_video_app
@@ -45,6 +45,10 @@ class Answer:
         return self.json["data"]
 
 
+def _port(server: Server) -> int:
+    return int(server._servers[0].bind_addr[1])
+
+
 class Daemon:
     """kvmd as `kvmd demo` runs it, in this process.
 
@@ -56,7 +60,7 @@ class Daemon:
         self,
         folder: Path,
         *,
-        open_endpoints: list[str],
+        open_endpoints: list[Endpoint],
         hold_timeout: float,
         capture: str,
         registry: Registry,
@@ -82,11 +86,11 @@ class Daemon:
 
     @property
     def port(self) -> int:
-        return self._servers[0]._servers[0].bind_addr[1]
+        return _port(self._servers[0])
 
     @property
     def video_port(self) -> int:
-        return self._servers[1]._servers[0].bind_addr[1]
+        return _port(self._servers[1])
 
     @contextmanager
     def running(self) -> Iterator[Daemon]:
@@ -102,7 +106,7 @@ class Daemon:
                 server.stop()
 
     def login(self) -> str:
-        return self.post("/login_api", {"username": USER, "password": PASSWORD}, token="").data["token"]
+        return str(self.post("/login_api", {"username": USER, "password": PASSWORD}, token="").data["token"])
 
     def get(self, path: str, **kwargs: Any) -> Answer:
         return self.request("GET", path, **kwargs)
@@ -157,7 +161,7 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
 
     def make(
         *,
-        open_endpoints: list[str] | None = None,
+        open_endpoints: list[Endpoint] | None = None,
         hold_timeout: float = 10.0,
         capture: str = "virtual",
         registry: Registry | None = None,

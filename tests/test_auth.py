@@ -5,6 +5,7 @@ import logging
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,6 @@ import argon2
 import pytest
 from argon2 import PasswordHasher
 
-from kvmd import credentials as module
-from kvmd import files
 from kvmd.auth import Auth
 from kvmd.config import AuthSettings
 from kvmd.credentials import USER, Credentials, check_password
@@ -28,9 +27,7 @@ HERE, THERE = "192.0.2.1", "192.0.2.2"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real hash with little work, or these tests would take a minute; one test looks at the real cost."""
-    monkeypatch.setattr(
-        module.argon2, "PasswordHasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    )
+    monkeypatch.setattr(argon2, "PasswordHasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture
@@ -51,15 +48,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 @pytest.fixture
-def hashed(auth: Auth, monkeypatch: pytest.MonkeyPatch):
+def hashed(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """The passwords that were hashed."""
     passwords = []
     verify = auth.credentials.verify
-    monkeypatch.setattr(auth.credentials, "verify", lambda *given: passwords.append(given) or verify(*given))
+
+    def note(user: str, password: str) -> bool:
+        passwords.append((user, password))
+        return verify(user, password)
+
+    monkeypatch.setattr(auth.credentials, "verify", note)
     return passwords
 
 
-def new_auth(folder: Path, verify_password=lambda *_: None, lifetime: float = 60.0) -> Auth:
+def new_auth(
+    folder: Path, verify_password: Callable[[str, str], bool | None] = lambda *_: None, lifetime: float = 60.0
+) -> Auth:
     auth = Auth(AuthSettings(file=str(folder / "auth.json"), token_lifetime=lifetime), verify_password)
     auth.credentials.set_password(USER, PASSWORD)
     return auth
@@ -139,13 +143,16 @@ def test_what_is_wrong_is_refused(credentials: Credentials, user: str, password:
 def test_an_unknown_user_takes_as_much_work(credentials: Credentials, monkeypatch: pytest.MonkeyPatch) -> None:
     credentials.set_password(USER, PASSWORD)
     verified = []
-    verify = type(credentials._hasher).verify
-    monkeypatch.setattr(
-        type(credentials._hasher), "verify", lambda self, *given: verified.append(given) or verify(self, *given)
-    )
+    verify = PasswordHasher.verify
+
+    def note(self: PasswordHasher, used: str, password: str) -> bool:
+        verified.append(used)
+        return verify(self, used, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", note)
     credentials.verify("nobody", PASSWORD)
     credentials.verify(USER, "wrong")
-    known, unknown = (argon2.extract_parameters(used) for used, _ in verified)
+    known, unknown = (argon2.extract_parameters(used) for used in verified)
     assert known == unknown
 
 
@@ -175,19 +182,17 @@ def test_a_file_that_cannot_be_read_is_told(credentials: Credentials) -> None:
 
 
 @pytest.mark.parametrize("call", [Credentials.make_first_password, Credentials.read])
-def test_a_folder_that_cannot_be_used_is_told(
-    tmp_path: Path, call: Callable[[Credentials], None] | Callable[[Credentials], module._Contents]
-) -> None:
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path, call: Callable[[Credentials], object]) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"auth\.file says where it is"):
         call(Credentials(tmp_path / "file" / "auth.json"))
 
 
 def test_a_folder_that_cannot_be_written_is_told(credentials: Credentials, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(**_) -> None:
+    def fail(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", fail)
+    monkeypatch.setattr(tempfile, "mkstemp", fail)
     with pytest.raises(ConfigError, match=r"auth\.json: cannot be written: Permission denied; auth\.file says"):
         credentials.set_password(USER, PASSWORD)
 
@@ -235,6 +240,7 @@ def test_a_short_password_is_refused() -> None:
 def test_a_login_gives_a_token(auth: Auth) -> None:
     token = auth.login(USER, PASSWORD, HERE)
     client = auth.identify_token(token)
+    assert client is not None
     assert client.startswith("session:")
     assert token not in client, "names go to the log"
     assert auth.alive(client)
@@ -247,6 +253,7 @@ def test_a_login_gives_a_token(auth: Auth) -> None:
 def test_a_token_ends(auth: Auth, clock: SimpleNamespace) -> None:
     token = auth.login(USER, PASSWORD, HERE)
     client = auth.identify_token(token)
+    assert client is not None
     clock.now += 59
     assert auth.identify_token(token) == client
     clock.now += 2
@@ -259,6 +266,7 @@ def test_a_token_ends(auth: Auth, clock: SimpleNamespace) -> None:
 def test_a_logout_ends_one_token(auth: Auth) -> None:
     one, two = (auth.login(USER, PASSWORD, HERE) for _ in range(2))
     client = auth.identify_token(one)
+    assert client is not None
     auth.logout(one)
     auth.logout("unknown")
     assert auth.identify_token(one) is None
@@ -274,7 +282,9 @@ def test_a_restart_ends_every_session_but_no_key(tmp_path: Path, auth: Auth) -> 
     assert again.alive("key:backup")
 
 
-def test_five_wrong_logins_a_minute_are_looked_at(auth: Auth, hashed, caplog: pytest.LogCaptureFixture) -> None:
+def test_five_wrong_logins_a_minute_are_looked_at(
+    auth: Auth, hashed: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(5):
         with pytest.raises(AuthError, match=r"^wrong user name or password$"):
             auth.login(USER, "wrong", HERE)
@@ -304,7 +314,7 @@ def test_right_logins_do_not_count(auth: Auth) -> None:
         auth.login(USER, "wrong", HERE)
 
 
-def test_basic_is_hashed_once(auth: Auth, hashed) -> None:
+def test_basic_is_hashed_once(auth: Auth, hashed: list[tuple[str, str]]) -> None:
     names = {auth.identify_password(USER, PASSWORD, HERE) for _ in range(10)}
     assert names == {f"basic:{USER}@{HERE}"}
     assert len(hashed) == 1

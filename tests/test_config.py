@@ -66,7 +66,7 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-def message(call, *args) -> str:
+def message(call: Callable[..., object], *args: object) -> str:
     with pytest.raises(ConfigError) as raised:
         call(*args)
     return str(raised.value)
@@ -196,7 +196,7 @@ class TestLoad:
 
     def test_settings_cannot_change(self) -> None:
         with pytest.raises(AttributeError):
-            Settings().capture.quality = 1
+            Settings().capture.quality = 1  # type: ignore[misc]  # mypy sees it, too
 
 
 class TestOptions:
@@ -296,7 +296,7 @@ class TestTomlValue:
             datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC),
         ],
     )
-    def test_is_read_back(self, value) -> None:
+    def test_is_read_back(self, value: object) -> None:
         assert tomllib.loads(f"value = {toml_value(value)}")["value"] == value
 
     def test_not_a_number_is_read_back(self) -> None:

@@ -124,13 +124,16 @@ class TestUdev:
 
     def test_device_at_a_node(self) -> None:
         null = device_at("/dev/null")
+        assert null is not None
         assert (null.subsystem, null.name, null.node) == ("mem", "null", "/dev/null")
         assert null in list_devices(["mem"])
 
     def test_device_at_a_link_keeps_its_name(self, tmp_path: Path) -> None:
         link = tmp_path / "by-id"
         link.symlink_to("/dev/null")
-        assert (device_at(str(link)).subsystem, device_at(str(link)).node) == ("mem", str(link))
+        found = device_at(str(link))
+        assert found is not None
+        assert (found.subsystem, found.node) == ("mem", str(link))
 
     def test_no_device(self, tmp_path: Path) -> None:
         file = tmp_path / "file"

@@ -6,7 +6,7 @@ import shutil
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 import pytest
 
@@ -71,7 +71,7 @@ def test_every_plugin_with_settings_has_a_page_with_them(name: str) -> None:
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
-def test_every_hook_stands_in_the_documentation_with_its_arguments(hook) -> None:
+def test_every_hook_stands_in_the_documentation_with_its_arguments(hook: FunctionType) -> None:
     arguments = ", ".join(inspect.signature(hook).parameters)
     assert f"`{hook.__name__}({arguments})`" in (ROOT / "docs/plugins.md").read_text()
 
@@ -85,7 +85,7 @@ def test_the_examples_of_plugins_load(number: int) -> None:
     exec(compile(examples[number], "docs/plugins.md", "exec"), vars(module))
     registry = Registry([EntryPoint("example", module.__name__, PROJECT)])
     del sys.modules[module.__name__]
-    pages_and_services = [*registry.blueprints(None), *registry.services(virtual_kvm())]
+    pages_and_services = [*registry.blueprints(virtual_kvm()), *registry.services(virtual_kvm())]
     assert len([*registry.drivers, *registry.boards(), *pages_and_services, *registry.commands()]) == 1
     assert registry.broken == []
 
@@ -113,7 +113,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
-def _anchors(path):
+def _anchors(path: Path) -> set[str]:
     """Return the anchors that a forge gives to a page's headings."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -126,15 +126,19 @@ def virtual_kvm() -> Kvm:
     return Kvm(settings, Registry())
 
 
-def routes():
+def routes() -> list[tuple[str, str]]:
     app = create_app(virtual_kvm())
     return sorted(
-        {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods & {"GET", "POST", "PUT"}}
+        {
+            (method, rule.rule)
+            for rule in app.url_map.iter_rules()
+            for method in (rule.methods or set()) & {"GET", "POST", "PUT"}
+        }
     )
 
 
 @pytest.mark.parametrize(("method", "rule"), routes())
-def test_every_route_stands_in_the_api_reference(method, rule) -> None:
+def test_every_route_stands_in_the_api_reference(method: str, rule: str) -> None:
     path = re.sub("<.*?>", "NAME", rule)
     lines = [line for line in (ROOT / "docs/api.md").read_text().split("\n") if f"`{path}`" in line]
     assert any(re.search(rf"\b{method}\b", line) for line in lines), f"{method} {path} in no line of docs/api.md"

@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -26,12 +26,14 @@ JUNK = 0xA5
 """Stands in what the stride adds, and must not be seen."""
 
 
-def chart() -> NDArray[np.bool_]:
+def chart() -> NDArray[np.uint8]:
     """Eight fields of colour, as RGB."""
-    return np.kron(np.array(COLOURS, np.uint8), np.ones((CELL, CELL, 1), np.uint8))
+    return np.array(COLOURS, np.uint8).repeat(CELL, axis=0).repeat(CELL, axis=1)
 
 
-def to_yuv(rgb: NDArray[np.uint8] | None, full_range: bool, encoding: YcbcrEncoding = YcbcrEncoding.BT601):
+def to_yuv(
+    rgb: NDArray[np.uint8], full_range: bool, encoding: YcbcrEncoding = YcbcrEncoding.BT601
+) -> list[NDArray[np.uint8]]:
     """ITU-R BT.601, section 2.5, or BT.709, section 3, with the ranges of JPEG (JFIF 1.02) or of video."""
     red, green, blue = (rgb[..., part].astype(float) for part in range(3))
     kr, kb = (0.299, 0.114) if encoding is YcbcrEncoding.BT601 else (0.2126, 0.0722)
@@ -42,7 +44,7 @@ def to_yuv(rgb: NDArray[np.uint8] | None, full_range: bool, encoding: YcbcrEncod
     return [np.clip(np.round(plane), 0, 255).astype(np.uint8) for plane in (luma, u, v)]
 
 
-def pad(lines, stride) -> bytes:
+def pad(lines: NDArray[np.uint8], stride: int) -> bytes:
     """Lay lines out in memory, with junk behind each."""
     memory = np.full((len(lines), stride), JUNK, np.uint8)
     memory[:, : lines.shape[1]] = lines
@@ -89,23 +91,23 @@ def jpeg(colour: tuple[int, int, int] = (200, 100, 50), sequence: int = 1) -> Fr
 
 
 @pytest.fixture
-def delivered():
+def delivered() -> list[Frame]:
     return []
 
 
 @pytest.fixture
-def encoder(delivered) -> Iterator[Encoder]:
+def encoder(delivered: list[Frame]) -> Iterator[Encoder]:
     encoder = Encoder(90, delivered.append, threads=2)
     yield encoder
     encoder.close()
 
 
 @pytest.fixture
-def encoded(monkeypatch: pytest.MonkeyPatch):
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[Frame]:
     """The frames that went through the encoder."""
     frames = []
 
-    def count(frame, quality) -> bytes:
+    def count(frame: Frame, quality: int) -> bytes:
         frames.append(frame)
         return to_jpeg(frame, quality)
 
@@ -160,7 +162,7 @@ def test_nothing_from_behind_an_odd_size_is_seen_in_the_picture(
     np.testing.assert_array_equal(seen(width, height), even[:height, :width])
 
 
-def test_a_jpeg_of_the_device_passes_untouched(encoder: Encoder, delivered, encoded) -> None:
+def test_a_jpeg_of_the_device_passes_untouched(encoder: Encoder, delivered: list[Frame], encoded: list[Frame]) -> None:
     frame = jpeg()
     encoder.feed(frame)
     assert bytes(delivered[0].data) == bytes(frame.data)
@@ -168,7 +170,7 @@ def test_a_jpeg_of_the_device_passes_untouched(encoder: Encoder, delivered, enco
     assert not encoded
 
 
-def test_what_is_delivered_outlives_the_drivers_memory(encoder: Encoder, delivered) -> None:
+def test_what_is_delivered_outlives_the_drivers_memory(encoder: Encoder, delivered: list[Frame]) -> None:
     memory = bytearray(jpeg().data)
     frame = jpeg()
     encoder.feed(Frame(memoryview(memory), PixelFormat.MJPEG, WIDTH, HEIGHT, 0, 0.0, 1))
@@ -193,7 +195,9 @@ def test_a_jpeg_with_zeros_behind_it_is_whole(zeros: int) -> None:
         (lambda _: bytes(5000), "a JPEG without its beginning"),
     ],
 )
-def test_a_damaged_jpeg_is_dropped_and_counted(encoder: Encoder, delivered, break_it, reason: str) -> None:
+def test_a_damaged_jpeg_is_dropped_and_counted(
+    encoder: Encoder, delivered: list[Frame], break_it: Callable[[bytes], bytes], reason: str
+) -> None:
     frame = Frame(break_it(bytes(jpeg().data)), PixelFormat.MJPEG, WIDTH, HEIGHT, 0, 0.0, 1)
     assert damage(frame) == reason
     encoder.feed(frame)
@@ -203,7 +207,7 @@ def test_a_damaged_jpeg_is_dropped_and_counted(encoder: Encoder, delivered, brea
 
 @pytest.mark.parametrize("pixel_format", RAW)
 def test_a_short_raw_frame_is_dropped_and_counted(
-    encoder: Encoder, delivered, encoded, pixel_format: PixelFormat
+    encoder: Encoder, delivered: list[Frame], encoded: list[Frame], pixel_format: PixelFormat
 ) -> None:
     whole = raw_frame(pixel_format)
     short = Frame(whole.data[:-1], pixel_format, WIDTH, HEIGHT, whole.stride, 0.0, 1)
@@ -212,14 +216,16 @@ def test_a_short_raw_frame_is_dropped_and_counted(
     assert (encoder.dropped, delivered, encoded) == (1, [], [])
 
 
-def test_a_raw_frame_in_a_larger_buffer_is_whole(encoder: Encoder, delivered) -> None:
+def test_a_raw_frame_in_a_larger_buffer_is_whole(encoder: Encoder, delivered: list[Frame]) -> None:
     whole = raw_frame(PixelFormat.NV12)
     encoder.feed(Frame(bytes(whole.data) + bytes(4096), PixelFormat.NV12, WIDTH, HEIGHT, whole.stride, 0.0, 1))
     eventually(lambda: delivered, "the picture")
     assert encoder.dropped == 0
 
 
-def test_an_unchanged_frame_is_handed_on_but_not_encoded(encoder: Encoder, delivered, encoded) -> None:
+def test_an_unchanged_frame_is_handed_on_but_not_encoded(
+    encoder: Encoder, delivered: list[Frame], encoded: list[Frame]
+) -> None:
     encoder.feed(raw_frame(PixelFormat.YUYV, sequence=1))
     first = eventually(lambda: delivered, "the picture")[0]
     again = raw_frame(PixelFormat.YUYV, sequence=2)
@@ -233,7 +239,9 @@ def test_an_unchanged_frame_is_handed_on_but_not_encoded(encoder: Encoder, deliv
 
 
 @pytest.mark.parametrize("place", [0, HEIGHT * WIDTH, -1])
-def test_a_frame_with_one_byte_changed_is_encoded(encoder: Encoder, delivered, encoded, place: int) -> None:
+def test_a_frame_with_one_byte_changed_is_encoded(
+    encoder: Encoder, delivered: list[Frame], encoded: list[Frame], place: int
+) -> None:
     frame = raw_frame(PixelFormat.YUYV)
     encoder.feed(frame)
     eventually(lambda: delivered, "the picture")
@@ -244,7 +252,9 @@ def test_a_frame_with_one_byte_changed_is_encoded(encoder: Encoder, delivered, e
     assert (len(encoded), encoder.unchanged) == (2, 0)
 
 
-def test_a_frame_of_the_same_bytes_in_another_shape_is_encoded(encoder: Encoder, delivered, encoded) -> None:
+def test_a_frame_of_the_same_bytes_in_another_shape_is_encoded(
+    encoder: Encoder, delivered: list[Frame], encoded: list[Frame]
+) -> None:
     frame = raw_frame(PixelFormat.YUYV)
     encoder.feed(frame)
     eventually(lambda: delivered, "the picture")
@@ -253,7 +263,7 @@ def test_a_frame_of_the_same_bytes_in_another_shape_is_encoded(encoder: Encoder,
     eventually(lambda: len(encoded) == 3, "both being encoded")
 
 
-def test_what_is_forgotten_is_encoded_again(encoder: Encoder, delivered, encoded) -> None:
+def test_what_is_forgotten_is_encoded_again(encoder: Encoder, delivered: list[Frame], encoded: list[Frame]) -> None:
     frame = raw_frame(PixelFormat.NV12)
     encoder.feed(frame)
     eventually(lambda: delivered, "the picture")
@@ -267,12 +277,12 @@ class Gate:
     """An encoder that waits to be let through, picture by picture."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.inside = []
-        self._open = {}
+        self.inside: list[int] = []
+        self._open: dict[int, bool] = {}
         self._lock = threading.Condition()
         monkeypatch.setattr(encode, "to_jpeg", self._encode)
 
-    def _encode(self, frame, quality) -> bytes:  # noqa: ARG002  # what is replaced takes it
+    def _encode(self, frame: Frame, quality: int) -> bytes:  # noqa: ARG002  # what is replaced takes it
         with self._lock:
             self.inside.append(frame.sequence)
             self._lock.wait_for(lambda: self._open.get(frame.sequence), 30)
@@ -293,7 +303,7 @@ def numbered(sequence: int) -> Frame:
     return raw_frame(PixelFormat.GREY, rgb=np.full((HEIGHT, WIDTH, 3), sequence, np.uint8), sequence=sequence)
 
 
-def test_a_busy_pool_skips_frames(encoder: Encoder, delivered, gate: Gate) -> None:
+def test_a_busy_pool_skips_frames(encoder: Encoder, delivered: list[Frame], gate: Gate) -> None:
     for sequence in range(1, 6):
         encoder.feed(numbered(sequence))
     eventually(lambda: len(gate.inside) == 2, "both threads being at work")
@@ -306,7 +316,7 @@ def test_a_busy_pool_skips_frames(encoder: Encoder, delivered, gate: Gate) -> No
     assert [frame.sequence for frame in delivered] == [1, 2, 6]
 
 
-def test_pictures_are_never_delivered_out_of_order(encoder: Encoder, delivered, gate: Gate) -> None:
+def test_pictures_are_never_delivered_out_of_order(encoder: Encoder, delivered: list[Frame], gate: Gate) -> None:
     encoder.feed(numbered(1))
     encoder.feed(numbered(2))
     eventually(lambda: len(gate.inside) == 2, "both threads being at work")
@@ -317,7 +327,7 @@ def test_pictures_are_never_delivered_out_of_order(encoder: Encoder, delivered, 
     assert [frame.sequence for frame in delivered] == [2], "the first is older than what is shown, and is left out"
 
 
-def test_an_unchanged_frame_does_not_overtake_its_picture(encoder: Encoder, delivered, gate: Gate) -> None:
+def test_an_unchanged_frame_does_not_overtake_its_picture(encoder: Encoder, delivered: list[Frame], gate: Gate) -> None:
     gate.let_through(1)
     encoder.feed(numbered(1))
     eventually(lambda: delivered, "the first picture")
@@ -329,7 +339,9 @@ def test_an_unchanged_frame_does_not_overtake_its_picture(encoder: Encoder, deli
     assert delivered[1].data == b"picture 2"
 
 
-def test_nothing_in_work_is_delivered_once_it_is_forgotten(encoder: Encoder, delivered, gate: Gate) -> None:
+def test_nothing_in_work_is_delivered_once_it_is_forgotten(
+    encoder: Encoder, delivered: list[Frame], gate: Gate
+) -> None:
     encoder.feed(numbered(1))
     encoder.feed(numbered(2))
     eventually(lambda: len(gate.inside) == 2, "both threads being at work")
@@ -340,9 +352,9 @@ def test_nothing_in_work_is_delivered_once_it_is_forgotten(encoder: Encoder, del
 
 
 def test_a_frame_that_cannot_be_encoded_is_told_and_the_next_one_works(
-    encoder: Encoder, delivered, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    encoder: Encoder, delivered: list[Frame], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(frame, quality) -> None:  # noqa: ARG001  # what is replaced takes them
+    def fail(frame: Frame, quality: int) -> None:  # noqa: ARG001  # what is replaced takes them
         raise RuntimeError("a broken library")
 
     with monkeypatch.context() as patch:

@@ -4,15 +4,16 @@ import random
 import time
 from collections import defaultdict
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from kvmd import holders
 from kvmd.errors import HidOffline, RequestError, Unsupported
-from kvmd.hid import MAX_KEYS, Capability, ConsumerReport, KeyboardReport, SystemReport
+from kvmd.hid import MAX_KEYS, Capability, ConsumerReport, KeyboardReport, Report, SystemReport
 from kvmd.holders import Holders
 from kvmd.keyboard import Keyboard
-from kvmd.keymap import KEYS, MEDIA_KEYS, POWER_KEYS
+from kvmd.keymap import KEYS, MEDIA_KEYS, POWER_KEYS, Key
 
 NOTHING = KeyboardReport()
 LETTERS = ["KeyA", "KeyB", "KeyC", "KeyD", "KeyE", "KeyF", "KeyG"]
@@ -25,19 +26,19 @@ class Host:
     """Records the reports it takes; refuses as many as it is told to."""
 
     def __init__(self) -> None:
-        self.reports = []
+        self.reports: list[Any] = []
         self.refusals = 0
-        self.gone = set()
+        self.gone: set[str] = set()
         self.able = ~Capability(0)
 
-    def send(self, report) -> None:
+    def send(self, report: Report) -> None:
         if self.refusals:
             self.refusals -= 1
             raise HidOffline("the host sleeps")
         self.reports.append(report)
 
     @property
-    def down(self):
+    def down(self) -> Any:
         return self.reports[-1] if self.reports else NOTHING
 
 
@@ -48,7 +49,7 @@ def host() -> Host:
 
 @pytest.fixture
 def keys(host: Host) -> Keyboard:
-    held = Holders(lambda client: client not in host.gone, timeout=10)
+    held: Holders[Key] = Holders(lambda client: client not in host.gone, timeout=10)
     return Keyboard(host.send, lambda: host.able, held)
 
 
@@ -202,7 +203,7 @@ def test_a_tap_whose_release_fails_holds_only_what_was_held(host: Host, keys: Ke
     keys.press("one", ["ShiftLeft"])
     refuse = iter([False, True])
 
-    def send(report) -> None:
+    def send(report: Report) -> None:
         if next(refuse, False):
             raise HidOffline("gone in between")
         host.send(report)
@@ -245,12 +246,12 @@ class Model:
     """What must be down: for each client a set of names, and the union of them."""
 
     def __init__(self) -> None:
-        self.held = defaultdict(set)
+        self.held: dict[str, set[str]] = defaultdict(set)
 
     def fits(self, more: tuple[()] | list[str] = ()) -> bool:
         return sum(name not in MODIFIERS for name in set().union(more, *self.held.values())) <= MAX_KEYS
 
-    def report(self):
+    def report(self) -> tuple[int, set[int]]:
         names = set().union(*self.held.values())
         return sum(KEYS[n].modifier for n in names), {KEYS[n].usage for n in names if not KEYS[n].modifier}
 
@@ -383,7 +384,7 @@ def test_pages_do_not_disturb_each_other(host: Host, keys: Keyboard) -> None:
 def test_a_chord_of_which_the_second_page_is_refused_leaves_nothing_down(host: Host, keys: Keyboard) -> None:
     refuse = iter([False, True])
 
-    def send(report) -> None:
+    def send(report: Report) -> None:
         if next(refuse, False):
             raise HidOffline("firmware does not ask for media keys")
         host.send(report)

@@ -98,7 +98,7 @@ def test_the_document_has_95_names() -> None:
 
 
 @pytest.mark.parametrize(("name", "usage"), DOCUMENTED.items())
-def test_names_of_the_document(name, usage: int) -> None:
+def test_names_of_the_document(name: str, usage: int) -> None:
     assert [key.usage for key in find_keys(name)] == [usage]
 
 
@@ -108,7 +108,7 @@ def test_names_beyond_the_document() -> None:
     assert ours == expected
 
 
-def kernel_name(name: str):
+def kernel_name(name: str) -> str:
     """Return what the kernel calls a key of W3C's name."""
     if name in NAMES:
         return NAMES[name]

@@ -3,10 +3,11 @@
 import io
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 import pytest
@@ -15,11 +16,13 @@ from PIL import Image
 import kvmd
 from kvmd import encode
 from kvmd.board import Facts
+from kvmd.capture import Frame
 from kvmd.config import AuthSettings, CaptureSettings, HidSettings, RoleSettings, Settings
 from kvmd.device import Device
 from kvmd.errors import ConfigError, HidOffline, RequestError
+from kvmd.hookspecs import Event
 from kvmd.keymap import KEYS
-from kvmd.kvm import BoardReport, Kvm, Size
+from kvmd.kvm import BoardReport, Kvm, Size, Status
 from kvmd.mouse import Button, MouseEvent
 from kvmd.registry import Registry
 from kvmd.slate import slate
@@ -31,6 +34,9 @@ from tests.kernel.waiting import eventually
 NOTHING = (0, ())
 A = KEYS["KeyA"].usage
 
+Part = tuple[Message[str, str], bytes]
+"""A picture of a stream, with its headers."""
+
 
 class Encoded:
     """Counts what goes through the encoder."""
@@ -39,7 +45,7 @@ class Encoded:
         self.count = 0
         self._encode = encode.to_jpeg
 
-    def __call__(self, frame, quality) -> bytes:
+    def __call__(self, frame: Frame, quality: int) -> bytes:
         self.count += 1
         return self._encode(frame, quality)
 
@@ -77,7 +83,7 @@ def computer(kvm: Kvm) -> Computer:
     return computer_of(kvm)
 
 
-def new_kvm(folder: Path, hold_timeout: float = 10.0, **options) -> Kvm:
+def new_kvm(folder: Path, hold_timeout: float = 10.0, **options: Any) -> Kvm:
     options = {"computer": folder.name, **options}
     return Kvm(
         Settings(
@@ -93,12 +99,12 @@ def computer_of(kvm: Kvm) -> Computer:
     return shared(kvm.settings.hid.options["computer"])
 
 
-def down(computer: Computer):
+def down(computer: Computer) -> tuple[int, tuple[int, ...]]:
     return computer._down.modifiers, computer._down.keys
 
 
 @pytest.fixture
-def stream(kvm: Kvm):
+def stream(kvm: Kvm) -> Iterator[Iterator[Part]]:
     """The pictures of a stream, each with its headers."""
     near, far = socket.socketpair()
     near.settimeout(20)
@@ -107,7 +113,7 @@ def stream(kvm: Kvm):
         yield parts(file)
 
 
-def parts(file: IO[bytes]):
+def parts(file: IO[bytes]) -> Iterator[Part]:
     while file.readline() != b"\r\n":
         pass
     while file.readline():
@@ -120,16 +126,16 @@ def parts(file: IO[bytes]):
         yield headers, body
 
 
-def is_slate(part) -> bool:
+def is_slate(part: Part) -> bool:
     """A slate's background is not the colour of the computer's screen."""
     return Image.open(io.BytesIO(part[1])).convert("RGB").getpixel((5, 5)) == pytest.approx((16, 20, 26), abs=4)
 
 
-def first(pictures, wanted):
+def first(pictures: Iterator[Part], wanted: Callable[[Part], bool]) -> Part:
     return next(part for part in pictures if wanted(part))
 
 
-def is_live(part) -> bool:
+def is_live(part: Part) -> bool:
     return not is_slate(part)
 
 
@@ -144,23 +150,26 @@ def test_nothing_is_encoded_while_nobody_watches(kvm: Kvm, encoded: Encoded) -> 
     assert encoded.count > before
 
 
-def test_a_standing_screen_is_encoded_only_when_it_changes(kvm: Kvm, encoded: Encoded, stream) -> None:
+def test_a_standing_screen_is_encoded_only_when_it_changes(kvm: Kvm, encoded: Encoded, stream: Iterator[Part]) -> None:
     first(stream, is_live)
     before, unchanged = encoded.count, kvm.status().capture.unchanged
     eventually(lambda: kvm.status().capture.unchanged > unchanged + 20, "unchanged pictures")
     assert encoded.count - before < 20, "the clock and the cursor change the screen, at most four times a second"
 
 
-def test_status(kvm: Kvm, stream) -> None:
+def test_status(kvm: Kvm, stream: Iterator[Part]) -> None:
     first(stream, is_live)
-    status = eventually(
-        lambda: (now := kvm.status()).capture.captured_fps > 10 and now.capture.sent_fps > 0 and now, "a rate"
-    )
+
+    def status_with_a_rate() -> Status | None:
+        status = kvm.status()
+        return status if status.capture.captured_fps > 10 and status.capture.sent_fps > 0 else None
+
+    status = eventually(status_with_a_rate, "a rate")
     assert status.version == kvmd.__version__
     capture, hid = status.capture, status.hid
     assert (capture.state, capture.driver) == (State.ONLINE, "virtual")
     assert capture.device == f"virtual computer {kvm.settings.hid.options['computer']}"
-    assert (capture.resolution.width, capture.resolution.height) == (1280, 720)
+    assert capture.resolution == Size(1280, 720)
     assert (capture.format, capture.frame_rate) == ("RGB24", 30.0)
     assert (capture.viewers, capture.dropped) == (1, 0)
     assert capture.sent_fps <= capture.captured_fps <= 31
@@ -185,7 +194,9 @@ def test_the_lamps_are_in_the_status(kvm: Kvm) -> None:
     eventually(lambda: kvm.status().hid.leds == kvmd.Leds(), "the lamp being out")
 
 
-def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(kvm: Kvm, computer: Computer, stream) -> None:
+def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(
+    kvm: Kvm, computer: Computer, stream: Iterator[Part]
+) -> None:
     kvm._size = Size(640, 480)
     first(stream, is_live)
     computer.plug_video(False)
@@ -224,9 +235,11 @@ def test_a_slate_says_why(kvm: Kvm, computer: Computer) -> None:
 
 def test_a_snapshot_shows_what_was_typed_before(kvm: Kvm) -> None:
     before = kvm.snapshot(20)
+    assert before is not None
     kvm.tap("me", ["KeyX"])
     called = time.monotonic()
     after = kvm.snapshot(20)
+    assert after is not None
     assert after.timestamp >= called
     assert after.data != before.data
 
@@ -290,6 +303,7 @@ def test_the_keys_of_an_ended_session_are_released(kvm: Kvm, computer: Computer)
     kvm.auth.credentials.set_password("admin", "a password for this")
     token = kvm.auth.login("admin", "a password for this", "192.0.2.1")
     client = kvm.auth.identify_token(token)
+    assert client is not None
     kvm.press(client, ["KeyA"])
     kvm.auth.logout(token)
     eventually(lambda: down(computer) == NOTHING, "the release")
@@ -364,12 +378,16 @@ def test_what_is_plugged_in_is_looked_for_when_udev_tells_of_it(
 ) -> None:
     listed, tell = [], []
 
+    def list_devices(subsystems: Iterable[str]) -> list[Device]:
+        listed.append(subsystems)
+        return []
+
     class Monitor:
-        def __init__(self, _subsystems, changed) -> None:
+        def __init__(self, _subsystems: object, changed: Callable[[str, Device], None]) -> None:
             tell.append(changed)
 
     monkeypatch.setattr("kvmd.kvm.Monitor", Monitor)
-    monkeypatch.setattr("kvmd.registry.list_devices", lambda subsystems: listed.append(subsystems) or [])
+    monkeypatch.setattr("kvmd.registry.list_devices", list_devices)
     kvm = Kvm(Settings(auth=AuthSettings(file=str(tmp_path / "auth.json"))), Registry())
     for count in (1, 2):
         for _ in range(2):
@@ -379,7 +397,7 @@ def test_what_is_plugged_in_is_looked_for_when_udev_tells_of_it(
 
 
 def test_every_change_is_told_to_the_plug_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    events = []
+    events: list[Event] = []
     kvm = new_kvm(tmp_path)
     monkeypatch.setattr(kvm.registry, "emit", events.append)
     kvm.start()
@@ -419,7 +437,7 @@ def test_settings_of_a_plugin_are_its_own_and_checked() -> None:
     class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         colour: str = "red"
 
-    plugins = {"virtual": {"colour": "blue"}, "v4l2": {"colour": 1}}
+    plugins: dict[str, dict[str, Any]] = {"virtual": {"colour": "blue"}, "v4l2": {"colour": 1}}
     settings = Settings(capture=CaptureSettings("virtual"), hid=HidSettings("virtual"), plugins=plugins)
     kvm = Kvm(settings, Registry(), "my.toml")
     assert kvm.plugin_settings("virtual", Shape).colour == "blue"
@@ -438,9 +456,12 @@ def test_a_client_that_says_that_it_stays_keeps_what_it_holds(tmp_path: Path) ->
         for client, key, button in [("stays", "KeyA", Button.LEFT), ("silent", "KeyB", Button.RIGHT)]:
             kvm.press(client, [key])
             kvm.point(client, MouseEvent(buttons=[button]))
-        left, buttons = Button.LEFT.mask, computer.state
-        eventually(lambda: kvm.stay("stays") or down(computer) == (0, (A,)), "B alone to be released")
-        eventually(lambda: kvm.stay("stays") or buttons().pointer.buttons == left, "its button, too")
+
+        def held_by_who_stays() -> bool:
+            kvm.stay("stays")
+            return down(computer) == (0, (A,)) and computer.state().pointer.buttons == Button.LEFT.mask
+
+        eventually(held_by_who_stays, "B alone to be released, and its button, too")
         eventually(lambda: down(computer) == NOTHING, "A to be released")
     finally:
         kvm.stop()
@@ -471,7 +492,12 @@ def test_a_driver_whose_frames_end_is_tried_again_and_not_in_a_circle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    monkeypatch.setattr(VirtualCapture, "frames", lambda _: iter(calls.append(1) or ()))
+
+    def frames(_: VirtualCapture) -> Iterator[Frame]:
+        calls.append(1)
+        return iter(())
+
+    monkeypatch.setattr(VirtualCapture, "frames", frames)
     kvm = new_kvm(tmp_path)
     kvm.start()
     eventually(lambda: kvm.capture.status.state is State.RETRYING, "retrying")

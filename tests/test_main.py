@@ -23,7 +23,7 @@ KVMD = [sys.executable, "-m", "kvmd"]
 JPEG = b"\xff\xd8\xff"
 
 
-def run(*args, given: str | None = None) -> subprocess.CompletedProcess[str]:
+def run(*args: object, given: str | None = None) -> subprocess.CompletedProcess[str]:
     ran = subprocess.run([*KVMD, *map(str, args)], capture_output=True, text=True, input=given, check=False)
     assert "Traceback" not in ran.stderr
     return ran
@@ -299,6 +299,7 @@ class Demo:
         self.process = subprocess.Popen(
             [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
         )
+        assert self.process.stdout is not None
         self.text = ""
         for line in self.process.stdout:
             self.text += line
@@ -309,15 +310,17 @@ class Demo:
     def shell(self, line: str) -> bytes:
         return subprocess.run(["sh", "-c", line], capture_output=True, check=True, cwd=self.folder).stdout
 
-    def end(self, number: signal.Signals = signal.SIGTERM):
+    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         self.process.send_signal(number)
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
         self.process.stdout.close()
         errors = self.process.stderr.read()
         self.process.stderr.close()
         return self.process.wait(), errors
 
 
-def free_ports(count: int):
+def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         socks = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [sock.getsockname()[1] for sock in socks]
@@ -347,11 +350,11 @@ class TestDemo:
     def test_only_this_machine_reaches_it(self, demo: Demo) -> None:
         addresses = re.findall(r"http://(.*?):\d+", demo.text)
         assert set(addresses) == {"127.0.0.1"}
-        page = re.search(r"page +(http://\S+)", demo.text)[1]
+        [page] = re.findall(r"page +(http://\S+)", demo.text)
         assert b"<html" in demo.shell(f"curl -s {page}")
 
     def test_keys_need_the_login(self, demo: Demo) -> None:
-        url = re.search(r"http://\S+/keyboard", demo.text)[0]
+        url = re.findall(r"http://\S+/keyboard", demo.text)[0]
         answer = json.loads(demo.shell(f'curl -s {url} -d \'{{"keycodes": ["KeyA"]}}\''))
         assert answer["status"] == 0
         basic = base64.b64encode(b"admin:admin").decode()

@@ -1,13 +1,13 @@
 """The mouse, seen from the reports that the hardware gets."""
 
 import random
+from typing import Any
 
 import msgspec
 import pytest
 
-from kvmd import mouse as mice
 from kvmd.errors import HidOffline, RequestError, Unsupported
-from kvmd.hid import COORDINATE_MAX, AbsoluteMouseReport, Capability, RelativeMouseReport
+from kvmd.hid import COORDINATE_MAX, AbsoluteMouseReport, Capability, RelativeMouseReport, Report
 from kvmd.holders import Holders
 from kvmd.mouse import Button, Mouse, MouseEvent
 from kvmd.writer import Writer
@@ -20,20 +20,20 @@ class Host:
     """Records the reports it takes; refuses as many as it is told to."""
 
     def __init__(self) -> None:
-        self.reports = []
+        self.reports: list[Any] = []
         self.refusals = 0
         self.able = BOTH
-        self.gone = set()
+        self.gone: set[str] = set()
 
-    def send(self, report) -> None:
+    def send(self, report: Report) -> None:
         if self.refusals:
             self.refusals -= 1
             raise HidOffline("the host sleeps")
         self.reports.append(report)
 
-    def buttons(self):
+    def buttons(self) -> int:
         """What is down: the host sees two mice."""
-        last = {type(report): report.buttons for report in self.reports}
+        last: dict[type, int] = {type(report): report.buttons for report in self.reports}
         return last.get(AbsoluteMouseReport, 0) | last.get(RelativeMouseReport, 0)
 
 
@@ -47,7 +47,7 @@ def mouse(host: Host) -> Mouse:
     return Mouse(Writer(host.send), lambda: host.able, Holders(lambda client: client not in host.gone, timeout=10))
 
 
-def act(mouse: Mouse, client: str = "me", **event) -> None:
+def act(mouse: Mouse, client: str = "me", **event: Any) -> None:
     mouse.act(client, msgspec.convert(event, MouseEvent))
 
 
@@ -180,7 +180,7 @@ def test_a_button_that_two_hold_is_down_until_both_let_go(host: Host, mouse: Mou
         ({"click": "left", "double_click": "left"}, "click or double_click, not both"),
     ],
 )
-def test_what_makes_no_sense_is_refused(host: Host, mouse: Mouse, event: dict[str, object], message: str) -> None:
+def test_what_makes_no_sense_is_refused(host: Host, mouse: Mouse, event: dict[str, Any], message: str) -> None:
     with pytest.raises(RequestError, match=message):
         act(mouse, **event)
     assert not host.reports
@@ -195,7 +195,7 @@ def test_what_makes_no_sense_is_refused(host: Host, mouse: Mouse, event: dict[st
     ],
 )
 def test_what_the_hardware_lacks_is_told(
-    host: Host, mouse: Mouse, able: Capability, event: dict[str, object], message: str
+    host: Host, mouse: Mouse, able: Capability, event: dict[str, Any], message: str
 ) -> None:
     host.able = able
     with pytest.raises(Unsupported, match=message):
@@ -269,19 +269,22 @@ def test_a_closed_mouse_releases_all_and_refuses_the_rest(host: Host, mouse: Mou
 
 @pytest.mark.parametrize("seed", range(10))
 def test_what_is_down_is_always_the_union_of_what_clients_hold(host: Host, mouse: Mouse, seed: int) -> None:
-    dice, held = random.Random(seed), {}
-    place, travelled = None, [0, 0]
+    dice = random.Random(seed)
+    held: dict[str, list[Button]] = {}
+    place, travelled = (0.0, 0.0), [0, 0]
     for _ in range(200):
-        client, event = dice.choice(["one", "two", "three"]), {}
+        client = dice.choice(["one", "two", "three"])
+        event: dict[str, Any] = {}
         if dice.random() < 0.5:
             held[client] = dice.sample(list(Button), dice.randint(0, 3))
             event["buttons"] = [button.value for button in held[client]]
         if dice.random() < 0.5:
-            event |= {"x": dice.random(), "y": dice.random()}
-            place = event["x"], event["y"]
+            place = dice.random(), dice.random()
+            event |= {"x": place[0], "y": place[1]}
         else:
-            event |= {"dx": dice.randint(-500, 500), "dy": dice.randint(-500, 500)}
-            travelled = [travelled[0] + event["dx"], travelled[1] + event["dy"]]
+            dx, dy = dice.randint(-500, 500), dice.randint(-500, 500)
+            event |= {"dx": dx, "dy": dy}
+            travelled = [travelled[0] + dx, travelled[1] + dy]
         act(mouse, client, **event)
         assert host.buttons() == sum(button.mask for button in set().union(*held.values()))
     places = [report for report in host.reports if isinstance(report, AbsoluteMouseReport)]
@@ -292,4 +295,4 @@ def test_what_is_down_is_always_the_union_of_what_clients_hold(host: Host, mouse
 
 def test_buttons_have_the_bits_of_the_report() -> None:
     assert [button.mask for button in Button] == [1, 2, 4, 8, 16]
-    assert mice.COORDINATE_MAX == 32767
+    assert COORDINATE_MAX == 32767

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ PACKAGES = SETUP["options"]["packages"].split()
 ENTRY_POINTS = [line for line in SETUP["options.entry_points"]["kvmd"].split("\n") if line]
 
 
-def tracked():
+def tracked() -> Iterator[tuple[str, Path]]:
     """List the files of the packages, and no leftovers of running them, with the packages that they are in."""
     for name, folder in FOLDERS.items():
         for path in sorted((ROOT / folder).rglob("*")):
@@ -54,7 +55,7 @@ def test_every_driver_has_an_entry_point() -> None:
     assert {module for module in modules if module.startswith("kvmd_drivers.")} == on_disk
 
 
-def _is_driver(name, inner):
+def _is_driver(name: str, inner: Path) -> bool:
     is_module = len(inner.parts) == 1 and inner.suffix == ".py" and inner.name != "__init__.py"
     return name == "kvmd_drivers" and (is_module or (len(inner.parts) == 2 and inner.name == "__init__.py"))
 
@@ -86,7 +87,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     flags = ["--no-build-isolation"] if _setuptools() >= 77 else []
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, *flags, source]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(folder),
+        *flags,
+        str(source),
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return next(folder.glob("*.whl"))

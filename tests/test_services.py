@@ -13,7 +13,7 @@ from tests.kernel.waiting import eventually
 class Service:
     """Notes what is asked of it; fails where it is told to."""
 
-    def __init__(self, notes, name: str, fails: str = "") -> None:
+    def __init__(self, notes: list[str], name: str, fails: str = "") -> None:
         self._notes = notes
         self._name = name
         self._fails = fails
@@ -31,11 +31,11 @@ class Service:
 
 
 @pytest.fixture
-def notes():
+def notes() -> list[str]:
     return []
 
 
-def test_they_stop_the_other_way_round(notes) -> None:
+def test_they_stop_the_other_way_round(notes: list[str]) -> None:
     services = Services([Service(notes, "a"), Service(notes, "b")])
     services.start()
     services.stop()
@@ -51,7 +51,7 @@ def test_they_stop_the_other_way_round(notes) -> None:
     ],
 )
 def test_one_that_fails_is_reported_and_no_other_suffers(
-    notes, caplog: pytest.LogCaptureFixture, fails: str, expected: list[str], said: str
+    notes: list[str], caplog: pytest.LogCaptureFixture, fails: str, expected: list[str], said: str
 ) -> None:
     services = Services([Service(notes, "a"), Service(notes, "b", fails), Service(notes, "c")])
     services.start()

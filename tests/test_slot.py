@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -40,24 +41,27 @@ class Role:
     """A slot, and what it is to meet: ``at_make``, ``at_open``, ``at_run`` and ``at_close`` are errors or None."""
 
     def __init__(self) -> None:
-        self.at_make = self.at_open = self.at_run = self.at_close = None
+        self.at_make: Exception | None = None
+        self.at_open: Exception | None = None
+        self.at_run: Exception | None = None
+        self.at_close: Exception | None = None
         self.works = True
-        self.drivers = []
-        self.seen = []
+        self.drivers: list[Driver] = []
+        self.seen: list[slots.SlotStatus] = []
         self.runs = 0
-        self.slot = Slot("hid", self.make, self.run, self.seen.append)
+        self.slot: Slot[Any] = Slot("hid", self.make, self.run, self.seen.append)
         self._changed = threading.Event()
 
-    def act(self, error: None) -> None:
+    def act(self, error: Exception | None) -> None:
         if error:
             raise error
 
-    def make(self):
+    def make(self) -> Driver:
         self.act(self.at_make)
         self.drivers.append(Driver(self))
         return self.drivers[-1]
 
-    def run(self, driver) -> None:
+    def run(self, driver: object) -> None:
         assert driver is self.slot.driver
         self.runs += 1
         while not self.slot.stopping.is_set():
@@ -67,24 +71,24 @@ class Role:
                 self.slot.online()
             self._changed.wait(0.02)
 
-    def now(self, **script) -> None:
+    def now(self, **script: object) -> None:
         """Change what the slot meets, and let a driver that runs see it."""
         for name, value in script.items():
             setattr(self, name, value)
         self._changed.set()
 
     @property
-    def states(self):
+    def states(self) -> list[State]:
         return [status.state for status in self.seen]
 
     def reach(self, state: State) -> slots.SlotStatus:
         return eventually(lambda: self.slot.status if self.slot.status.state is state else None, state.value)
 
-    def never_blocks(self, monkeypatch: pytest.MonkeyPatch):
+    def never_blocks(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         """Note how long the slot would wait, with the delays of a daemon, instead of waiting."""
         waits = []
 
-        def wait(timeout) -> bool:
+        def wait(timeout: float) -> bool:
             waits.append(timeout)
             return really_wait(timeout / 1000)
 
@@ -146,7 +150,9 @@ def test_it_is_absent_while_nothing_is_plugged_in(role: Role) -> None:
         (OSError(5, "Input/output error"), State.RETRYING, "the driver failed: OSError: [Errno 5] Input/output error"),
     ],
 )
-def test_what_fails_is_told_and_tried_again(role: Role, where: str, error, state: State, reason: str) -> None:
+def test_what_fails_is_told_and_tried_again(
+    role: Role, where: str, error: Exception, state: State, reason: str
+) -> None:
     setattr(role, where, error)
     role.slot.start()
     assert role.reach(state).reason == reason
@@ -179,7 +185,12 @@ def test_lost_stays_lost_while_nothing_is_plugged_in(started: Role) -> None:
     started.now(at_run=DeviceLost("/dev/video0 is gone"), at_make=DeviceAbsent("no device is plugged in"))
     lost = started.reach(State.LOST)
     attempts = []
-    started.slot._make = lambda: attempts.append(1) or started.make()
+
+    def make() -> Driver:
+        attempts.append(1)
+        return started.make()
+
+    started.slot._make = make
     eventually(lambda: len(attempts) >= 2, "attempts")
     assert started.slot.status == lost, "state, reason and since stay"
     started.now(at_run=None, at_make=None)
@@ -242,7 +253,7 @@ def test_it_backs_off(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_open_driver_is_asked_again_at_an_even_pace(
     role: Role, monkeypatch: pytest.MonkeyPatch, error: NoSignal | HidOffline
 ) -> None:
-    waits = []
+    waits: list[float] = []
     monkeypatch.setattr(role.slot.stopping, "wait", waits.append)
     role.at_run = error
     role.slot.start()
@@ -254,7 +265,7 @@ def test_work_resets_the_back_off(role: Role, monkeypatch: pytest.MonkeyPatch) -
     waits = role.never_blocks(monkeypatch)
     attempts = iter(range(100))
 
-    def run(driver) -> None:  # noqa: ARG001  # as the slot calls it
+    def run(driver: object) -> None:  # noqa: ARG001  # as the slot calls it
         if next(attempts) == 4:
             role.slot.online()
         raise DriverError("it stumbles")
@@ -283,7 +294,7 @@ def test_a_wake_while_it_is_opening_is_not_lost(role: Role, monkeypatch: pytest.
     monkeypatch.setattr(slots, "LONGEST_DELAY", 3600)
     role.slot._delay = 3600
 
-    def make():
+    def make() -> Driver:
         if not role.seen:
             role.slot.wake()
             raise DeviceAbsent("none yet")

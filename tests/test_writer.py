@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from kvmd.errors import HidOffline
-from kvmd.hid import AbsoluteMouseReport, KeyboardReport, RelativeMouseReport
-from kvmd.writer import Writer
+from kvmd.hid import AbsoluteMouseReport, KeyboardReport, RelativeMouseReport, Report
+from kvmd.writer import Entry, Writer
 
 from .kernel.waiting import eventually
 
@@ -18,11 +19,11 @@ class Device:
     """Takes a report only when it is told to."""
 
     def __init__(self) -> None:
-        self.taken = []
+        self.taken: list[Any] = []
         self.gate = threading.Semaphore(0)
         self.busy = threading.Event()
 
-    def send(self, report: KeyboardReport) -> None:
+    def send(self, report: Report) -> None:
         self.busy.set()
         assert self.gate.acquire(timeout=20)
         self.taken.append(report)
@@ -50,7 +51,7 @@ def held_up(device: Device, writer: Writer) -> Iterator[Device]:
     thread.join()
 
 
-def go_on(device: Device, writer: Writer, entries) -> None:
+def go_on(device: Device, writer: Writer, entries: list[Entry]) -> None:
     device.gate.release(100)
     for entry in entries:
         writer.finish(entry)
@@ -111,7 +112,7 @@ def test_an_error_goes_to_the_one_whose_report_it_was(held_up: Device, writer: W
 def test_many_threads_lose_nothing(device: Device, writer: Writer) -> None:
     device.gate.release(10_000)
 
-    def work(number) -> None:
+    def work(number: int) -> None:
         for count in range(50):
             writer.send(KeyboardReport(1 + number, (count,)))
 

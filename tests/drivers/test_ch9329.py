@@ -5,10 +5,11 @@ import os
 import random
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -40,7 +41,7 @@ from kvmd.testing import HidConformance
 from kvmd_drivers import ch9329
 from kvmd_drivers.ch9329 import NO_TARGET, Ch9329, chip, port
 from kvmd_drivers.ch9329.chip import Chip, NotTaken
-from kvmd_drivers.ch9329.payloads import Config, encode, without_steps
+from kvmd_drivers.ch9329.payloads import Config, Info, encode, without_steps
 from kvmd_drivers.ch9329.port import Port, Refused, Silent
 from kvmd_drivers.ch9329.pretended import PretendedChip, Target
 from kvmd_drivers.ch9329.protocol import BAUDS, Command, Status, in_words
@@ -91,8 +92,12 @@ def target(simulator: Simulator) -> Target:
     return simulator.chip.target
 
 
-def driver_on(simulator: Simulator, **options: int) -> Ch9329:
+def driver_on(simulator: Simulator, **options: Any) -> Ch9329:
     return Ch9329(Ch9329.Options(device=simulator.path, **options), None)
+
+
+Sent = tuple[Command, bytes]
+"""A command, and its data."""
 
 
 @contextlib.contextmanager
@@ -112,7 +117,7 @@ def driver(simulator: Simulator) -> Iterator[Ch9329]:
 
 
 @contextlib.contextmanager
-def port_on(simulator: Simulator, **kwargs) -> Iterator[Port]:
+def port_on(simulator: Simulator, **kwargs: Any) -> Iterator[Port]:
     line = Port(simulator.path, **kwargs)
     line.open()
     try:
@@ -122,7 +127,7 @@ def port_on(simulator: Simulator, **kwargs) -> Iterator[Port]:
         line.close()
 
 
-def data_of(*reports: Report):
+def data_of(*reports: Report) -> list[Sent]:
     return [encode(report) for report in reports]
 
 
@@ -133,20 +138,20 @@ class TestConforms(HidConformance):
     def driver(self, simulator: Simulator) -> Ch9329:
         return driver_on(simulator, baud=FAST)
 
-    def unplug(self, driver: HidDriver) -> None:
-        driver.simulator.chip.target.unplug()
+    def unplug(self, driver: HidDriver) -> None:  # noqa: ARG002  # the cable is at the other end
+        self._chip.target.unplug()
 
-    def plug(self, driver: HidDriver) -> None:
-        driver.simulator.chip.target.plug()
+    def plug(self, driver: HidDriver) -> None:  # noqa: ARG002  # the cable is at the other end
+        self._chip.target.plug()
 
     @pytest.fixture(autouse=True)
-    def cable(self, driver: Ch9329, simulator: Simulator) -> None:
-        driver.simulator = simulator
+    def cable(self, chip: PretendedChip) -> None:
+        self._chip = chip
 
 
 class TestReports:
     def test_every_kind_arrives_in_order(self, driver: Ch9329, target: Target) -> None:
-        reports = [
+        reports: list[Report] = [
             KeyboardReport(0x02, (0x04, 0x05)),
             NOTHING,
             AbsoluteMouseReport(1, 0, COORDINATE_MAX, wheel=-1),
@@ -334,7 +339,7 @@ class TestFaults:
         assert driver.status().host_connected
 
     def test_what_comes_unasked_is_handed_on(self, simulator: Simulator) -> None:
-        heard = []
+        heard: list[bytes] = []
         with port_on(simulator, unsolicited=heard.append) as line:
             simulator.send_custom(b"hello")
             simulator.send_custom(Command.GET_INFO.to_bytes() * 20)
@@ -356,9 +361,10 @@ def is_offline(driver: Ch9329) -> bool:
     return False
 
 
-def random_reports(dice: random.Random, count: int):
+def random_reports(dice: random.Random, count: int) -> Iterator[Report]:
     """Keys, moves, buttons and wheels as somebody might press and turn them, and all let go in the end."""
-    down, buttons = [], 0
+    down: list[int] = []
+    buttons = 0
     for _ in range(count):
         kind = dice.random()
         if kind < 0.5:
@@ -396,7 +402,7 @@ def test_ten_thousand_keys_and_moves_through_a_line_with_faults(monkeypatch: pyt
     assert simulator.chip.target.holds_nothing
 
 
-def insist(driver: Ch9329, report, target: Target) -> int:
+def insist(driver: Ch9329, report: Report, target: Target) -> int:
     """Send a report until it is taken, as somebody who sees the screen; return how often it was not."""
     before = len(target.arrived)
     for refused in range(5):
@@ -428,7 +434,7 @@ def watched(driver: Ch9329) -> Iterator[None]:
             watching.result()
 
 
-def check_order(sent, arrived) -> None:
+def check_order(sent: list[Sent], arrived: list[Sent]) -> None:
     """Check that all arrived in order; what was sent again may be there again, without steps."""
     at = 0
     for item in arrived:
@@ -439,7 +445,7 @@ def check_order(sent, arrived) -> None:
     assert at == len(sent)
 
 
-def again(command, data):
+def again(command: Command, data: bytes) -> Sent:
     if command is Command.RELATIVE_MOUSE:
         return command, data[:2] + bytes(3)
     return command, data[:-1] + b"\0" if command is Command.ABSOLUTE_MOUSE else data
@@ -477,7 +483,12 @@ class TestWatch:
 
     def test_it_does_not_spin(self, driver: Ch9329, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
         looks, asked, poll = [], len(simulator.handled), driver._poll
-        monkeypatch.setattr(driver, "_poll", lambda: looks.append(1) or poll())
+
+        def look() -> Info:
+            looks.append(1)
+            return poll()
+
+        monkeypatch.setattr(driver, "_poll", look)
         driver.watch(1)
         assert 1 <= len(simulator.handled) - asked <= 4
         assert len(looks) <= 10
@@ -529,7 +540,7 @@ class TestOpen:
 
     @pytest.mark.usefixtures("hasty")
     def test_a_speed_that_the_adapter_lacks_is_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(_, baud) -> None:
+        def refuse(_: object, baud: int) -> None:
             raise ValueError(f"failed to set custom baud rate {baud}")
 
         monkeypatch.setattr("serial.Serial._set_special_baudrate", refuse)
@@ -622,7 +633,7 @@ class TestOpen:
 
 
 @contextlib.contextmanager
-def stranger(answer) -> Iterator[str]:
+def stranger(answer: Callable[[bytes], bytes | None]) -> Iterator[str]:
     """Something else on a serial port: the node, and what it says to what it gets."""
     master, slave = os.openpty()
     tty.setraw(slave)
@@ -660,7 +671,7 @@ class Sleepless(PretendedChip):
         return False
 
     @resetting.setter
-    def resetting(self, value) -> None: ...
+    def resetting(self, value: bool) -> None: ...
 
 
 class Dying(PretendedChip):

@@ -16,6 +16,7 @@ from kvmd import (
     Unsupported,
     keys_of,
 )
+from kvmd.hid import Report
 from kvmd_drivers.ch9329.payloads import (
     Config,
     Info,
@@ -51,14 +52,14 @@ MEDIA = [
 FACTORY = "00 00 00 00 00 25 80 08 00 00 03 86 1A 29 E1"
 
 
-def frame_of(report: msgspec.Struct) -> bytes:
+def frame_of(report: Report) -> bytes:
     command, data = encode(report)
     return Frame(command, data).encode()
 
 
 class TestReports:
     @pytest.mark.parametrize(("report", "known"), KNOWN, ids=lambda value: str(value)[:40])
-    def test_known_bytes(self, report: msgspec.Struct, known: str) -> None:
+    def test_known_bytes(self, report: Report, known: str) -> None:
         assert frame_of(report) == bytes.fromhex(known)
 
     def test_get_info(self) -> None:

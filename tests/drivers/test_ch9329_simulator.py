@@ -3,6 +3,7 @@
 import os
 import select
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -29,27 +30,27 @@ PRESS_A = bytes.fromhex("57 AB 00 02 08 00 00 04 00 00 00 00 00 10")
 
 
 @pytest.fixture
-def line(simulator: Simulator):
+def line(simulator: Simulator) -> Iterator[Serial]:
     """Its port, opened by pyserial and nothing of ours."""
     with Serial(simulator.path, 9600, timeout=0.5) as line:
         yield line
 
 
-def ask(line, command: Command, data: str = "", address: int = 0):
+def ask(line: Serial, command: int, data: str = "", address: int = 0) -> bytes:
     """Send a frame and return the bytes that come back, if any do in a while."""
     line.write(Frame(command, bytes.fromhex(data), address).encode())
-    head = line.read(5)
-    return head + line.read(head[4] + 1) if len(head) == 5 else head
+    head = bytes(line.read(5))
+    return head + bytes(line.read(head[4] + 1)) if len(head) == 5 else head
 
 
-def reply(line, *args: Command | str | int) -> Frame:
+def reply(line: Serial, command: int, data: str = "", address: int = 0) -> Frame:
     """The frame that comes back."""
-    (frame,) = Parser().feed(ask(line, *args))
+    (frame,) = Parser().feed(ask(line, command, data, address))
     return frame
 
 
 class TestLine:
-    def test_known_bytes(self, line, chip: PretendedChip) -> None:
+    def test_known_bytes(self, line: Serial, chip: PretendedChip) -> None:
         line.write(GET_INFO)
         assert line.read(14) == bytes.fromhex("57 AB 00 81 08 30 01 00 00 00 00 00 00 BC")
         line.write(PRESS_A)
@@ -81,16 +82,16 @@ class TestLine:
             assert len(line.read(7)) == 7
             assert time.monotonic() - begin >= least
 
-    def test_noise_between_frames_is_skipped(self, line) -> None:
+    def test_noise_between_frames_is_skipped(self, line: Serial) -> None:
         line.write(b"\x57\x00\xab" + GET_INFO + b"\x57" + GET_INFO)
         assert len(Parser().feed(line.read(28))) == 2
 
-    def test_a_wrong_sum(self, line, chip: PretendedChip) -> None:
+    def test_a_wrong_sum(self, line: Serial, chip: PretendedChip) -> None:
         line.write(PRESS_A[:-1] + b"\x11")
         assert line.read(7) == bytes.fromhex("57 AB 00 C2 01 E4 A9")
         assert chip.target.arrived == []
 
-    def test_half_a_frame(self, line) -> None:
+    def test_half_a_frame(self, line: Serial) -> None:
         line.write(PRESS_A[:8])
         (frame,) = Parser().feed(line.read(7))
         assert frame.status == Status.TIMEOUT
@@ -102,22 +103,22 @@ class TestLine:
                 line.write(GET_INFO)
                 assert len(line.read(14)) == 14
 
-    def test_custom_data_from_the_target(self, simulator: Simulator, line) -> None:
+    def test_custom_data_from_the_target(self, simulator: Simulator, line: Serial) -> None:
         simulator.send_custom(b"hi")
         assert line.read(8) == bytes.fromhex("57 AB 00 87 02 68 69 5C")
 
 
 class TestFaults:
-    def fail(self, simulator: Fault | Simulator, line, fault: Fault, size: int = 50):
+    def fail(self, simulator: Simulator, line: Serial, fault: Fault, size: int = 50) -> bytes:
         simulator.fail(fault)
         line.write(PRESS_A)
-        return line.read(size)
+        return bytes(line.read(size))
 
-    def test_silence(self, simulator: Simulator, line, chip: PretendedChip) -> None:
+    def test_silence(self, simulator: Simulator, line: Serial, chip: PretendedChip) -> None:
         assert self.fail(simulator, line, Fault.SILENCE) == b""
         assert chip.target.arrived == []
 
-    def test_late(self, simulator: Simulator, line, chip: PretendedChip) -> None:
+    def test_late(self, simulator: Simulator, line: Serial, chip: PretendedChip) -> None:
         line.timeout = 5
         begin = time.monotonic()
         assert len(self.fail(simulator, line, Fault.LATE, 7)) == 7
@@ -125,25 +126,25 @@ class TestFaults:
         assert len(chip.target.arrived) == 1
 
     @pytest.mark.parametrize("fault", [Fault.SUM, Fault.NOISE_INSIDE, Fault.HALF], ids=lambda fault: fault.value)
-    def test_unreadable_replies(self, simulator: Simulator, line, chip: PretendedChip, fault: Fault) -> None:
+    def test_unreadable_replies(self, simulator: Simulator, line: Serial, chip: PretendedChip, fault: Fault) -> None:
         said = self.fail(simulator, line, fault)
         parser = Parser()
         assert parser.feed(said) + parser.give_up() == []
         assert said
         assert len(chip.target.arrived) == 1
 
-    def test_noise_before_the_reply(self, simulator: Simulator, line) -> None:
+    def test_noise_before_the_reply(self, simulator: Simulator, line: Serial) -> None:
         said = self.fail(simulator, line, Fault.NOISE_BEFORE)
         assert len(said) > 7
         assert said.endswith(bytes.fromhex("57 AB 00 82 01 00 85"))
 
     @pytest.mark.parametrize("name", ["e1", "e2", "e3", "e4", "e5", "e6"])
-    def test_errors(self, simulator: Simulator, line, chip: PretendedChip, name: str) -> None:
+    def test_errors(self, simulator: Simulator, line: Serial, chip: PretendedChip, name: str) -> None:
         (frame,) = Parser().feed(self.fail(simulator, line, Fault(name)))
         assert (frame.command, frame.status) == (0xC2, int(name, 16))
         assert chip.target.arrived == []
 
-    def test_the_port_goes_away(self, simulator: Simulator, line) -> None:
+    def test_the_port_goes_away(self, simulator: Simulator, line: Serial) -> None:
         fd = os.dup(line.fd)
         simulator.fail(Fault.GONE)
         line.write(PRESS_A)
@@ -155,7 +156,7 @@ class TestFaults:
         assert not Path(simulator.path).exists()
 
     def test_by_chance_and_the_same_each_time(self) -> None:
-        def failures():
+        def failures() -> Iterator[int]:
             with (
                 Simulator(PretendedChip(), pace=0, rates={Fault.E4: 0.3, Fault.E5: 0.1}, seed=5) as simulator,
                 Serial(simulator.path, 9600, timeout=5) as line,
@@ -178,14 +179,14 @@ class TestFaults:
         assert len(said) == 14
         assert Parser().feed(said) == []
 
-    def test_the_target_goes_and_comes_back(self, line, chip: PretendedChip) -> None:
+    def test_the_target_goes_and_comes_back(self, line: Serial, chip: PretendedChip) -> None:
         chip.target.unplug()
         assert reply(line, Command.GET_INFO).data[1] == 0
         assert reply(line, Command.KEYBOARD, "00 00 04 00 00 00 00 00").status == Status.FAILED
         chip.target.plug()
         assert reply(line, Command.GET_INFO).data[1] == 1
 
-    def test_the_target_reboots(self, line, chip: PretendedChip) -> None:
+    def test_the_target_reboots(self, line: Serial, chip: PretendedChip) -> None:
         assert reply(line, Command.KEYBOARD, "00 00 39 00 00 00 00 00").status == Status.OK
         assert reply(line, Command.GET_INFO).data[1:3] == b"\x01\x02"
         chip.target.reboot(0.5)
@@ -215,16 +216,16 @@ class TestCommands:
             (Command.RESET, "00"),
         ],
     )
-    def test_wrong_parameters(self, line, chip: PretendedChip, command: Command, data: str) -> None:
+    def test_wrong_parameters(self, line: Serial, chip: PretendedChip, command: Command, data: str) -> None:
         frame = reply(line, command, data)
         assert (frame.command, frame.status) == (command | 0xC0, Status.PARAMETER)
         assert chip.target.arrived == []
 
     @pytest.mark.parametrize("command", [0x00, 0x07, 0x0D, 0x3F])
-    def test_unknown_commands(self, line, command: int) -> None:
+    def test_unknown_commands(self, line: Serial, command: int) -> None:
         assert reply(line, command).status == Status.COMMAND
 
-    def test_configuration_is_in_force_after_a_reset(self, line, chip: PretendedChip) -> None:
+    def test_configuration_is_in_force_after_a_reset(self, line: Serial, chip: PretendedChip) -> None:
         config = reply(line, Command.GET_CONFIG).data
         assert config[:15] == bytes.fromhex("80 80 00 00 00 25 80 08 00 00 03 86 1A 29 E1")
         wanted = bytes.fromhex("00 00 00 00 01 C2 00") + config[7:]
@@ -239,19 +240,19 @@ class TestCommands:
     @pytest.mark.parametrize(
         "change", [{"work_mode": 0x80}, {"work_mode": 4}, {"serial_mode": 3}, {"baud": 9601}, {"address": 255}]
     )
-    def test_configurations_that_are_refused(self, line, chip: PretendedChip, change: dict[str, int]) -> None:
+    def test_configurations_that_are_refused(self, line: Serial, chip: PretendedChip, change: dict[str, int]) -> None:
         wanted = msgspec.structs.replace(Config(work_mode=0, serial_mode=0), **change)
         data = bytes((wanted.work_mode, wanted.serial_mode)) + wanted.encode()[2:]
         assert reply(line, Command.SET_CONFIG, data.hex()).status == Status.PARAMETER
         assert chip.stored == Config()
 
-    def test_strings(self, line, chip: PretendedChip) -> None:
+    def test_strings(self, line: Serial, chip: PretendedChip) -> None:
         assert reply(line, Command.GET_STRING, "01").data == b"\x01\x00"
         assert reply(line, Command.SET_STRING, "01 04 41 63 6D 65").status == Status.OK
         assert reply(line, Command.GET_STRING, "01").data == b"\x01\x04Acme"
         assert chip.texts == {Text.VENDOR: b"", Text.PRODUCT: b"Acme", Text.SERIAL: b""}
 
-    def test_factory(self, line, chip: PretendedChip) -> None:
+    def test_factory(self, line: Serial, chip: PretendedChip) -> None:
         chip.stored = msgspec.structs.replace(chip.stored, gap=9)
         reply(line, Command.SET_STRING, "01 01 41")
         assert reply(line, Command.FACTORY).status == Status.OK
@@ -259,7 +260,9 @@ class TestCommands:
         assert reply(line, Command.GET_STRING, "01").data == b"\x01\x00"
 
     @pytest.mark.parametrize(("address", "answers"), [(0, True), (5, True), (255, False)])
-    def test_a_chip_of_address_0_answers_any(self, line, chip: PretendedChip, address: int, answers: bool) -> None:
+    def test_a_chip_of_address_0_answers_any(
+        self, line: Serial, chip: PretendedChip, address: int, answers: bool
+    ) -> None:
         said = ask(line, Command.KEYBOARD, "00 00 04 00 00 00 00 00", address)
         assert bool(said) is answers
         assert len(chip.target.arrived) == 1
@@ -268,7 +271,7 @@ class TestCommands:
         ("address", "answers", "acts"), [(0, False, False), (5, True, True), (6, False, False), (255, False, True)]
     )
     def test_a_chip_of_its_own_address(
-        self, line, chip: PretendedChip, address: int, answers: bool, acts: bool
+        self, line: Serial, chip: PretendedChip, address: int, answers: bool, acts: bool
     ) -> None:
         chip.active = msgspec.structs.replace(chip.active, address=5)
         said = ask(line, Command.KEYBOARD, "00 00 04 00 00 00 00 00", address)
@@ -276,7 +279,9 @@ class TestCommands:
         assert not said or said[2] == 5
 
     @pytest.mark.parametrize("mode", [1, 2, 0x81])
-    def test_in_its_other_serial_modes_it_speaks_no_protocol(self, line, chip: PretendedChip, mode: int) -> None:
+    def test_in_its_other_serial_modes_it_speaks_no_protocol(
+        self, line: Serial, chip: PretendedChip, mode: int
+    ) -> None:
         chip.active = msgspec.structs.replace(chip.active, serial_mode=mode)
         assert ask(line, Command.GET_INFO) == b""
 
@@ -287,7 +292,7 @@ class TestCommands:
             assert len(reply(line, Command.GET_CONFIG).data) == size
             assert reply(line, Command.SET_CONFIG, Config().encode().hex()).status == Status.PARAMETER
 
-    def test_lamps_follow_the_lock_keys(self, line) -> None:
+    def test_lamps_follow_the_lock_keys(self, line: Serial) -> None:
         for usage, leds in (("39", 2), ("53", 3), ("39", 1), ("47", 5)):
             reply(line, Command.KEYBOARD, f"00 00 {usage} 00 00 00 00 00")
             reply(line, Command.KEYBOARD, "00 00 00 00 00 00 00 00")
@@ -304,7 +309,7 @@ def arrived(chip: PretendedChip, *reports: KeyboardReport | AbsoluteMouseReport 
 class TestPych9329:
     """It does not read the replies to its reports, and its absolute maximum is 4096, which is therefore not tried."""
 
-    def test_keyboard(self, line, chip: PretendedChip) -> None:
+    def test_keyboard(self, line: Serial, chip: PretendedChip) -> None:
         keyboard.press(line, "a")
         keyboard.press(line, "A", ["ctrl_right"])
         keyboard.trigger(line, ["b", "c", "d", "e", "f", "g"], ["alt", "win"])
@@ -317,13 +322,13 @@ class TestPych9329:
             KeyboardReport(),
         )
 
-    def test_text(self, line, chip: PretendedChip) -> None:
+    def test_text(self, line: Serial, chip: PretendedChip) -> None:
         keyboard.send_text(line, "kvm!", 0.001, 0.002)
         usages = [0x0E, 0x19, 0x10, 0x1E]
         reports = [(KeyboardReport(0x02 if usage == 0x1E else 0, (usage,)), KeyboardReport()) for usage in usages]
         arrived(chip, *(report for pair in reports for report in pair))
 
-    def test_mouse(self, line, chip: PretendedChip) -> None:
+    def test_mouse(self, line: Serial, chip: PretendedChip) -> None:
         mouse.send_absolute_data(line, 100, 200, "left", 1920, 1080, -1)
         mouse.send_relative_data(line, -5, 7, "right", 1)
         mouse.wheel(line, -127)
@@ -338,13 +343,13 @@ class TestPych9329:
             RelativeMouseReport(),
         )
 
-    def test_lamps(self, line, chip: PretendedChip) -> None:
+    def test_lamps(self, line: Serial, chip: PretendedChip) -> None:
         chip.target.leds = 6
         found, lamps = keyboard.receive_indicator_status(line)
         assert found
         assert lamps == {"usb_connect_status": True, "num_lock": False, "caps_lock": True, "scroll_lock": True}
 
-    def test_configuration(self, line, chip: PretendedChip) -> None:
+    def test_configuration(self, line: Serial, chip: PretendedChip) -> None:
         line.timeout = 5
         parameters = chip_command.get_chip_parameters(line)
         assert [parameters.get(name) for name in ("serial_baud_rate", "usb_vid", "usb_pid")] == [9600, 0x1A86, 0xE129]
@@ -356,12 +361,12 @@ class TestPych9329:
         assert chip_command.set_chip_parameters(line, parameters)
         assert (chip.stored.baud, chip.stored.vendor_id, chip.stored.product_id) == (115200, 0x1234, 0xE129)
 
-    def test_strings(self, line, chip: PretendedChip) -> None:
+    def test_strings(self, line: Serial, chip: PretendedChip) -> None:
         assert chip_command.set_product(line, "Acme keyboard")
         assert chip_command.get_product(line) == "Acme keyboard"
         assert chip.texts[Text.PRODUCT] == b"Acme keyboard"
 
-    def test_factory_and_reset(self, line, chip: PretendedChip) -> None:
+    def test_factory_and_reset(self, line: Serial, chip: PretendedChip) -> None:
         chip.stored = msgspec.structs.replace(chip.stored, gap=9)
         chip_command.send_command_restore_factory_config(line)
         assert len(line.read(7)) == 7
@@ -372,13 +377,13 @@ class TestPych9329:
 
 class TestSerialHidKvm:
     @pytest.fixture
-    def device(self, simulator: Simulator):
+    def device(self, simulator: Simulator) -> Iterator[hid_protocol.CH9329]:
         device = hid_protocol.CH9329(simulator.path, 9600)
         device.open()
         yield device
         device.close()
 
-    def test_keyboard(self, device, chip: PretendedChip) -> None:
+    def test_keyboard(self, device: hid_protocol.CH9329, chip: PretendedChip) -> None:
         typist = Keyboard(device, char_delay=0)
         typist.type_text("aZ{enter}")
         typist.send_key("delete", ["ctrl", "alt"])
@@ -386,7 +391,7 @@ class TestSerialHidKvm:
         reports = [(KeyboardReport(modifiers, (usage,)), KeyboardReport()) for modifiers, usage in pressed]
         arrived(chip, *(report for pair in reports for report in pair))
 
-    def test_mouse(self, device, chip: PretendedChip) -> None:
+    def test_mouse(self, device: hid_protocol.CH9329, chip: PretendedChip) -> None:
         pointer = Mouse(device, 1920, 1080)
         pointer.move_absolute(100, 200)
         pointer.move_relative(-5, 7)

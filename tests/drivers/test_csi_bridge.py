@@ -4,7 +4,9 @@ import contextlib
 import errno
 import itertools
 import threading
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -55,10 +57,10 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeV4l2:
 
 
 @pytest.fixture
-def bridge(kernel: FakeV4l2):
+def bridge(kernel: FakeV4l2) -> Iterator[Callable[..., CsiBridge]]:
     with contextlib.ExitStack() as stack:
 
-        def make(**options) -> CsiBridge:
+        def make(**options: Any) -> CsiBridge:
             driver = CsiBridge(CsiBridgeOptions(device=str(kernel.path), **options), None)
             stack.callback(driver.close)
             driver.open()
@@ -68,8 +70,13 @@ def bridge(kernel: FakeV4l2):
 
 
 def take(driver: CsiBridge, count: int = 1) -> list[Frame]:
-    with contextlib.closing(driver.frames()) as frames:
+    with contextlib.closing(pictures(driver)) as frames:
         return list(itertools.islice(frames, count))
+
+
+def pictures(driver: CsiBridge) -> Generator[Frame]:
+    """Its frames, as a generator that can be closed."""
+    yield from driver.frames()
 
 
 def reason(driver: CsiBridge) -> str:
@@ -152,7 +159,7 @@ def test_picture_of_no_size_is_no_signal() -> None:
 
 def test_interlaced_picture_is_refused_in_words() -> None:
     raw = timings(1920, 1080, 74_250_000, (280, 22), interlaced=1, il_vfrontporch=23)
-    assert signals.flaw(raw, True).startswith("interlaced: the source sends 1920x1080i at 60")
+    assert str(signals.flaw(raw, True)).startswith("interlaced: the source sends 1920x1080i at 60")
 
 
 # -- lanes
@@ -171,11 +178,11 @@ def test_too_few_lanes_are_told_with_the_way_out() -> None:
         "1920x1080 at 60 in UYVY needs 3 CSI lanes, this board has 2: "
         "set the source to 50 Hz, or load the EDID 1080p50-2lane"
     )
-    assert signals.lanes_remark(signals.read(FULL_HD_60), PixelFormat.UYVY, 1).endswith(
+    assert str(signals.lanes_remark(signals.read(FULL_HD_60), PixelFormat.UYVY, 1)).endswith(
         "this board has 1: set the source to 25 Hz, or load the EDID 720p60"
     )
     huge = Timings(4096, 2160, 60, 594_000_000)
-    assert "set the source to a smaller picture" in signals.lanes_remark(huge, PixelFormat.RGB24, 1)
+    assert "set the source to a smaller picture" in str(signals.lanes_remark(huge, PixelFormat.RGB24, 1))
 
 
 @pytest.mark.parametrize("lanes", [None, 3, 4])
@@ -210,32 +217,34 @@ def test_shipped_edids_are_those_that_are_known_here() -> None:
 # -- which EDID is loaded
 
 
-def test_device_keeps_its_own_edid(kernel: FakeV4l2, bridge) -> None:
+def test_device_keeps_its_own_edid(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.own_edid = edid.profile("1080p60")
     assert bridge(lanes=2).edid() == edid.profile("1080p60")
     assert kernel.loaded == []
 
 
-def test_device_without_an_edid_gets_one_that_fits(kernel: FakeV4l2, bridge) -> None:
+def test_device_without_an_edid_gets_one_that_fits(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     bridge(lanes=2)
     assert kernel.loaded == [edid.profile("1080p50-2lane")]
 
 
-def test_option_goes_before_the_devices_own(kernel: FakeV4l2, bridge, tmp_path: Path) -> None:
+def test_option_goes_before_the_devices_own(kernel: FakeV4l2, bridge: Callable[..., CsiBridge], tmp_path: Path) -> None:
     kernel.own_edid = edid.profile("1080p60")
     (tmp_path / "edid.hex").write_text(edid.profile("720p60").hex(" "))
     bridge(edid=str(tmp_path / "edid.hex"))
     assert kernel.loaded == [edid.profile("720p60")]
 
 
-def test_edid_that_is_there_already_is_not_loaded_again(kernel: FakeV4l2, bridge) -> None:
+def test_edid_that_is_there_already_is_not_loaded_again(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.own_edid = edid.profile("720p60")
     bridge(edid="720p60")
     assert kernel.loaded == []
 
 
 @pytest.mark.parametrize("remembered", [edid.profile("720p60"), b""], ids=["set", "cleared"])
-def test_remembered_edid_goes_before_the_option(kernel: FakeV4l2, bridge, remembered: bytes) -> None:
+def test_remembered_edid_goes_before_the_option(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], remembered: bytes
+) -> None:
     kernel.own_edid = edid.profile("1080p60")
     remember("edid", remembered)
     driver = bridge(edid="1080p50-2lane")
@@ -244,7 +253,9 @@ def test_remembered_edid_goes_before_the_option(kernel: FakeV4l2, bridge, rememb
     assert driver.status().remarks == ()
 
 
-def test_edid_that_is_set_is_remembered_once_the_device_took_it(kernel: FakeV4l2, bridge) -> None:
+def test_edid_that_is_set_is_remembered_once_the_device_took_it(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge]
+) -> None:
     driver = bridge()
     driver.set_edid(edid.profile("720p60"))
     assert recall("edid") == edid.profile("720p60")
@@ -256,7 +267,7 @@ def test_edid_that_is_set_is_remembered_once_the_device_took_it(kernel: FakeV4l2
     assert recall("edid") == driver.edid() == b""
 
 
-def test_damaged_edid_never_reaches_the_device(kernel: FakeV4l2, bridge) -> None:
+def test_damaged_edid_never_reaches_the_device(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     kernel.loaded.clear()
     with pytest.raises(RequestError, match="block 0"):
@@ -265,7 +276,9 @@ def test_damaged_edid_never_reaches_the_device(kernel: FakeV4l2, bridge) -> None
     assert recall("edid") is None
 
 
-def test_edid_in_force_that_cannot_be_remembered_is_told(kernel: FakeV4l2, bridge, memory: Path) -> None:
+def test_edid_in_force_that_cannot_be_remembered_is_told(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], memory: Path
+) -> None:
     driver = bridge()
     memory.write_text("a file, where the folder should be")
     with pytest.raises(DriverError, match="is in force, but would not outlive a restart"):
@@ -281,7 +294,7 @@ def test_edid_in_force_that_cannot_be_remembered_is_told(kernel: FakeV4l2, bridg
     ],
 )
 def test_edid_that_cannot_be_loaded_is_told_and_keeps_no_picture_away(
-    bridge, tmp_path: Path, option: str, complaint: str
+    bridge: Callable[..., CsiBridge], tmp_path: Path, option: str, complaint: str
 ) -> None:
     (tmp_path / "broken").write_bytes(bytes(128))
     driver = bridge(edid=option.format(broken=tmp_path / "broken"))
@@ -293,7 +306,7 @@ def test_edid_that_cannot_be_loaded_is_told_and_keeps_no_picture_away(
     assert driver.status().remarks == ()
 
 
-def test_device_that_keeps_its_edid_to_itself(kernel: FakeV4l2, bridge) -> None:
+def test_device_that_keeps_its_edid_to_itself(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.failures["G_EDID"] = [errno.ENOTTY] * 3
     assert bridge().status().remarks == ()
     [remark] = bridge(edid="720p60").status().remarks
@@ -315,17 +328,21 @@ def test_edid_of_a_closed_driver() -> None:
 # -- following the source
 
 
-def test_timings_of_the_source_are_set_before_the_picture(kernel: FakeV4l2, bridge) -> None:
+def test_timings_of_the_source_are_set_before_the_picture(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     [frame] = take(driver)
     assert bytes(kernel.set[-1].bt) == bytes(HD)
     assert (frame.width, frame.height, frame.format) == (1280, 720, PixelFormat.UYVY)
-    status = driver.status()
-    assert (status.signal.frame_rate, status.cable, driver.timings().width) == (60, True, 1280)
+    status, measured = driver.status(), driver.timings()
+    assert status.signal is not None
+    assert measured is not None
+    assert (status.signal.frame_rate, status.cable, measured.width) == (60, True, 1280)
 
 
 @pytest.mark.parametrize("error", [errno.ENOLINK, errno.ENOLCK, errno.ERANGE, errno.EIO, errno.ETIMEDOUT])
-def test_missing_signal_is_asked_for_again_until_it_is_there(kernel: FakeV4l2, bridge, error: int) -> None:
+def test_missing_signal_is_asked_for_again_until_it_is_there(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], error: int
+) -> None:
     driver = bridge()
     take(driver)
     kernel.failures["QUERY_DV_TIMINGS"] = [error, error]
@@ -335,7 +352,7 @@ def test_missing_signal_is_asked_for_again_until_it_is_there(kernel: FakeV4l2, b
     assert take(driver)
 
 
-def test_cable_is_unknown_where_there_is_no_such_control(kernel: FakeV4l2, bridge) -> None:
+def test_cable_is_unknown_where_there_is_no_such_control(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.power = None
     kernel.failures["QUERY_DV_TIMINGS"] = [errno.ENOLINK]
     driver = bridge()
@@ -343,7 +360,9 @@ def test_cable_is_unknown_where_there_is_no_such_control(kernel: FakeV4l2, bridg
     assert driver.status().cable is None
 
 
-def test_timings_that_are_measured_but_not_taken_are_out_of_range(kernel: FakeV4l2, bridge) -> None:
+def test_timings_that_are_measured_but_not_taken_are_out_of_range(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge]
+) -> None:
     kernel.failures["S_DV_TIMINGS"] = [errno.ERANGE]
     assert reason(bridge()).startswith("out of range: 1280x720")
 
@@ -351,7 +370,9 @@ def test_timings_that_are_measured_but_not_taken_are_out_of_range(kernel: FakeV4
 @pytest.mark.parametrize(
     ("error", "words"), [(errno.ENODATA, "choose an HDMI input"), (errno.ENOTTY, "it has no timings to measure")]
 )
-def test_node_without_timings_is_told(kernel: FakeV4l2, bridge, error: int, words: str) -> None:
+def test_node_without_timings_is_told(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], error: int, words: str
+) -> None:
     driver = bridge()
     kernel.failures["QUERY_DV_TIMINGS"] = [error]
     with pytest.raises(DriverError, match=words) as raised:
@@ -359,7 +380,7 @@ def test_node_without_timings_is_told(kernel: FakeV4l2, bridge, error: int, word
     assert not isinstance(raised.value, NoSignal)
 
 
-def test_rk628_that_pretends_a_signal_has_none(kernel: FakeV4l2, bridge) -> None:
+def test_rk628_that_pretends_a_signal_has_none(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     pretence = timings(640, 480, 25_175_000, (160, 45), flags=uapi.V4L2_DV_FL_HAS_CEA861_VIC, cea861_vic=1)
     kernel.source = pretence
     assert take(bridge())[0].width == 640
@@ -370,21 +391,23 @@ def test_rk628_that_pretends_a_signal_has_none(kernel: FakeV4l2, bridge) -> None
     assert take(driver)[0].width == 1280
 
 
-def test_other_format_where_uyvy_is_not_offered(kernel: FakeV4l2, bridge) -> None:
+def test_other_format_where_uyvy_is_not_offered(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.formats = ["BGR3", "NV12"]
     assert take(bridge())[0].format is PixelFormat.NV12
     with pytest.raises(DriverError, match="does not offer YUYV; it offers NV12, BGR24: 1280x720"):
         take(bridge(format=PixelFormat.YUYV))
 
 
-def test_red_and_blue_are_swapped_where_the_board_does_so(bridge) -> None:
+def test_red_and_blue_are_swapped_where_the_board_does_so(bridge: Callable[..., CsiBridge]) -> None:
     assert take(bridge(format=PixelFormat.RGB24))[0].format is PixelFormat.RGB24
     driver = bridge(format=PixelFormat.RGB24, swap_red_blue=True)
     assert take(driver)[0].format is PixelFormat.BGR24
-    assert driver.status().signal.format is PixelFormat.BGR24
+    signal = driver.status().signal
+    assert signal is not None
+    assert signal.format is PixelFormat.BGR24
 
 
-def test_status_tells_too_few_lanes(kernel: FakeV4l2, bridge) -> None:
+def test_status_tells_too_few_lanes(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.source = FULL_HD_60
     driver = bridge(lanes=2)
     take(driver)
@@ -395,7 +418,7 @@ def test_status_tells_too_few_lanes(kernel: FakeV4l2, bridge) -> None:
     assert driver.status().remarks == ()
 
 
-def test_silence_with_a_signal_is_told_as_such(kernel: FakeV4l2, bridge) -> None:
+def test_silence_with_a_signal_is_told_as_such(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge(timeout=0.1)
     kernel.failures["DQBUF"] = [errno.EAGAIN] * 100_000
     assert reason(driver) == "no frames for 0.1 s, though the source sends 1280x720 at 60"
@@ -403,11 +426,11 @@ def test_silence_with_a_signal_is_told_as_such(kernel: FakeV4l2, bridge) -> None
     assert reason(driver).startswith("no signal: the source sends nothing")
 
 
-def test_close_ends_the_wait_for_a_signal(kernel: FakeV4l2, bridge) -> None:
+def test_close_ends_the_wait_for_a_signal(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     kernel.failures["QUERY_DV_TIMINGS"] = [errno.ENOLINK]
     reason(driver)
-    frames = []
+    frames: list[Frame] = []
     waiting = threading.Thread(target=lambda: frames.extend(driver.frames()))
     driver._lock.acquire()
     waiting.start()
@@ -437,24 +460,25 @@ def subdevice(kernel: FakeV4l2, tmp_path: Path) -> Path:
 
 
 def test_receiver_beside_the_node_is_found_and_its_pictures_led_there(
-    kernel: FakeV4l2, bridge, subdevice: Path, monkeypatch: pytest.MonkeyPatch
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], subdevice: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    applied = []
+    applied: list[media.Plan] = []
     monkeypatch.setattr(media, "find", lambda _: graph_to(kernel.path, subdevice))
     monkeypatch.setattr(media, "apply", applied.append)
     driver = bridge()
+    assert driver._receiver is not None
     assert driver._receiver.path == str(subdevice)
     take(driver)
     assert [(planned.video, planned.size) for planned in applied] == [(str(kernel.path), (1280, 720))]
 
 
 def test_links_that_others_have_changed_meanwhile_are_set_again(
-    kernel: FakeV4l2, bridge, subdevice: Path, monkeypatch: pytest.MonkeyPatch
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], subdevice: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = others = graph_to(kernel.path, subdevice)
     applied = []
 
-    def apply(planned) -> None:
+    def apply(planned: media.Plan) -> None:
         nonlocal graph
         applied.append(planned.links)
         ours = {(link.source, link.sink): link for link in planned.links}
@@ -474,7 +498,7 @@ def test_links_that_others_have_changed_meanwhile_are_set_again(
 
 
 def test_media_device_that_is_gone_is_the_devices_loss(
-    kernel: FakeV4l2, bridge, subdevice: Path, monkeypatch: pytest.MonkeyPatch
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], subdevice: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [graph_to(kernel.path, subdevice), None]
     monkeypatch.setattr(media, "find", lambda _: found.pop(0))
@@ -484,7 +508,7 @@ def test_media_device_that_is_gone_is_the_devices_loss(
 
 
 def test_node_that_gets_no_pictures_is_told(
-    kernel: FakeV4l2, bridge, subdevice: Path, monkeypatch: pytest.MonkeyPatch
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], subdevice: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(media, "find", lambda _: graph_to("/dev/video7", subdevice))
     with pytest.raises(DriverError, match=f"^{kernel.path} gets no pictures, they come to /dev/video7; name that"):
@@ -494,9 +518,9 @@ def test_node_that_gets_no_pictures_is_told(
 # -- a device that fails
 
 
-def test_errors_that_pass_are_survived_and_counted(kernel: FakeV4l2, bridge) -> None:
+def test_errors_that_pass_are_survived_and_counted(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
-    with contextlib.closing(driver.frames()) as frames:
+    with contextlib.closing(pictures(driver)) as frames:
         last = next(frames).sequence
         for _ in range(3):
             kernel.failures["DQBUF"] = [errno.EIO] * ATTEMPTS
@@ -506,7 +530,7 @@ def test_errors_that_pass_are_survived_and_counted(kernel: FakeV4l2, bridge) -> 
     assert kernel.starts == 1 + 3 * ATTEMPTS
 
 
-def test_device_that_fails_again_and_again_is_lost(kernel: FakeV4l2, bridge) -> None:
+def test_device_that_fails_again_and_again_is_lost(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     kernel.failures["DQBUF"] = [errno.EIO] * (ATTEMPTS + 1)
     with pytest.raises(DeviceLost, match="the device failed"):
@@ -514,7 +538,7 @@ def test_device_that_fails_again_and_again_is_lost(kernel: FakeV4l2, bridge) -> 
     assert driver.status().signal is None
 
 
-def test_device_that_is_gone_is_lost_at_once(kernel: FakeV4l2, bridge) -> None:
+def test_device_that_is_gone_is_lost_at_once(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     kernel.failures["DQBUF"] = [errno.ENODEV]
     with pytest.raises(DeviceLost, match="the device is gone"):

@@ -7,10 +7,12 @@ it. tests/kernel/test_csi_bridge_media.py reads a real kernel's graph.
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,6 @@ from kvmd import DriverError
 from kvmd_drivers.csi_bridge import media
 from kvmd_drivers.csi_bridge import media_uapi as uapi
 from kvmd_drivers.csi_bridge.media import Entity, Link, Pad, Topology
-from kvmd_drivers.v4l2 import node
 from kvmd_drivers.v4l2.node import Size
 
 RECORDED = (Path(__file__).parents[1] / "data/rp1-cfe-tc358743.toml").read_text()
@@ -29,7 +30,7 @@ BRIDGE, VIDEO, SENSOR = uapi.MEDIA_ENT_F_VID_IF_BRIDGE, uapi.MEDIA_ENT_F_IO_V4L,
 def topology(text: str = RECORDED) -> Topology:
     """Make a topology from a recording; pads have ids of their own, as in the kernel."""
     raw = tomllib.loads(text)
-    pads = {}
+    pads: dict[str, Pad] = {}
     for name, entity in raw["entities"].items():
         sinks = entity.get("sinks", 0)
         for index in range(sinks + entity.get("sources", 0)):
@@ -91,7 +92,9 @@ class TestPlanning:
     @pytest.mark.parametrize("name", ["tc358743 4-000f", "tc358743 11-000f", "lt6911uxc 6-002b"])
     def test_whatever_the_bus_and_the_bridge(self, name: str) -> None:
         seen = topology(RECORDED.replace("tc358743 10-000f", name))
-        assert media.bridge(seen).name == name
+        bridge = media.bridge(seen)
+        assert bridge is not None
+        assert bridge.name == name
         assert pads_of(media.plan(seen, FULL_HD))[0] == f"{name}:0"
 
     def test_nothing_is_left_to_do(self) -> None:
@@ -142,7 +145,9 @@ class TestPlanning:
             f"tc358743 {BRIDGE} 0 1\nunicam-image {VIDEO} 1 0 /dev/video0",
             "tc358743:0 -> unicam-image:0 enabled immutable",
         )
-        assert media.bridge(seen).name == "tc358743"
+        bridge = media.bridge(seen)
+        assert bridge is not None
+        assert bridge.name == "tc358743"
         assert media.subdevice(seen) is None
 
     def test_a_camera(self) -> None:
@@ -191,7 +196,7 @@ class Kernel:
         self._paths[fd] = path
         return fd
 
-    def ioctl(self, fd: int, request: int, raw: ctypes.Structure) -> None:
+    def ioctl(self, fd: int, request: int, raw: Any) -> None:
         path = self._paths[fd]
         if path == self.seen.path and request == uapi.MEDIA_IOC_G_TOPOLOGY:
             self._topology(raw)
@@ -222,7 +227,7 @@ class Kernel:
             )
             for entity, path in self.seen.nodes.items()
         ]
-        parts = {
+        parts: dict[str, list[Any]] = {
             "entities": [uapi.V2Entity(id=e.id, name=e.name.encode(), function=e.function) for e in self.seen.entities],
             "interfaces": interfaces,
             "pads": [
@@ -258,14 +263,14 @@ class Kernel:
         self._grows -= self._grows > 0 and not raw.ptr_links
 
     def _set_link(self, raw: uapi.LinkDesc) -> None:
-        ends = tuple(
+        source, sink = (
             next((pad.id for pad in self.seen.pads if (pad.entity, pad.index) == (end.entity, end.index)), 0)
             for end in (raw.source, raw.sink)
         )
-        link = self.links.get(ends)
+        link = self.links.get((source, sink))
         if link is None or (link.immutable and not raw.flags):
             raise OSError(errno.EINVAL, "no such link")
-        self.links[ends] = Link(*ends, bool(raw.flags), link.immutable)
+        self.links[source, sink] = Link(source, sink, bool(raw.flags), link.immutable)
 
     def _set_format(self, path: str, raw: uapi.SubdevFormat) -> None:
         entity = next(identifier for identifier, each in self.seen.nodes.items() if each == path)
@@ -281,10 +286,10 @@ class Kernel:
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kernel]:
     """Put such a kernel in the place of ours."""
 
-    def kernel(*arguments: Topology | Size, **options: int) -> Kernel:
+    def kernel(*arguments: Any, **options: Any) -> Kernel:
         fake = Kernel(*arguments, **options)
-        monkeypatch.setattr(node.os, "open", fake.open)
-        monkeypatch.setattr(node.fcntl, "ioctl", fake.ioctl)
+        monkeypatch.setattr(os, "open", fake.open)
+        monkeypatch.setattr(fcntl, "ioctl", fake.ioctl)
         # in the place of /sys/dev/char
         monkeypatch.setattr(media, "_node", lambda raw: list(fake.seen.nodes.values())[raw.minor])
         return fake

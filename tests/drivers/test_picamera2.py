@@ -11,21 +11,22 @@ import importlib.machinery
 import importlib.metadata
 import itertools
 import logging
+import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
 import pytest
 
-from kvmd import ConfigError, DeviceAbsent, DeviceLost, DriverError, PixelFormat, YcbcrEncoding, registry
-from kvmd.config import convert
+from kvmd import ConfigError, DeviceAbsent, DeviceLost, DriverError, PixelFormat, YcbcrEncoding
+from kvmd.config import RoleSettings, convert
 from kvmd.registry import Registry
 from kvmd_drivers import picamera2 as driver_module
 from kvmd_drivers.picamera2 import FLIPS, Picamera2Capture, Picamera2Options, choices, library
@@ -107,7 +108,7 @@ def test_transforms_are_mirrors() -> None:
     ("wanted", "number"),
     [(None, 0), (0, 0), (1, 1), ("imx708", 0), ("*534d:2109", 1), ("USB*", 1), (SENSOR["Id"], 0)],
 )
-def test_camera_is_found_by_number_id_or_model(wanted: object, number: int) -> None:
+def test_camera_is_found_by_number_id_or_model(wanted: int | str | None, number: int) -> None:
     assert choices.find([SENSOR, WEBCAM], wanted) == number
 
 
@@ -176,19 +177,19 @@ def test_controls_are_compared_with_what_the_camera_has() -> None:
 
 
 @pytest.fixture
-def absent(monkeypatch: pytest.MonkeyPatch):
+def absent(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Hide a library, as if it were not installed."""
 
-    def hide(name) -> None:
+    def hide(name: str) -> None:
         monkeypatch.setitem(sys.modules, name, None)
 
     return hide
 
 
-def test_problem_names_what_is_missing_and_the_command(absent) -> None:
+def test_problem_names_what_is_missing_and_the_command(absent: Callable[[str], None]) -> None:
     absent("picamera2")
     absent("libcamera")
-    problem = Picamera2Capture.problem()
+    problem = str(Picamera2Capture.problem())
     assert problem.startswith("picamera2 and libcamera cannot be found; `apt install python3-picamera2 --no-install-r")
     assert f"`{sys.executable} -m pip install 'kvmd-hal[picamera2]'`" in problem
 
@@ -202,7 +203,7 @@ def test_problem_imports_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_extra_of_the_package_is_the_one_that_problem_names() -> None:
-    assert importlib.metadata.metadata("kvmd-hal").get_all("Provides-Extra").count("picamera2") == 1
+    assert importlib.metadata.metadata("kvmd-hal").get_all("Provides-Extra", []).count("picamera2") == 1
 
 
 @pytest.mark.parametrize("text", ["import pykms_of_another_planet", "1 / 0", "raise OSError(13, 'no')"])
@@ -221,12 +222,12 @@ def test_library_that_breaks_at_import_is_an_error_with_its_reason(
     driver.close()
 
 
-def test_driver_without_its_library_is_listed_and_never_chosen_by_itself(absent) -> None:
+def test_driver_without_its_library_is_listed_and_never_chosen_by_itself(absent: Callable[[str], None]) -> None:
     absent("picamera2")
     known = Registry()
     assert known.capture_drivers["picamera2"] is Picamera2Capture
     assert not Picamera2Capture.matches
-    choice = known.choose_capture(registry.RoleSettings(), "kvmd.toml")
+    choice = known.choose_capture(RoleSettings(), "kvmd.toml")
     assert "picamera2" not in [driver.name for driver, _ in choice._drivers]
 
 
@@ -281,7 +282,7 @@ class Request:
 
 
 class MappedArray:
-    def __init__(self, request: pytest.FixtureRequest, name, reshape, write) -> None:
+    def __init__(self, request: Request, name: str, reshape: bool, write: bool) -> None:
         assert (name, reshape, write) == ("main", False, False)
         assert not request.released
 
@@ -301,15 +302,15 @@ class Encoder:
 class FakePicamera2:
     """A sensor, as picamera2 shows it."""
 
-    cameras: ClassVar = []
-    present: ClassVar = [SENSOR, WEBCAM]
-    names: ClassVar = ["XBGR8888", "NV12", "YUV420"]
-    properties: ClassVar = {"Model": "imx708", "ColorFilterArrangement": 0}
-    space = ColorSpace.Sycc()
+    cameras: ClassVar[list[FakePicamera2]] = []
+    present: ClassVar[list[dict[str, Any]]] = [SENSOR, WEBCAM]
+    names: ClassVar[list[str]] = ["XBGR8888", "NV12", "YUV420"]
+    properties: ClassVar[dict[str, Any]] = {"Model": "imx708", "ColorFilterArrangement": 0}
+    space: ClassVar[ColorSpace | None] = ColorSpace.Sycc()
     used = 48
 
-    def __init__(self, number, allocator) -> None:
-        self.calls = []
+    def __init__(self, number: int, allocator: str) -> None:
+        self.calls: list[object] = []
         self.notifymeread, self.notifyme_w = (SimpleNamespace(close=lambda: None), -1)
         self.number = number
         self.allocator = allocator
@@ -322,40 +323,40 @@ class FakePicamera2:
         )
         self.modes = self._get_raw_modes()
         self.controls = SimpleNamespace(make_dict=lambda: self.set)
-        self.set = {"FrameDurationLimits": (33333, 33333)}
+        self.set: dict[str, Any] = {"FrameDurationLimits": (33333, 33333)}
         self.count = itertools.count(1)
         self.ending = threading.Event()
         self.cameras.append(self)
 
     @classmethod
-    def global_camera_info(cls) -> list[dict[str, object]]:
+    def global_camera_info(cls) -> list[dict[str, Any]]:
         return cls.present
 
-    def _get_raw_modes(self):
+    def _get_raw_modes(self) -> list[Any]:
         return ["raw"]
 
-    def create_video_configuration(self, **asked):
+    def create_video_configuration(self, **asked: Any) -> dict[str, Any]:
         return asked
 
-    def configure(self, asked) -> None:
+    def configure(self, asked: dict[str, Any]) -> None:
         self.asked = asked
         self.libcamera_config = SimpleNamespace(at=lambda _: SimpleNamespace(color_space=self.space))
 
-    def camera_configuration(self):
+    def camera_configuration(self) -> dict[str, Any]:
         width, _ = self.asked["main"]["size"]
         return self.asked | {"main": {**self.asked["main"], "stride": width + 64}}
 
-    def set_controls(self, controls) -> None:
+    def set_controls(self, controls: dict[str, Any]) -> None:
         self.set = self.set | controls
 
     def start(self) -> None:
         self.calls.append("start")
 
-    def start_encoder(self, encoder, output, quality) -> None:
+    def start_encoder(self, encoder: Encoder, output: Any, quality: int) -> None:
         self.output = output
         self.calls.append(("start_encoder", type(encoder), quality))
 
-    def capture_request(self, wait) -> Request:
+    def capture_request(self, wait: float) -> Request:
         assert wait > 0
         return Request(next(self.count), self.used)
 
@@ -373,10 +374,10 @@ class FakePicamera2:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type]:
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """Put the stand-in where picamera2 would be; a class of its own for each test, to be changed."""
     kind = type("Picamera2", (FakePicamera2,), {"cameras": []})
-    parts = {
+    parts: dict[str, dict[str, Any]] = {
         "libcamera": {
             "ColorSpace": ColorSpace,
             "StreamRole": SimpleNamespace(VideoRecording=1),
@@ -405,11 +406,11 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type]:
 
 
 @pytest.fixture
-def opened(fake: type):  # noqa: ARG001  # it has to be there first
+def opened(fake: Any) -> Iterator[Callable[..., Picamera2Capture]]:  # noqa: ARG001  # it has to be there first
     """Open the driver with options; closed in the end."""
     drivers = []
 
-    def open_it(**given) -> Picamera2Capture:
+    def open_it(**given: Any) -> Picamera2Capture:
         drivers.append(Picamera2Capture(options(**given), None))
         drivers[-1].open()
         return drivers[-1]
@@ -419,7 +420,13 @@ def opened(fake: type):  # noqa: ARG001  # it has to be there first
         driver.close()
 
 
-def test_sensor_is_asked_for_what_the_options_say(fake: type, opened) -> None:
+def frame_rate_of(driver: Picamera2Capture) -> float | None:
+    signal = driver.status().signal
+    assert signal is not None
+    return signal.frame_rate
+
+
+def test_sensor_is_asked_for_what_the_options_say(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
     driver = opened(width=1280, height=720, transform="vflip", frame_rate=10, exposure=5000, focus=2, gain=1.5)
     camera = fake.cameras[-1]
     assert camera.asked["main"] == {"format": "YUV420", "size": (1280, 720)}
@@ -435,15 +442,15 @@ def test_sensor_is_asked_for_what_the_options_say(fake: type, opened) -> None:
     frame = next(driver.frames())
     assert (frame.format, frame.width, frame.height, frame.stride) == (PixelFormat.YU12, 1280, 720, 1280 + 64)
     assert (frame.sequence, frame.timestamp) == (1, 0.01)
-    assert driver.status().signal.frame_rate == 10
+    assert frame_rate_of(driver) == 10
 
 
-def test_what_is_not_asked_for_is_left_to_the_camera(fake: type, opened) -> None:
+def test_what_is_not_asked_for_is_left_to_the_camera(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
     driver = opened()
     assert fake.cameras[-1].asked["main"] == {"format": "YUV420", "size": (1920, 1080)}
     assert fake.cameras[-1].set == {"FrameDurationLimits": (33333, 33333)}
     next(driver.frames())
-    assert driver.status().signal.frame_rate == pytest.approx(30, abs=0.01)
+    assert frame_rate_of(driver) == pytest.approx(30, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -458,7 +465,7 @@ def test_what_is_not_asked_for_is_left_to_the_camera(fake: type, opened) -> None
     ],
 )
 def test_what_a_sensor_cannot_do_is_refused_and_it_is_closed(
-    fake: type, opened, given: dict[str, object], words: str
+    fake: Any, opened: Callable[..., Picamera2Capture], given: dict[str, object], words: str
 ) -> None:
     with pytest.raises(DriverError, match=words):
         opened(**given)
@@ -466,7 +473,9 @@ def test_what_a_sensor_cannot_do_is_refused_and_it_is_closed(
         assert fake.cameras[-1].calls[-1] == "close"
 
 
-def test_other_cameras_get_their_own_memory_and_are_not_asked_for_raw_modes(fake: type, opened) -> None:
+def test_other_cameras_get_their_own_memory_and_are_not_asked_for_raw_modes(
+    fake: Any, opened: Callable[..., Picamera2Capture]
+) -> None:
     fake.properties = {"Model": "USB Video"}
     fake.names = ["YUYV", "MJPEG"]
     opened(camera=1)
@@ -474,7 +483,7 @@ def test_other_cameras_get_their_own_memory_and_are_not_asked_for_raw_modes(fake
     assert fake.cameras[-1].modes == [{"format": name, "size": (1920, 1080)} for name in fake.names]
 
 
-def test_mjpeg_is_cut_to_what_is_used(fake: type, opened) -> None:
+def test_mjpeg_is_cut_to_what_is_used(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
     fake.names = ["MJPEG"]
     frame = next(opened().frames())
     assert frame.data == bytes(range(48))
@@ -490,14 +499,20 @@ def test_mjpeg_is_cut_to_what_is_used(fake: type, opened) -> None:
     ],
 )
 def test_colour_space_is_libcameras_own_word(
-    fake: type, opened, space: ColorSpace | None, full_range: bool, encoding: YcbcrEncoding
+    fake: Any,
+    opened: Callable[..., Picamera2Capture],
+    space: ColorSpace | None,
+    full_range: bool,
+    encoding: YcbcrEncoding,
 ) -> None:
     fake.space = space
     frame = next(opened().frames())
     assert (frame.full_range, frame.encoding) == (full_range, encoding)
 
 
-def test_hardware_makes_mjpeg_where_there_is_some(fake: type, opened, tmp_path: Path) -> None:
+def test_hardware_makes_mjpeg_where_there_is_some(
+    fake: Any, opened: Callable[..., Picamera2Capture], tmp_path: Path
+) -> None:
     (tmp_path / "name").write_text("bcm2835-codec-encode\n")
     driver = opened(width=640, height=480)
     assert fake.cameras[-1].calls == [("start_encoder", Encoder, 4), "start"]
@@ -515,25 +530,31 @@ def test_hardware_makes_mjpeg_where_there_is_some(fake: type, opened, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["uvcvideo", "pispbe-input"])
-def test_other_nodes_of_that_number_are_no_encoder(opened, tmp_path: Path, name: str) -> None:
+def test_other_nodes_of_that_number_are_no_encoder(
+    opened: Callable[..., Picamera2Capture], tmp_path: Path, name: str
+) -> None:
     (tmp_path / "name").write_text(f"{name}\n")
     assert next(opened().frames()).format is PixelFormat.YU12
 
 
-def test_hardware_is_left_alone_when_raw_pictures_are_asked_for(fake: type, opened, tmp_path: Path) -> None:
+def test_hardware_is_left_alone_when_raw_pictures_are_asked_for(
+    fake: Any, opened: Callable[..., Picamera2Capture], tmp_path: Path
+) -> None:
     (tmp_path / "name").write_text("bcm2835-codec-encode\n")
     assert next(opened(format="NV12").frames()).format is PixelFormat.NV12
     assert fake.cameras[-1].calls == ["start"]
 
 
-def test_encoder_that_falls_silent_is_a_loss(opened, tmp_path: Path) -> None:
+def test_encoder_that_falls_silent_is_a_loss(opened: Callable[..., Picamera2Capture], tmp_path: Path) -> None:
     (tmp_path / "name").write_text("bcm2835-codec-encode\n")
     driver = opened(timeout=0.05)
     with pytest.raises(DeviceLost, match=r"imx708 \(.*\) sent no picture for 0\.05 s; it is opened anew"):
         next(driver.frames())
 
 
-def test_camera_that_libcamera_no_longer_finds_is_gone(fake: type, opened, tmp_path: Path) -> None:
+def test_camera_that_libcamera_no_longer_finds_is_gone(
+    fake: Any, opened: Callable[..., Picamera2Capture], tmp_path: Path
+) -> None:
     (tmp_path / "name").write_text("bcm2835-codec-encode\n")
     driver = opened(timeout=0.05)
     fake.present = [WEBCAM]
@@ -541,7 +562,7 @@ def test_camera_that_libcamera_no_longer_finds_is_gone(fake: type, opened, tmp_p
         next(driver.frames())
 
 
-def test_error_in_the_librarys_thread_reaches_who_waits(fake: type, opened) -> None:
+def test_error_in_the_librarys_thread_reaches_who_waits(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
     driver = opened()
     frames = driver.frames()
     next(frames)
@@ -552,10 +573,10 @@ def test_error_in_the_librarys_thread_reaches_who_waits(fake: type, opened) -> N
     assert driver.status().signal is None
 
 
-def test_error_while_one_waits_comes_at_once(fake: type, opened) -> None:
+def test_error_while_one_waits_comes_at_once(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
     driver = opened()
 
-    def cancelled(wait) -> None:  # noqa: ARG001  # it does not last as long
+    def cancelled(wait: float) -> None:  # noqa: ARG001  # it does not last as long
         fake.cameras[-1].process_requests(None)
         raise CancelledError
 
@@ -564,8 +585,8 @@ def test_error_while_one_waits_comes_at_once(fake: type, opened) -> None:
         next(driver.frames())
 
 
-def refuse(cause: RuntimeError | KeyError | PermissionError):
-    def init(self, number, allocator) -> None:  # noqa: ARG001  # picamera2's signature
+def refuse(cause: Exception) -> Callable[..., None]:
+    def init(self: Any, number: int, allocator: str) -> None:  # noqa: ARG001  # picamera2's signature
         self.closed = []
         self.notifymeread = SimpleNamespace(close=lambda: self.closed.append("r"))
         self.notifyme_w = -1
@@ -583,18 +604,18 @@ def refuse(cause: RuntimeError | KeyError | PermissionError):
     ],
 )
 def test_camera_that_cannot_be_opened_says_why(
-    fake: type, opened, monkeypatch: pytest.MonkeyPatch, cause: RuntimeError | KeyError | PermissionError, words: str
+    fake: Any, opened: Callable[..., Picamera2Capture], monkeypatch: pytest.MonkeyPatch, cause: Exception, words: str
 ) -> None:
     fake.__init__ = refuse(cause)
-    closed = []
-    monkeypatch.setattr(sys.modules[library.load().__module__].os, "close", closed.append)
+    closed: list[int] = []
+    monkeypatch.setattr(os, "close", closed.append)
     with pytest.raises(DriverError, match=words):
         opened()
     assert closed == [-1], "the pipe that picamera2 forgets"
 
 
 def test_memory_without_permission_names_the_file_and_the_page(
-    fake: type, opened, monkeypatch: pytest.MonkeyPatch
+    fake: Any, opened: Callable[..., Picamera2Capture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse_memory() -> None:
         raise PermissionError(13, "Permission denied", "/dev/dma_heap/linux,cma")
@@ -608,13 +629,16 @@ def test_memory_without_permission_names_the_file_and_the_page(
 
 
 def test_camera_that_hangs_in_closing_is_left_behind(
-    fake: type, opened, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    fake: Any,
+    opened: Callable[..., Picamera2Capture],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     driver = opened()
     camera = fake.cameras[-1]
     let_go = threading.Event()
     camera.close = let_go.wait
-    unregistered = []
+    unregistered: list[object] = []
     monkeypatch.setattr(atexit, "unregister", unregistered.append)
     begin = time.monotonic()
     driver.close()
@@ -627,7 +651,9 @@ def test_camera_that_hangs_in_closing_is_left_behind(
     thread.join()
 
 
-def test_error_in_closing_does_not_keep_the_camera_open(fake: type, opened, caplog: pytest.LogCaptureFixture) -> None:
+def test_error_in_closing_does_not_keep_the_camera_open(
+    fake: Any, opened: Callable[..., Picamera2Capture], caplog: pytest.LogCaptureFixture
+) -> None:
     driver = opened()
 
     def fail() -> None:
@@ -648,13 +674,13 @@ def test_what_the_library_logs_is_for_those_who_look_for_trouble(caplog: pytest.
     assert (record.name, record.levelno) == ("kvmd_drivers.picamera2.library", logging.DEBUG)
 
 
-def test_close_ends_an_iterator_that_waits(fake: type, opened) -> None:
+def test_close_ends_an_iterator_that_waits(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
     driver = opened()
     frames = driver.frames()
     next(frames)
     camera = fake.cameras[-1]
 
-    def until_cancelled(wait) -> None:
+    def until_cancelled(wait: float) -> None:
         assert camera.ending.wait(wait + 5)
         raise CancelledError
 
@@ -664,7 +690,7 @@ def test_close_ends_an_iterator_that_waits(fake: type, opened) -> None:
     assert list(frames) == []
 
 
-def test_frames_need_an_open_camera(opened) -> None:
+def test_frames_need_an_open_camera(opened: Callable[..., Picamera2Capture]) -> None:
     driver = opened()
     driver.close()
     with pytest.raises(DriverError, match="is not open"):

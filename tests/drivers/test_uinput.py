@@ -75,7 +75,7 @@ def test_auto_never_chooses_it() -> None:
 
 def test_without_evdev_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "evdev", None)
-    assert "apt install python3-evdev" in Uinput.problem()
+    assert "apt install python3-evdev" in str(Uinput.problem())
     driver = Uinput(DriverOptions(), None)
     with pytest.raises(DriverError, match=r"pip install 'kvmd-hal\[evdev\]'"):
         driver.open()

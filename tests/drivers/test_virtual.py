@@ -3,7 +3,7 @@
 import itertools
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import flask
@@ -27,7 +27,7 @@ from kvmd.hid import HidDriver
 from kvmd.testing import CaptureConformance, HidConformance
 from kvmd_drivers import virtual
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid, keys, screen
-from kvmd_drivers.virtual.computer import LINES, Computer, shared
+from kvmd_drivers.virtual.computer import LINES, Computer, find, shared
 from kvmd_drivers.virtual.screen import Screen
 
 SHIFT = 0x02
@@ -36,18 +36,18 @@ NOON = "12:00:00"
 
 
 @pytest.fixture
-def name(request: pytest.FixtureRequest):
+def name(request: pytest.FixtureRequest) -> str:
     """A computer of the test's own."""
-    return request.node.nodeid
+    return str(request.node.nodeid)
 
 
 @pytest.fixture
-def computer(name) -> Computer:
+def computer(name: str) -> Computer:
     return shared(name)
 
 
 @pytest.fixture
-def capture(name) -> Iterator[VirtualCapture]:
+def capture(name: str) -> Iterator[VirtualCapture]:
     driver = VirtualCapture(VirtualCapture.Options(computer=name), None)
     driver.open()
     yield driver
@@ -55,7 +55,7 @@ def capture(name) -> Iterator[VirtualCapture]:
 
 
 @pytest.fixture
-def hid(name) -> Iterator[VirtualHid]:
+def hid(name: str) -> Iterator[VirtualHid]:
     driver = VirtualHid(VirtualHid.Options(computer=name), None)
     driver.open()
     yield driver
@@ -64,13 +64,15 @@ def hid(name) -> Iterator[VirtualHid]:
 
 class TestCaptureConforms(CaptureConformance):
     @pytest.fixture
-    def driver(self, name) -> VirtualCapture:
+    def driver(self, name: str) -> VirtualCapture:
         return VirtualCapture(VirtualCapture.Options(computer=name), None)
 
     def unplug(self, driver: CaptureDriver) -> None:
+        assert isinstance(driver, VirtualCapture)
         driver._computer.plug_video(False)
 
     def plug(self, driver: CaptureDriver) -> None:
+        assert isinstance(driver, VirtualCapture)
         driver._computer.plug_video(True)
 
 
@@ -78,17 +80,19 @@ class TestHidConforms(HidConformance):
     lock_key = keys.CAPS_LOCK
 
     @pytest.fixture
-    def driver(self, name) -> VirtualHid:
+    def driver(self, name: str) -> VirtualHid:
         return VirtualHid(VirtualHid.Options(computer=name), None)
 
     def unplug(self, driver: HidDriver) -> None:
+        assert isinstance(driver, VirtualHid)
         driver._computer.plug_host(False)
 
     def plug(self, driver: HidDriver) -> None:
+        assert isinstance(driver, VirtualHid)
         driver._computer.plug_host(True)
 
 
-def tap(computer: Computer, *usages, modifiers: int = 0) -> None:
+def tap(computer: Computer, *usages: int, modifiers: int = 0) -> None:
     """Press keys together, the modifiers first, and release them."""
     if modifiers:
         computer.take(KeyboardReport(modifiers))
@@ -96,7 +100,7 @@ def tap(computer: Computer, *usages, modifiers: int = 0) -> None:
     computer.take(KeyboardReport())
 
 
-def usages_of(text: str):
+def usages_of(text: str) -> list[int]:
     return [0x2C if letter == " " else 0x04 + ord(letter) - ord("a") for letter in text]
 
 
@@ -105,7 +109,7 @@ def write(computer: Computer, text: str) -> None:
         tap(computer, usage)
 
 
-def text_of(computer: Computer):
+def text_of(computer: Computer) -> list[str]:
     return [line.text for line in computer.state().lines]
 
 
@@ -377,7 +381,7 @@ def test_what_is_drawn_bit_by_bit_equals_what_is_drawn_at_once() -> None:
             assert data == Screen().draw(computer.state(), NOON, blink)
 
 
-def test_capture_and_hid_of_one_name_meet(capture: VirtualCapture, hid: VirtualHid, name) -> None:
+def test_capture_and_hid_of_one_name_meet(capture: VirtualCapture, hid: VirtualHid, name: str) -> None:
     hid.send(KeyboardReport(keys=(0x04,)))
     state = capture._computer.state()
     assert state.keys == ("A",)
@@ -404,7 +408,7 @@ def test_frames_keep_the_pace_and_miss_what_is_late(capture: VirtualCapture, mon
         strftime=lambda *_: NOON,
     )
 
-    def wait_for(condition, timeout):
+    def wait_for(condition: Callable[[], bool], timeout: float) -> bool:
         clock.now += timeout
         return condition()
 
@@ -423,12 +427,12 @@ def test_frames_keep_the_pace_and_miss_what_is_late(capture: VirtualCapture, mon
 
 def test_an_idle_screen_yields_the_same_bytes(capture: VirtualCapture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(virtual, "BLINK", 1e12)
-    monkeypatch.setattr(virtual.time, "strftime", lambda *_: NOON)
+    monkeypatch.setattr("time.strftime", lambda *_: NOON)
     one, two = itertools.islice(capture.frames(), 2)
     assert one.data is two.data
 
 
-def test_a_pulled_video_cable_ends_the_wait(name) -> None:
+def test_a_pulled_video_cable_ends_the_wait(name: str) -> None:
     driver = VirtualCapture(VirtualCapture.Options(computer=name, frame_rate=0.01), None)
     driver.open()
     frames = driver.frames()
@@ -449,7 +453,7 @@ def test_a_plugged_video_cable_ends_the_wait(
     assert next(capture.frames()).width == 1280
 
 
-def test_a_closed_capture_ends_the_wait(name) -> None:
+def test_a_closed_capture_ends_the_wait(name: str) -> None:
     driver = VirtualCapture(VirtualCapture.Options(computer=name, frame_rate=0.01), None)
     driver.open()
     frames = driver.frames()
@@ -494,13 +498,13 @@ def client() -> FlaskClient:
     return app.test_client()
 
 
-def test_endpoint_shows_the_screen(client: FlaskClient, computer: Computer, name) -> None:
+def test_endpoint_shows_the_screen(client: FlaskClient, computer: Computer, name: str) -> None:
     write(computer, "hi")
     tap(computer, keys.CAPS_LOCK)
     answer = client.get("/api/virtual", query_string={"computer": name})
     assert answer.status_code == 200
-    assert answer.json["status"] == 1
-    data = answer.json["data"]
+    assert answer.get_json()["status"] == 1
+    data = answer.get_json()["data"]
     assert data["text"][3] == "> hi"
     assert len(data["text"]) == 25
     assert data["leds"] == {"num": False, "caps": True, "scroll": False}
@@ -509,13 +513,13 @@ def test_endpoint_shows_the_screen(client: FlaskClient, computer: Computer, name
     assert (data["signal"], data["host"]) == (True, True)
 
 
-def test_endpoint_pulls_the_cables_one_by_one(client: FlaskClient, computer: Computer, name) -> None:
+def test_endpoint_pulls_the_cables_one_by_one(client: FlaskClient, computer: Computer, name: str) -> None:
     answer = client.post("/api/virtual", json={"computer": name, "signal": False})
-    assert (answer.json["data"]["signal"], answer.json["data"]["host"]) == (False, True)
+    assert (answer.get_json()["data"]["signal"], answer.get_json()["data"]["host"]) == (False, True)
     answer = client.post("/api/virtual", json={"computer": name, "host": False})
-    assert (answer.json["data"]["signal"], answer.json["data"]["host"]) == (False, False)
+    assert (answer.get_json()["data"]["signal"], answer.get_json()["data"]["host"]) == (False, False)
     answer = client.post("/api/virtual", data=msgspec.json.encode({"computer": name, "signal": True, "host": True}))
-    assert (answer.json["data"]["signal"], answer.json["data"]["host"]) == (True, True)
+    assert (answer.get_json()["data"]["signal"], answer.get_json()["data"]["host"]) == (True, True)
     assert (computer.signal, computer.host) == (True, True)
 
 
@@ -523,8 +527,8 @@ def test_endpoint_pulls_the_cables_one_by_one(client: FlaskClient, computer: Com
 def test_endpoint_refuses_what_it_does_not_know(client: FlaskClient, body: str) -> None:
     answer = client.post("/api/virtual", data=body.encode("latin-1"))
     assert answer.status_code == 400
-    assert answer.json["status"] == 0
-    assert answer.json["info"].startswith("the body cannot be used: ")
+    assert answer.get_json()["status"] == 0
+    assert answer.get_json()["info"].startswith("the body cannot be used: ")
 
 
 def test_endpoint_makes_no_computers(client: FlaskClient) -> None:
@@ -533,5 +537,5 @@ def test_endpoint_makes_no_computers(client: FlaskClient) -> None:
         client.post("/api/virtual", json={"computer": "nobody's", "host": False}),
     ):
         assert answer.status_code == 404
-        assert answer.json["info"].startswith('no virtual computer "nobody\'s"')
-    assert virtual.find("nobody's") is None
+        assert answer.get_json()["info"].startswith('no virtual computer "nobody\'s"')
+    assert find("nobody's") is None

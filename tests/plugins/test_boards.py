@@ -103,8 +103,9 @@ def test_its_drivers_are_there_and_take_its_options(name: str, role: str) -> Non
 @pytest.mark.parametrize("name", BOARDS)
 def test_it_can_be_named(name: str) -> None:
     kvm = Kvm(Settings(board=name), Registry(), "my.toml")
-    assert kvm.status().board.name == name
-    assert kvm.status().board.why == "named in my.toml"
+    board = kvm.status().board
+    assert board is not None
+    assert (board.name, board.why) == (name, "named in my.toml")
     assert kvm.roles == {
         CAPTURE: (BOARDS[name].capture, f"board {name}"),
         HID: (BOARDS[name].hid, f"board {name}"),
@@ -137,4 +138,4 @@ def test_its_drivers_take_the_right_devices(
         registry.choose_capture(board.capture, name).pick().device,
         registry.choose_hid(board.hid, name).pick().device,
     ]
-    assert [device.node or device.name for device in taken] == [capture, hid]
+    assert [device and (device.node or device.name) for device in taken] == [capture, hid]

@@ -1,9 +1,10 @@
 """The local keyboard without a kernel: the chord, what events become, settings, and a target that is away."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -21,6 +22,7 @@ from kvmd_plugins.local_input import (
 )
 from kvmd_plugins.local_input.actions import EV_KEY, EV_REL, EV_SYN, Event, Press, actions, made_good
 from kvmd_plugins.local_input.chord import GAP, Chord
+from kvmd_plugins.local_input.source import Source
 from tests.kernel.waiting import eventually
 
 LEFT, RIGHT, A, SHIFT, DELETE, MUTE, POWER = 29, 97, 30, 42, 111, 113, 116
@@ -29,7 +31,9 @@ X, Y, HWHEEL, WHEEL = 0, 1, 6, 8
 STRIKE = [(LEFT, 1), (RIGHT, 1), (RIGHT, 0), (LEFT, 0)]
 
 
-def struck(keys, pace: float = 0.05, times: int = 2, chord=(LEFT, RIGHT)):
+def struck(
+    keys: list[tuple[int, int]], pace: float = 0.05, times: int = 2, chord: Sequence[int] = (LEFT, RIGHT)
+) -> list[int]:
     """Feed keys to a chord; return where it was complete."""
     recognised = Chord(chord, times)
     return [at for at, (code, value) in enumerate(keys) if recognised.feed(code, value, 100 + at * pace)]
@@ -121,7 +125,7 @@ class TestActions:
         assert list(actions([steps(X, 5), SYN, steps(X, -5), SYN], set())) == []
 
     def test_buttons_and_keys_are_never_passed_by_moves(self) -> None:
-        held = set()
+        held: set[Button] = set()
         events = [steps(X, 1), key(BTN_LEFT, 1), steps(X, 2), key(BTN_RIGHT, 1), key(A, 1), steps(X, 4)]
         assert list(actions(events, held)) == [
             MouseEvent(dx=1, dy=0),
@@ -139,7 +143,7 @@ class TestActions:
         assert made_good({A}, {A}, 1.0) == []
 
 
-def new_kvm(folder: Path, **tables) -> Kvm:
+def new_kvm(folder: Path, **tables: dict[str, Any]) -> Kvm:
     return Kvm(
         Settings(
             capture=CaptureSettings(driver="virtual"),
@@ -226,7 +230,8 @@ class TestHand:
 
     @pytest.fixture
     def hand(self, kvm: Kvm) -> _Hand:
-        return _Hand(SimpleNamespace(client="local:event3"), kvm, Chord([LEFT, RIGHT], 2))
+        source = cast("Source", SimpleNamespace(client="local:event3"))
+        return _Hand(source, kvm, Chord([LEFT, RIGHT], 2))
 
     def test_keys_and_buttons_go_down_and_up(self, hand: _Hand, computer: Computer) -> None:
         hand.act([key(SHIFT, 1), key(A, 1), key(BTN_RIGHT, 1)])

@@ -1,7 +1,8 @@
 """The conformance suite goes red: each faulty driver fails the test that is meant for its fault."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -15,13 +16,15 @@ from kvmd_drivers.virtual import VirtualCapture, VirtualHid
 RED = (AssertionError, pytest.fail.Exception)
 names = count()
 
+Virtual = TypeVar("Virtual", VirtualCapture, VirtualHid)
 
-def new(kind):
+
+def new(kind: type[Virtual]) -> Virtual:
     """Return a driver of its own virtual computer."""
     return kind(kind.Options(computer=f"conformance-{next(names)}"), None)
 
 
-def frames_with(**changes):
+def frames_with(**changes: Callable[[Any], object]) -> type[VirtualCapture]:
     """Return a capture driver whose frames have these fields, given as functions of the right value."""
 
     class Faulty(VirtualCapture):
@@ -55,7 +58,7 @@ class ForgetsItsSignal(VirtualCapture):
         (EndsEarly, "test_frames_again"),
     ],
 )
-def test_a_faulty_capture_driver(kind, test: str) -> None:
+def test_a_faulty_capture_driver(kind: type[VirtualCapture], test: str) -> None:
     right, faulty = new(VirtualCapture), new(kind)
     for driver in (right, faulty):
         driver.open()
@@ -97,9 +100,11 @@ class MouseOnly(VirtualHid):
 
 class PullsItsCable(HidConformance):
     def unplug(self, driver: HidDriver) -> None:
+        assert isinstance(driver, VirtualHid)
         driver._computer.plug_host(False)
 
     def plug(self, driver: HidDriver) -> None:
+        assert isinstance(driver, VirtualHid)
         driver._computer.plug_host(True)
 
 
@@ -147,7 +152,7 @@ class Undocumented(DriverOptions, frozen=True, forbid_unknown_fields=True):
         ({"close": lambda _: 1 / 0}, "test_close_needs_no_open"),
     ],
 )
-def test_a_faulty_declaration(fields, test: str) -> None:
+def test_a_faulty_declaration(fields: dict[str, object], test: str) -> None:
     right = new(VirtualHid)
     faulty = new(VirtualHid)
     faulty.__class__ = type("Faulty", (VirtualHid,), fields)

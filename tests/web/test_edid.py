@@ -47,7 +47,7 @@ class Receiver(VirtualCapture, EdidControl):
 @pytest.fixture(scope="module")
 def receiving(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
     module = ModuleType("plugin_receiver")
-    module.kvmd_drivers = hookimpl(lambda: [Receiver])
+    vars(module)["kvmd_drivers"] = hookimpl(lambda: [Receiver])
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, module.__name__, module)
         registry = Registry([*entry_points(group=PROJECT), EntryPoint("receiver", module.__name__, PROJECT)])
@@ -62,13 +62,13 @@ def kvm(receiving: Daemon) -> Daemon:
     return receiving
 
 
-def refusal(kvm: Daemon, body, code: int = 400):
+def refusal(kvm: Daemon, body: object, code: int = 400) -> str:
     """What a change is refused with, which leaves everything as it was."""
     before = Receiver.shown
     answer = kvm.put("/api/edid", body)
     assert (answer.code, answer.json["status"]) == (code, 0), answer.json
     assert Receiver.shown is before
-    return answer.json["info"]
+    return str(answer.json["info"])
 
 
 class TestShowing:
@@ -204,7 +204,9 @@ def test_a_driver_without_one_says_so(daemon: Daemon) -> None:
 
 def test_no_device(kvm: Daemon) -> None:
     Receiver.absent = True
-    kvm.kvm.capture.driver.close()
+    driver = kvm.kvm.capture.driver
+    assert driver is not None
+    driver.close()
     eventually(lambda: kvm.kvm.capture.driver is None, "its end")
     for answer in (kvm.get("/api/edid"), kvm.put("/api/edid", {"clear": True})):
         assert (answer.code, answer.json["info"][:6]) == (503, "EDID: "), answer.json

@@ -25,11 +25,11 @@ PROTECTED = [
 ]
 
 
-def basic(user: str, password: str):
+def basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def cookie(token: str):
+def cookie(token: str) -> dict[str, str]:
     return {"Cookie": f"kvmd_token={token}"}
 
 
@@ -122,7 +122,9 @@ def test_the_token_of_a_session_that_ended_is_refused(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("send", [cookie, lambda token: {"Authorization": f"Bearer {token}"}])
-def test_a_logout_ends_the_session_by_whichever_way_the_token_came(daemon: Daemon, send) -> None:
+def test_a_logout_ends_the_session_by_whichever_way_the_token_came(
+    daemon: Daemon, send: Callable[[str], dict[str, str]]
+) -> None:
     token = daemon.login()
     assert daemon.post("/api/logout", {}, token="", headers=send(token)).code == 200
     assert daemon.get("/api/status", token=token).code == 401

@@ -67,7 +67,7 @@ def test_everything_at_once(daemon: Daemon) -> None:
         (b"x=1", "the body is not what /mouse takes"),
     ],
 )
-def test_what_cannot_be_understood_moves_nothing(daemon: Daemon, body, info: str) -> None:
+def test_what_cannot_be_understood_moves_nothing(daemon: Daemon, body: object, info: str) -> None:
     before = pointer(daemon)
     answer = daemon.post("/mouse", body)
     assert (answer.code, answer.json["status"], answer.json["data"]) == (400, 0, [])

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright import sync_api as playwright
 
-from kvmd.hid import COORDINATE_MAX, Capability, KeyboardReport
+from kvmd.hid import COORDINATE_MAX, Capability, KeyboardReport, Report
 from kvmd.keymap import KEYS
 from kvmd_drivers.virtual import VirtualHid
 from kvmd_drivers.virtual.computer import Pointer
 from tests.conftest import HOST, PASSWORD, Daemon
 from tests.kernel.waiting import eventually
+
+Button = Literal["left", "middle", "right"]
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -75,10 +78,15 @@ def pointer(daemon: Daemon) -> Pointer:
     return daemon.computer.state().pointer
 
 
-def on_screen(page: playwright.Page, x: int, y: int):
+def on_screen(page: playwright.Page, x: int, y: int) -> tuple[float, float]:
     """Where in the page a pixel of the computer's screen is."""
     box = page.locator("#stream").bounding_box()
+    assert box is not None
     return box["x"] + (x + 0.5) * box["width"] / 1280, box["y"] + (y + 0.5) * box["height"] / 720
+
+
+def text_of(page: playwright.Page, selector: str) -> str:
+    return page.locator(selector).text_content() or ""
 
 
 def is_at(daemon: Daemon, x: int, y: int) -> bool:
@@ -179,13 +187,13 @@ def test_a_page_that_is_left_holds_nothing(console: playwright.Page, daemon: Dae
 def test_how_things_stand_is_told(console: playwright.Page, daemon: Daemon) -> None:
     console.locator("#capture", has_text="720").wait_for()
     assert console.locator("#capture").get_attribute("data-state") == "online"
-    assert daemon.name in console.locator("#hid").text_content()
+    assert daemon.name in text_of(console, "#hid")
     daemon.post("/api/virtual", {"computer": daemon.name, "signal": False, "host": False})
     console.locator("#capture[data-state='no signal']").wait_for()
     console.locator("#hid[data-state='no signal']").wait_for()
-    assert "video" not in console.locator("#capture").text_content()
-    assert "the virtual computer's cable is unplugged" in console.locator("#capture").text_content()
-    assert "USB cable is unplugged" in console.locator("#hid").text_content()
+    assert "video" not in text_of(console, "#capture")
+    assert "the virtual computer's cable is unplugged" in text_of(console, "#capture")
+    assert "USB cable is unplugged" in text_of(console, "#hid")
     eventually(lambda: np.abs(seen(console)[5, 5] - (16, 20, 26)).max() < 6, "the slate in the page")
     daemon.post("/api/virtual", {"computer": daemon.name, "signal": True, "host": True})
     console.locator("#capture[data-state=online]").wait_for()
@@ -208,7 +216,7 @@ def test_the_pointer_follows_the_mouse(
 
 @pytest.mark.parametrize(("button", "mask"), [("left", 1), ("right", 2), ("middle", 4)])
 def test_a_drag_holds_the_button_from_its_start_to_its_end(
-    console: playwright.Page, daemon: Daemon, button: str, mask: int
+    console: playwright.Page, daemon: Daemon, button: Button, mask: int
 ) -> None:
     console.mouse.move(*on_screen(console, 100, 100))
     console.mouse.down(button=button)
@@ -232,12 +240,14 @@ def test_a_drag_that_leaves_the_picture_goes_on_at_its_edge(console: playwright.
 
 def test_two_buttons_go_down_and_up_one_by_one(console: playwright.Page, daemon: Daemon) -> None:
     console.mouse.move(*on_screen(console, 200, 200))
-    for press, down in (("left", 1), ("right", 3)):
-        console.mouse.down(button=press)
-        eventually(lambda down=down: pointer(daemon).buttons == down, f"{press} being down")
-    for release, down in (("left", 2), ("right", 0)):
-        console.mouse.up(button=release)
-        eventually(lambda down=down: pointer(daemon).buttons == down, f"{release} being up")
+    console.mouse.down(button="left")
+    eventually(lambda: pointer(daemon).buttons == 1, "left being down")
+    console.mouse.down(button="right")
+    eventually(lambda: pointer(daemon).buttons == 3, "right being down")
+    console.mouse.up(button="left")
+    eventually(lambda: pointer(daemon).buttons == 2, "left being up")
+    console.mouse.up(button="right")
+    eventually(lambda: pointer(daemon).buttons == 0, "right being up")
 
 
 def test_the_wheel_turns_by_its_steps(console: playwright.Page, daemon: Daemon) -> None:
@@ -261,11 +271,9 @@ def test_a_held_button_is_released_when_the_page_loses_the_focus(console: playwr
 def test_keys_and_clicks_keep_their_order(
     console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reports = []
-    take = daemon.computer.take
-    monkeypatch.setattr(daemon.computer, "take", lambda report: reports.append(report) or take(report))
+    reports = noted(daemon, monkeypatch)
 
-    def edges():
+    def edges() -> list[tuple[str, int]]:
         """What goes down and up, without the moves."""
         states = [
             ("modifiers", r.modifiers) if isinstance(r, KeyboardReport) else ("buttons", r.buttons) for r in reports
@@ -374,11 +382,16 @@ def test_the_pages_files(daemon: Daemon) -> None:
     assert json.loads(daemon.get("/static/", token="").body)["status"] == 0
 
 
-def noted(daemon: Daemon, monkeypatch: pytest.MonkeyPatch):
-    """The mouse reports that the computer takes from now on."""
+def noted(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The reports that the computer takes from now on."""
     reports = []
     take = daemon.computer.take
-    monkeypatch.setattr(daemon.computer, "take", lambda report: reports.append(report) or take(report))
+
+    def note(report: Report) -> None:
+        reports.append(report)
+        take(report)
+
+    monkeypatch.setattr(daemon.computer, "take", note)
     return reports
 
 
@@ -423,7 +436,7 @@ def test_a_second_finger_changes_nothing(console: playwright.Page, daemon: Daemo
     fingers[1]["x"] += 200
     tool = console.context.new_cdp_session(console)
 
-    def touch(kind: str, *points) -> None:
+    def touch(kind: str, *points: dict[str, Any]) -> None:
         tool.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
 
     touch("touchStart", fingers[0])

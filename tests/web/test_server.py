@@ -26,6 +26,10 @@ LOGIN = json.dumps({"username": USER, "password": PASSWORD}).encode()
 LARGE = b'{"keycodes": ["KeyA"]}'.ljust(MAX_BODY + 1)
 
 
+Read = tuple[int, dict[str, str], bytes]
+"""An answer: code, headers in small letters, body."""
+
+
 class Wire:
     """A connection on which bytes are sent as they are."""
 
@@ -40,11 +44,11 @@ class Wire:
         self.file.close()
         self.sock.close()
 
-    def send(self, data) -> None:
+    def send(self, data: bytes) -> None:
         self.sock.sendall(data)
 
-    def answer(self):
-        """Read one answer: code, headers in small letters, body."""
+    def answer(self) -> Read:
+        """Read one answer."""
         code = int(self.file.readline().split()[1])
         headers = {}
         while (line := self.file.readline().strip()) != b"":
@@ -60,17 +64,17 @@ def wire(daemon: Daemon) -> Iterator[Wire]:
         yield wire
 
 
-def request(method: str, path: str, *headers: str, body=b"", version: str = "1.1"):
+def request(method: str, path: str, *headers: str, body: bytes = b"", version: str = "1.1") -> bytes:
     lines = [f"{method} {path} HTTP/{version}", f"Host: {HOST}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
-def chunked(body, size: int = 8192) -> bytes:
+def chunked(body: bytes, size: int = 8192) -> bytes:
     parts = [body[start : start + size] for start in range(0, len(body), size)]
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
-def check_failure(answer, code: int):
+def check_failure(answer: Read, code: int) -> str:
     got, headers, body = answer
     assert got == code, body
     assert headers["content-type"] == "application/json"
@@ -79,7 +83,7 @@ def check_failure(answer, code: int):
     assert (envelope["status"], envelope["data"]) == (0, [])
     assert envelope["info"]
     assert "<" not in envelope["info"]
-    return envelope["info"]
+    return str(envelope["info"])
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tests.kernel.waiting import eventually
 class Stream:
     """A client of /stream: the answer's head, then one picture after the other."""
 
-    def __init__(self, daemon: Daemon, path: str = "/stream", version: str = "1.1", port=None) -> None:
+    def __init__(self, daemon: Daemon, path: str = "/stream", version: str = "1.1", port: int | None = None) -> None:
         self.sock = socket.create_connection((HOST, port or daemon.video_port), timeout=20)
         head = f"GET {path} HTTP/{version}\r\nHost: {HOST}\r\nAuthorization: Bearer {daemon.token}\r\n\r\n"
         self.sock.sendall(head.encode())
@@ -36,9 +36,9 @@ class Stream:
         self.file.close()
         self.sock.close()
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[http.client.HTTPMessage, bytes]]:
         assert self.status == b"HTTP/1.1 200 OK\r\n"
-        boundary = self.headers.get_param("boundary").encode()
+        boundary = str(self.headers.get_param("boundary")).encode()
         assert self.file.readline() == b"--%s\r\n" % boundary
         while True:
             headers = http.client.parse_headers(self.file)
@@ -48,13 +48,13 @@ class Stream:
             yield headers, body
 
 
-def pixels(jpeg) -> NDArray[np.uint8]:
+def pixels(jpeg: bytes) -> NDArray[np.int_]:
     return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB")).astype(int)
 
 
-def is_slate(jpeg):
+def is_slate(jpeg: bytes) -> bool:
     """A slate's background is not the colour of the computer's screen."""
-    return np.abs(pixels(jpeg)[5, 5] - (16, 20, 26)).max() < 5
+    return bool(np.abs(pixels(jpeg)[5, 5] - (16, 20, 26)).max() < 5)
 
 
 @pytest.fixture(autouse=True)
@@ -147,7 +147,6 @@ def test_what_is_typed_is_seen_in_the_stream(daemon: Daemon) -> None:
         pictures = iter(stream)
         row, column = daemon.computer.state().cursor
         cell = (slice(row * 28, row * 28 + 28), slice(column * 16, column * 16 + 16))
-        before, after = (np.zeros((28, 16, 3)) for _ in range(2))
         before = pixels(next(pictures)[1])[cell]
         daemon.post("/keyboard", {"keycodes": ["KeyW", "ArrowRight"]})
         daemon.post("/keyboard", {"keycodes": ["KeyI"]})
