@@ -44,10 +44,10 @@ class Viewer:
         self.file = self.sock.makefile("rb")
         broadcaster.add(far, fps)
 
-    def head(self) -> Message[str, str]:
+    def head(self) -> Message:
         return self._headers()
 
-    def part(self) -> tuple[Message[str, str], bytes]:
+    def part(self) -> tuple[Message, bytes]:
         """Read a part: headers and body, up to the boundary that follows."""
         headers = self._headers()
         body = self.file.read(int(headers["Content-Length"]))
@@ -70,7 +70,7 @@ class Viewer:
             numbers.append(self.sequence())
         return numbers
 
-    def begin(self) -> Message[str, str]:
+    def begin(self) -> Message:
         """Read what comes before the first part."""
         head = self.head()
         assert self.file.readline() == b"--%s\r\n" % BOUNDARY.encode()
@@ -80,7 +80,7 @@ class Viewer:
         self.file.close()
         self.sock.close()
 
-    def _headers(self) -> Message[str, str]:
+    def _headers(self) -> Message:
         lines = []
         while (line := self.file.readline()) not in {b"\r\n", b""}:
             lines.append(line)
@@ -165,7 +165,9 @@ def test_the_rate_can_be_limited(
         broadcaster.publish(picture(number, timestamp=clock.now))
         assert free.sequence() == number
         # A round trip of the loop, so that it has offered the picture to all, in whichever order.
-        eventually(lambda: broadcaster._epoll.closed is False and _settled(broadcaster), "a turn of the loop")
+        eventually(
+            lambda: broadcaster._epoll.closed is False and _settled(broadcaster, clock.now), "a turn of the loop"
+        )
     broadcaster.stop()
     while (headers := limited._headers()) and headers["X-Sequence"]:
         seen.append(int(headers["X-Sequence"]))
@@ -174,9 +176,8 @@ def test_the_rate_can_be_limited(
     assert max(later - earlier for earlier, later in itertools.pairwise(seen)) <= 4, "evenly"
 
 
-def _settled(broadcaster: Broadcaster) -> bool:
+def _settled(broadcaster: Broadcaster, now: float) -> bool:
     """Whether nobody is owed the newest picture now."""
-    now = time.monotonic()
     return all(
         not viewer.rest and (viewer.shown == broadcaster._number or viewer.due > now)
         for viewer in list(broadcaster._viewers.values())

@@ -34,7 +34,7 @@ from tests.kernel.waiting import eventually
 NOTHING = (0, ())
 A = KEYS["KeyA"].usage
 
-Part = tuple[Message[str, str], bytes]
+Part = tuple[Message, bytes]
 """A picture of a stream, with its headers."""
 
 

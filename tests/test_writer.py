@@ -87,8 +87,8 @@ def test_of_steps_the_sum_counts(held_up: Device, writer: Writer) -> None:
 def test_all_else_stays_as_it_is(
     held_up: Device,
     writer: Writer,
-    first: tuple[AbsoluteMouseReport, bool] | tuple[RelativeMouseReport, bool] | tuple[KeyboardReport, bool],
-    then: tuple[AbsoluteMouseReport, bool] | tuple[RelativeMouseReport, bool] | tuple[KeyboardReport, bool],
+    first: tuple[Report, bool],
+    then: tuple[Report, bool],
 ) -> None:
     go_on(held_up, writer, [writer.submit(*first), writer.submit(*then)])
     assert held_up.taken == [A, first[0], then[0]]

@@ -633,7 +633,7 @@ class TestOpen:
 
 
 @contextlib.contextmanager
-def stranger(answer: Callable[[bytes], bytes | None]) -> Iterator[str]:
+def stranger(answer: Callable[[bytes], bytes]) -> Iterator[str]:
     """Something else on a serial port: the node, and what it says to what it gets."""
     master, slave = os.openpty()
     tty.setraw(slave)
@@ -720,7 +720,7 @@ class TestSetBaud:
             self.expect_failure(simulator, "did not take the new configuration: to command 09 the chip answered E5")
 
     @pytest.mark.parametrize("kind", [Stubborn, Sleepless])
-    def test_the_chip_keeps_its_own(self, kind: type[Stubborn] | type[Sleepless]) -> None:
+    def test_the_chip_keeps_its_own(self, kind: type[PretendedChip]) -> None:
         with Simulator(kind()) as simulator:
             self.expect_failure(simulator, "did not take the new configuration: nothing answers")
 

@@ -19,6 +19,7 @@ from kvmd import (
     KeyboardReport,
     RelativeMouseReport,
 )
+from kvmd.hid import Report
 from kvmd_drivers.ch9329.payloads import Config, Text, encode
 from kvmd_drivers.ch9329.pretended import PretendedChip
 from kvmd_drivers.ch9329.protocol import BAUDS, Command, Frame, Parser, Status
@@ -299,7 +300,7 @@ class TestCommands:
             assert reply(line, Command.GET_INFO).data[2] == leds
 
 
-def arrived(chip: PretendedChip, *reports: KeyboardReport | AbsoluteMouseReport | RelativeMouseReport) -> None:
+def arrived(chip: PretendedChip, *reports: Report) -> None:
     """Wait for exactly these reports, as our driver would write them."""
     expected = [encode(report) for report in reports]
     eventually(lambda: len(chip.target.arrived) >= len(expected), "the reports")

@@ -302,7 +302,7 @@ class Encoder:
 class FakePicamera2:
     """A sensor, as picamera2 shows it."""
 
-    cameras: ClassVar[list[FakePicamera2]] = []
+    cameras: ClassVar[list[Any]] = []
     present: ClassVar[list[dict[str, Any]]] = [SENSOR, WEBCAM]
     names: ClassVar[list[str]] = ["XBGR8888", "NV12", "YUV420"]
     properties: ClassVar[dict[str, Any]] = {"Model": "imx708", "ColorFilterArrangement": 0}
@@ -374,16 +374,19 @@ class FakePicamera2:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[FakePicamera2]]:
     """Put the stand-in where picamera2 would be; a class of its own for each test, to be changed."""
-    kind = type("Picamera2", (FakePicamera2,), {"cameras": []})
+
+    class Picamera2(FakePicamera2):
+        cameras: ClassVar[list[Any]] = []
+
     parts: dict[str, dict[str, Any]] = {
         "libcamera": {
             "ColorSpace": ColorSpace,
             "StreamRole": SimpleNamespace(VideoRecording=1),
             "Transform": lambda hflip, vflip: SimpleNamespace(hflip=int(hflip), vflip=int(vflip)),
         },
-        "picamera2": {"Picamera2": kind, "MappedArray": MappedArray, "CancelledError": CancelledError},
+        "picamera2": {"Picamera2": Picamera2, "MappedArray": MappedArray, "CancelledError": CancelledError},
         "picamera2.allocators": {
             "Allocator": lambda: "none",
             "DmaAllocator": lambda: "dma",
@@ -401,12 +404,12 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     camera = library.load().__module__
     monkeypatch.setattr(sys.modules[camera], "ENCODER", tmp_path / "name")
     monkeypatch.setattr(sys.modules[camera], "PATIENCE", 0.2)
-    yield kind
+    yield Picamera2
     del sys.modules[camera], driver_module.camera
 
 
 @pytest.fixture
-def opened(fake: Any) -> Iterator[Callable[..., Picamera2Capture]]:  # noqa: ARG001  # it has to be there first
+def opened(fake: type[FakePicamera2]) -> Iterator[Callable[..., Picamera2Capture]]:  # noqa: ARG001  # it has to be there first
     """Open the driver with options; closed in the end."""
     drivers = []
 
@@ -426,7 +429,9 @@ def frame_rate_of(driver: Picamera2Capture) -> float | None:
     return signal.frame_rate
 
 
-def test_sensor_is_asked_for_what_the_options_say(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
+def test_sensor_is_asked_for_what_the_options_say(
+    fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture]
+) -> None:
     driver = opened(width=1280, height=720, transform="vflip", frame_rate=10, exposure=5000, focus=2, gain=1.5)
     camera = fake.cameras[-1]
     assert camera.asked["main"] == {"format": "YUV420", "size": (1280, 720)}
@@ -445,7 +450,9 @@ def test_sensor_is_asked_for_what_the_options_say(fake: Any, opened: Callable[..
     assert frame_rate_of(driver) == 10
 
 
-def test_what_is_not_asked_for_is_left_to_the_camera(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
+def test_what_is_not_asked_for_is_left_to_the_camera(
+    fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture]
+) -> None:
     driver = opened()
     assert fake.cameras[-1].asked["main"] == {"format": "YUV420", "size": (1920, 1080)}
     assert fake.cameras[-1].set == {"FrameDurationLimits": (33333, 33333)}
@@ -465,7 +472,7 @@ def test_what_is_not_asked_for_is_left_to_the_camera(fake: Any, opened: Callable
     ],
 )
 def test_what_a_sensor_cannot_do_is_refused_and_it_is_closed(
-    fake: Any, opened: Callable[..., Picamera2Capture], given: dict[str, object], words: str
+    fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture], given: dict[str, object], words: str
 ) -> None:
     with pytest.raises(DriverError, match=words):
         opened(**given)
@@ -474,7 +481,7 @@ def test_what_a_sensor_cannot_do_is_refused_and_it_is_closed(
 
 
 def test_other_cameras_get_their_own_memory_and_are_not_asked_for_raw_modes(
-    fake: Any, opened: Callable[..., Picamera2Capture]
+    fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture]
 ) -> None:
     fake.properties = {"Model": "USB Video"}
     fake.names = ["YUYV", "MJPEG"]
@@ -483,7 +490,7 @@ def test_other_cameras_get_their_own_memory_and_are_not_asked_for_raw_modes(
     assert fake.cameras[-1].modes == [{"format": name, "size": (1920, 1080)} for name in fake.names]
 
 
-def test_mjpeg_is_cut_to_what_is_used(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
+def test_mjpeg_is_cut_to_what_is_used(fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture]) -> None:
     fake.names = ["MJPEG"]
     frame = next(opened().frames())
     assert frame.data == bytes(range(48))
@@ -499,7 +506,7 @@ def test_mjpeg_is_cut_to_what_is_used(fake: Any, opened: Callable[..., Picamera2
     ],
 )
 def test_colour_space_is_libcameras_own_word(
-    fake: Any,
+    fake: type[FakePicamera2],
     opened: Callable[..., Picamera2Capture],
     space: ColorSpace | None,
     full_range: bool,
@@ -511,7 +518,7 @@ def test_colour_space_is_libcameras_own_word(
 
 
 def test_hardware_makes_mjpeg_where_there_is_some(
-    fake: Any, opened: Callable[..., Picamera2Capture], tmp_path: Path
+    fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture], tmp_path: Path
 ) -> None:
     (tmp_path / "name").write_text("bcm2835-codec-encode\n")
     driver = opened(width=640, height=480)
@@ -538,7 +545,7 @@ def test_other_nodes_of_that_number_are_no_encoder(
 
 
 def test_hardware_is_left_alone_when_raw_pictures_are_asked_for(
-    fake: Any, opened: Callable[..., Picamera2Capture], tmp_path: Path
+    fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture], tmp_path: Path
 ) -> None:
     (tmp_path / "name").write_text("bcm2835-codec-encode\n")
     assert next(opened(format="NV12").frames()).format is PixelFormat.NV12
@@ -553,7 +560,7 @@ def test_encoder_that_falls_silent_is_a_loss(opened: Callable[..., Picamera2Capt
 
 
 def test_camera_that_libcamera_no_longer_finds_is_gone(
-    fake: Any, opened: Callable[..., Picamera2Capture], tmp_path: Path
+    fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture], tmp_path: Path
 ) -> None:
     (tmp_path / "name").write_text("bcm2835-codec-encode\n")
     driver = opened(timeout=0.05)
@@ -562,7 +569,9 @@ def test_camera_that_libcamera_no_longer_finds_is_gone(
         next(driver.frames())
 
 
-def test_error_in_the_librarys_thread_reaches_who_waits(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
+def test_error_in_the_librarys_thread_reaches_who_waits(
+    fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture]
+) -> None:
     driver = opened()
     frames = driver.frames()
     next(frames)
@@ -573,7 +582,9 @@ def test_error_in_the_librarys_thread_reaches_who_waits(fake: Any, opened: Calla
     assert driver.status().signal is None
 
 
-def test_error_while_one_waits_comes_at_once(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
+def test_error_while_one_waits_comes_at_once(
+    fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture]
+) -> None:
     driver = opened()
 
     def cancelled(wait: float) -> None:  # noqa: ARG001  # it does not last as long
@@ -604,9 +615,13 @@ def refuse(cause: Exception) -> Callable[..., None]:
     ],
 )
 def test_camera_that_cannot_be_opened_says_why(
-    fake: Any, opened: Callable[..., Picamera2Capture], monkeypatch: pytest.MonkeyPatch, cause: Exception, words: str
+    fake: type[FakePicamera2],
+    opened: Callable[..., Picamera2Capture],
+    monkeypatch: pytest.MonkeyPatch,
+    cause: Exception,
+    words: str,
 ) -> None:
-    fake.__init__ = refuse(cause)
+    monkeypatch.setattr(fake, "__init__", refuse(cause))
     closed: list[int] = []
     monkeypatch.setattr(os, "close", closed.append)
     with pytest.raises(DriverError, match=words):
@@ -615,7 +630,7 @@ def test_camera_that_cannot_be_opened_says_why(
 
 
 def test_memory_without_permission_names_the_file_and_the_page(
-    fake: Any, opened: Callable[..., Picamera2Capture], monkeypatch: pytest.MonkeyPatch
+    fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse_memory() -> None:
         raise PermissionError(13, "Permission denied", "/dev/dma_heap/linux,cma")
@@ -629,7 +644,7 @@ def test_memory_without_permission_names_the_file_and_the_page(
 
 
 def test_camera_that_hangs_in_closing_is_left_behind(
-    fake: Any,
+    fake: type[FakePicamera2],
     opened: Callable[..., Picamera2Capture],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -652,7 +667,7 @@ def test_camera_that_hangs_in_closing_is_left_behind(
 
 
 def test_error_in_closing_does_not_keep_the_camera_open(
-    fake: Any, opened: Callable[..., Picamera2Capture], caplog: pytest.LogCaptureFixture
+    fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture], caplog: pytest.LogCaptureFixture
 ) -> None:
     driver = opened()
 
@@ -674,7 +689,7 @@ def test_what_the_library_logs_is_for_those_who_look_for_trouble(caplog: pytest.
     assert (record.name, record.levelno) == ("kvmd_drivers.picamera2.library", logging.DEBUG)
 
 
-def test_close_ends_an_iterator_that_waits(fake: Any, opened: Callable[..., Picamera2Capture]) -> None:
+def test_close_ends_an_iterator_that_waits(fake: type[FakePicamera2], opened: Callable[..., Picamera2Capture]) -> None:
     driver = opened()
     frames = driver.frames()
     next(frames)

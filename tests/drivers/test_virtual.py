@@ -117,7 +117,7 @@ def draw(computer: Computer, clock: str = NOON, cursor: bool = False) -> NDArray
     return pixels(Screen().draw(computer.state(), clock, cursor))
 
 
-def pixels(data: bytes | memoryview[int]) -> NDArray[np.uint8]:
+def pixels(data: bytes | memoryview) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(720, 1280, 3)
 
 
