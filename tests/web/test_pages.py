@@ -387,9 +387,9 @@ def noted(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     reports = []
     take = daemon.computer.take
 
-    def note(report: Report) -> None:
+    def note(report: Report) -> bool:
         reports.append(report)
-        take(report)
+        return take(report)
 
     monkeypatch.setattr(daemon.computer, "take", note)
     return reports
