@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from kvmd.config import AuthSettings, CaptureSettings, Endpoint, HidSettings, Settings
+from kvmd import testing as conformance
+from kvmd.contract.settings import AuthSettings, CaptureSettings, Endpoint, HidSettings, PowerSettings, Settings
 from kvmd.kvm import Kvm
-from kvmd.registry import Registry
+from kvmd.plugins.registry import Registry
 from kvmd.web import create_app, create_video_app
 from kvmd.web.server import Server
 from kvmd_drivers.virtual.computer import Computer, shared
+from tests.waiting import patience
 
 pytest.register_assert_rewrite("tests.abi")
 
@@ -70,6 +72,7 @@ class Daemon:
         settings = Settings(
             capture=CaptureSettings(driver=capture, options=options, quality=90),
             hid=HidSettings(driver="virtual", options=options, hold_timeout=hold_timeout),
+            power=PowerSettings(driver="virtual", options=options),
             auth=AuthSettings(file=str(folder / "auth.json"), open=open_endpoints),
         )
         self.name = name
@@ -138,7 +141,7 @@ class Daemon:
         """
         token = self.token if token is None else token
         bearer = {"Authorization": f"Bearer {token}"} if token else {}
-        connection = http.client.HTTPConnection(HOST, port or self.port, timeout=30, source_address=(source, 0))
+        connection = http.client.HTTPConnection(HOST, port or self.port, timeout=patience(), source_address=(source, 0))
         try:
             connection.request(method, path, body, bearer | (headers or {}))
             response = connection.getresponse()
@@ -151,7 +154,7 @@ class Daemon:
 
     def down(self) -> tuple[int, tuple[int, ...]]:
         """What the computer feels being held: modifiers, and ordinary keys in order."""
-        report = self.computer._down
+        report = self.computer.down
         return report.modifiers, tuple(sorted(report.keys))
 
 
@@ -162,7 +165,7 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
     def make(
         *,
         open_endpoints: list[Endpoint] | None = None,
-        hold_timeout: float = 10.0,
+        hold_timeout: float = 600.0,
         capture: str = "virtual",
         registry: Registry | None = None,
     ) -> Daemon:
@@ -175,6 +178,13 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
         )
 
     return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_conformance() -> None:
+    """Let the conformance suite wait as long for a driver as this machine needs."""
+    for module in (conformance.driver, conformance.capture, conformance.hid):
+        vars(module)["PATIENCE"] = patience()
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from kvmd_drivers.ch9329.commands import _only_port, act
 from kvmd_drivers.ch9329.payloads import Config, Text
 from kvmd_drivers.ch9329.pretended import PretendedChip
 from kvmd_drivers.ch9329.simulator import Fault, Simulator
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually, patience
 
 KVMD = [sys.executable, "-m", "kvmd", "ch9329"]
 
@@ -246,7 +246,7 @@ class TestSimulate:
             driver.close()
             assert eventually(pipe(process.stdout).readline, "a report") == "keyboard        02 00 04 00 00 00 00 00\n"
             process.terminate()
-            assert (process.wait(10), pipe(process.stderr).read()) == (0, "")
+            assert (process.wait(patience()), pipe(process.stderr).read()) == (0, "")
 
     def test_it_obeys(self) -> None:
         with simulated() as (process, path):
@@ -262,7 +262,7 @@ class TestSimulate:
             pipe(process.stdin).write("gone\n?\n")
             assert pipe(process.stderr).readline() == "not understood: ?\n"
             assert run("info", "--device", path).returncode == 4
-            assert process.wait(10) == 0
+            assert process.wait(patience()) == 0
 
     def test_faults(self) -> None:
         with simulated("--fault", "silence=1") as (_, path):

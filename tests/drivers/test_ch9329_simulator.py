@@ -19,12 +19,12 @@ from kvmd import (
     KeyboardReport,
     RelativeMouseReport,
 )
-from kvmd.hid import Report
+from kvmd.contract.hid import Report
 from kvmd_drivers.ch9329.payloads import Config, Text, encode
 from kvmd_drivers.ch9329.pretended import PretendedChip
 from kvmd_drivers.ch9329.protocol import BAUDS, Command, Frame, Parser, Status
 from kvmd_drivers.ch9329.simulator import Fault, Simulator
-from tests.kernel.waiting import eventually
+from tests.waiting import eventually, patience
 
 GET_INFO = bytes.fromhex("57 AB 00 01 00 03")
 PRESS_A = bytes.fromhex("57 AB 00 02 08 00 00 04 00 00 00 00 00 10")
@@ -33,7 +33,7 @@ PRESS_A = bytes.fromhex("57 AB 00 02 08 00 00 04 00 00 00 00 00 10")
 @pytest.fixture
 def line(simulator: Simulator) -> Iterator[Serial]:
     """Its port, opened by pyserial and nothing of ours."""
-    with Serial(simulator.path, 9600, timeout=0.5) as line:
+    with Serial(simulator.path, 9600, timeout=2) as line:
         yield line
 
 
@@ -62,7 +62,7 @@ class TestLine:
     def test_it_answers_at_its_own_speed_alone(self, baud: int) -> None:
         with Simulator(PretendedChip(Config(baud=baud)), pace=0) as simulator:
             for other in BAUDS:
-                with Serial(simulator.path, other, timeout=5 if other == baud else 0.05) as line:
+                with Serial(simulator.path, other, timeout=patience() if other == baud else 0.05) as line:
                     line.write(GET_INFO)
                     assert len(line.read(14)) == (14 if other == baud else 0)
 
@@ -70,14 +70,17 @@ class TestLine:
     def test_a_speed_may_be_a_little_off(self, other: int, heard: bool) -> None:
         with (
             Simulator(PretendedChip(), pace=0) as simulator,
-            Serial(simulator.path, other, timeout=5 if heard else 0.05) as line,
+            Serial(simulator.path, other, timeout=patience() if heard else 0.05) as line,
         ):
             line.write(GET_INFO)
             assert len(line.read(14)) == (14 if heard else 0)
 
     @pytest.mark.parametrize(("baud", "least"), [(9600, 0.0218), (1200, 0.174), (115200, 0.0018)])
     def test_it_takes_the_time_that_the_bytes_take(self, baud: int, least: float) -> None:
-        with Simulator(PretendedChip(Config(baud=baud))) as simulator, Serial(simulator.path, baud, timeout=5) as line:
+        with (
+            Simulator(PretendedChip(Config(baud=baud))) as simulator,
+            Serial(simulator.path, baud, timeout=patience()) as line,
+        ):
             begin = time.monotonic()
             line.write(PRESS_A)
             assert len(line.read(7)) == 7
@@ -100,7 +103,7 @@ class TestLine:
 
     def test_clients_come_and_go(self, simulator: Simulator) -> None:
         for _ in range(3):
-            with Serial(simulator.path, 9600, timeout=5) as line:
+            with Serial(simulator.path, 9600, timeout=patience()) as line:
                 line.write(GET_INFO)
                 assert len(line.read(14)) == 14
 
@@ -120,7 +123,7 @@ class TestFaults:
         assert chip.target.arrived == []
 
     def test_late(self, simulator: Simulator, line: Serial, chip: PretendedChip) -> None:
-        line.timeout = 5
+        line.timeout = patience()
         begin = time.monotonic()
         assert len(self.fail(simulator, line, Fault.LATE, 7)) == 7
         assert time.monotonic() - begin > 0.5
@@ -151,7 +154,7 @@ class TestFaults:
         line.write(PRESS_A)
         poll = select.poll()
         poll.register(fd, 0)
-        ((_, events),) = poll.poll(5000)
+        ((_, events),) = poll.poll(patience() * 1000)
         os.close(fd)
         assert events & select.POLLHUP
         assert not Path(simulator.path).exists()
@@ -160,7 +163,7 @@ class TestFaults:
         def failures() -> Iterator[int]:
             with (
                 Simulator(PretendedChip(), pace=0, rates={Fault.E4: 0.3, Fault.E5: 0.1}, seed=5) as simulator,
-                Serial(simulator.path, 9600, timeout=5) as line,
+                Serial(simulator.path, 9600, timeout=patience()) as line,
             ):
                 for _ in range(100):
                     line.write(PRESS_A)
@@ -173,7 +176,7 @@ class TestFaults:
     def test_a_line_that_is_too_fast(self) -> None:
         with (
             Simulator(PretendedChip(Config(baud=115200)), clear_up_to=57600) as simulator,
-            Serial(simulator.path, 115200, timeout=5) as line,
+            Serial(simulator.path, 115200, timeout=patience()) as line,
         ):
             line.write(GET_INFO)
             said = line.read(14)
@@ -289,7 +292,7 @@ class TestCommands:
     @pytest.mark.parametrize("size", [72, 88])
     def test_variants(self, size: int) -> None:
         chip = PretendedChip(config_size=size)
-        with Simulator(chip) as simulator, Serial(simulator.path, 9600, timeout=0.5) as line:
+        with Simulator(chip) as simulator, Serial(simulator.path, 9600, timeout=2) as line:
             assert len(reply(line, Command.GET_CONFIG).data) == size
             assert reply(line, Command.SET_CONFIG, Config().encode().hex()).status == Status.PARAMETER
 
@@ -351,7 +354,7 @@ class TestPych9329:
         assert lamps == {"usb_connect_status": True, "num_lock": False, "caps_lock": True, "scroll_lock": True}
 
     def test_configuration(self, line: Serial, chip: PretendedChip) -> None:
-        line.timeout = 5
+        line.timeout = patience()
         parameters = chip_command.get_chip_parameters(line)
         assert [parameters.get(name) for name in ("serial_baud_rate", "usb_vid", "usb_pid")] == [9600, 0x1A86, 0xE129]
         assert parameters.get("communication_packet_interval") == 3

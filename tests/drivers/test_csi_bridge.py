@@ -4,7 +4,7 @@ import contextlib
 import errno
 import itertools
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ from kvmd import (
     recall,
     remember,
 )
-from kvmd.device import best_match
+from kvmd.contract.device import best_match
 from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions, media, signals
 from kvmd_drivers.v4l2 import V4l2Capture, uapi
 from kvmd_drivers.v4l2.capture import ATTEMPTS
 from tests.drivers.fake_v4l2 import HD, FakeV4l2, timings
 from tests.drivers.test_csi_bridge_media import topology
+from tests.waiting import patience
 
 FULL_HD_50 = timings(1920, 1080, 148_500_000, (720, 45))
 FULL_HD_60 = timings(1920, 1080, 148_500_000, (280, 45))
@@ -70,13 +71,8 @@ def bridge(kernel: FakeV4l2) -> Iterator[Callable[..., CsiBridge]]:
 
 
 def take(driver: CsiBridge, count: int = 1) -> list[Frame]:
-    with contextlib.closing(pictures(driver)) as frames:
+    with contextlib.closing(driver.frames()) as frames:
         return list(itertools.islice(frames, count))
-
-
-def pictures(driver: CsiBridge) -> Generator[Frame]:
-    """Its frames, as a generator that can be closed."""
-    yield from driver.frames()
 
 
 def reason(driver: CsiBridge) -> str:
@@ -436,7 +432,7 @@ def test_close_ends_the_wait_for_a_signal(kernel: FakeV4l2, bridge: Callable[...
     waiting.start()
     driver._closing.set()
     driver._lock.release()
-    waiting.join(5)
+    waiting.join(patience())
     assert not waiting.is_alive()
     assert frames == []
 
@@ -520,7 +516,7 @@ def test_node_that_gets_no_pictures_is_told(
 
 def test_errors_that_pass_are_survived_and_counted(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
-    with contextlib.closing(pictures(driver)) as frames:
+    with contextlib.closing(driver.frames()) as frames:
         last = next(frames).sequence
         for _ in range(3):
             kernel.failures["DQBUF"] = [errno.EIO] * ATTEMPTS

@@ -55,7 +55,7 @@ class Camera:
 
     def node(self, port: int = 1) -> Path:
         """The node that captures, once it is there; the other of the two has metadata."""
-        eventually(lambda: len(self.nodes(port)) == 2, f"both nodes of the camera in port {port}", timeout=60)
+        eventually(lambda: len(self.nodes(port)) == 2, f"both nodes of the camera in port {port}")
         run("udevadm", "settle")
         return self.nodes(port)[0]
 

@@ -50,7 +50,7 @@ class Chip:
 
     def node(self, port: int = 1) -> Path:
         """The node, once it is there and udev is done with it."""
-        found = eventually(lambda: list(CONTROLLER.glob(f"*/usb*/*-{port}/*/ttyUSB*")), f"a node of port {port}", 60)
+        found = eventually(lambda: list(CONTROLLER.glob(f"*/usb*/*-{port}/*/ttyUSB*")), f"a node of port {port}")
         run("udevadm", "settle")
         return Path("/dev") / found[0].name
 

@@ -12,7 +12,9 @@ from .capture import capture
 from .chip import chip
 from .daemon import daemon
 from .dummy_hcd import dummy_hcd
+from .gpio_sim import gpio_sim
 from .host_input import host_input, host_keyboard, host_mouse
+from .relay_board import hid_board, serial_board
 from .typist import controller, running, typist
 from .units import units_masked
 from .usb_ports import usb_ports
@@ -26,10 +28,13 @@ __all__ = [
     "controller",
     "daemon",
     "dummy_hcd",
+    "gpio_sim",
+    "hid_board",
     "host_input",
     "host_keyboard",
     "host_mouse",
     "running",
+    "serial_board",
     "typist",
     "units_masked",
     "usb_ports",
@@ -38,38 +43,45 @@ __all__ = [
 
 FOLDER = Path(__file__).parent
 IN_GUEST = os.environ.get("KVMD_LAB") == "guest"
-TEAM = pytest.StashKey[replay.Team]()
+REPLAY = pytest.StashKey[replay.Replay]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests of this folder behind all others, which run here meanwhile, and in the order of the guests."""
+    if IN_GUEST:
+        return
+    kernel = {item.nodeid: item for item in items if item.path.is_relative_to(FOLDER)}
+    config.stash[REPLAY] = replay.Replay(config, list(kernel.values()))
+    items[:] = [item for item in items if item.nodeid not in kernel]
+    items += [kernel[nodeid] for nodeid in config.stash[REPLAY].order]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Start the guests."""
+    if REPLAY in session.config.stash and not session.config.getvalue("collectonly"):
+        session.config.stash[REPLAY].start()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    """Instead of running a test of this folder here, replay what the guest reports about it."""
+    """Instead of running a test of this folder here, replay what a guest reports about it."""
     # pytest asks every conftest about every test.
     if IN_GUEST or not item.path.is_relative_to(FOLDER):
         return None
-    reason = replay.unavailable()
-    if reason:
-        replay.report_unavailable(item, reason)
-        return True
-    if TEAM not in item.config.stash:
-        item.config.stash[TEAM] = replay.Team(item.config, _kernel_tests(item.session))
-    item.config.stash[TEAM].run(item)
+    item.config.stash[REPLAY].run(item)
     return True
 
 
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """End the guests."""
-    if TEAM in session.config.stash:
-        session.config.stash[TEAM].finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+    if REPLAY in session.config.stash:
+        session.config.stash[REPLAY].finish()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say how long the guests took."""
-    summary = config.stash[TEAM].summary() if TEAM in config.stash else ""
+    summary = config.stash[REPLAY].summary() if REPLAY in config.stash else ""
     if summary:
         terminalreporter.write_line(summary)
-
-
-def _kernel_tests(session: pytest.Session) -> list[str]:
-    """The selected tests that lie beside this file."""
-    return [item.nodeid for item in session.items if item.path.is_relative_to(FOLDER)]

@@ -5,12 +5,13 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .waiting import eventually, run
+from .waiting import eventually, patience, run
 
 CONFIG = Path("/etc/kvmd/kvmd.toml")
 UNIT = "kvmd.service"
@@ -59,7 +60,7 @@ class Daemon:
     def wait(self) -> None:
         """Wait until the API answers."""
         try:
-            eventually(self._answers, f"kvmd on port {API_PORT}", timeout=60)
+            eventually(self._answers, f"kvmd on port {API_PORT}")
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.journal()}") from error
 
@@ -89,9 +90,9 @@ class Daemon:
         assert answer.code == 200, answer
         self.token = answer.json["data"]["token"]
 
-    def request(self, method: str, path: str, body: Any = None, port: int = API_PORT, timeout: float = 30) -> Answer:
+    def request(self, method: str, path: str, body: Any = None, port: int = API_PORT) -> Answer:
         """Send one request, its body as JSON, with the token if there is one."""
-        connection = http.client.HTTPConnection(HOST, port, timeout=timeout)
+        connection = http.client.HTTPConnection(HOST, port, timeout=patience())
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         content = None
         if body is not None:
@@ -106,22 +107,27 @@ class Daemon:
 
     def _answers(self) -> bool:
         try:
-            self.request("GET", "/", timeout=5)
+            self.request("GET", "/")
         except OSError:
             return False
         return True
+
+
+@cache
+def _key() -> str:
+    """Set the password and add an API key, once in the guest's life: that starts Python twice."""
+    run("kvmd", "passwd", "--stdin", USER, stdin=f"{PASSWORD}\n")
+    key: str = json.loads(run("kvmd", "apikey", "add", "tests", "--json"))["key"]
+    return key
 
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
     """Kvmd with a known password and an API key, not yet started; stopped in the end, its configuration as it was."""
     before = CONFIG.read_text() if CONFIG.exists() else None
-    run("kvmd", "passwd", "--stdin", USER, stdin=f"{PASSWORD}\n")
-    key = json.loads(run("kvmd", "apikey", "add", "tests", "--json"))["key"]
-    kvmd = Daemon(key)
+    kvmd = Daemon(_key())
     yield kvmd
     kvmd.stop()
-    run("kvmd", "apikey", "remove", "tests")
     if before is None:
         CONFIG.unlink(missing_ok=True)
     else:

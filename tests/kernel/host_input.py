@@ -78,9 +78,9 @@ class HostInput:
             self._events.clear()
             self._dropped = False
 
-    def wait_for(self, *wanted: Press, timeout: float = 20) -> None:
+    def wait_for(self, *wanted: Press) -> None:
         """Wait until exactly these keys have come, in this order."""
-        eventually(lambda: len(self.presses()) >= len(wanted), f"{len(wanted)} key events", timeout)
+        eventually(lambda: len(self.presses()) >= len(wanted), f"{len(wanted)} key events")
         assert self.presses() == list(wanted)
 
     def held(self) -> set[int]:

@@ -28,7 +28,7 @@ def gadget() -> Iterator[None]:
     """A USB device, our own gadget, in a port of the kernel's loopback; kvmd-gadget.service makes it."""
     controller = DummyHcd()
     controller.load()
-    eventually(lambda: controller.state() == "configured", "the host to accept the gadget", timeout=60)
+    eventually(lambda: controller.state() == "configured", "the host to accept the gadget")
     run("udevadm", "settle")
     yield
     controller.unload()
@@ -54,7 +54,7 @@ def status(daemon: Daemon) -> Any:
 def test_a_board_is_known_by_its_usb_device(daemon: Daemon) -> None:
     daemon.start("")
     assert status(daemon)["board"] == KNOWN
-    eventually(lambda: status(daemon)["capture"]["state"] == "online", "the board's capture driver", timeout=60)
+    eventually(lambda: status(daemon)["capture"]["state"] == "online", "the board's capture driver")
     assert status(daemon)["capture"]["driver"] == "virtual"
     shown = json.loads(run("kvmd", "boards", "--json"))
     assert (shown["board"], shown["why"]) == (KNOWN["name"], KNOWN["why"])

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from .daemon import STREAM_PORT, Daemon
-from .viewer import Viewer
+from .viewer import Viewer, pixel
 from .vivid import Vivid
 from .waiting import eventually
 
@@ -28,7 +28,7 @@ def has_bars(image: Image.Image) -> bool:
     """Tell whether each bar has its colour in its middle, at three heights below vivid's lines of text."""
     width, height = image.size
     return all(
-        all(abs(a - b) <= NEAR for a, b in zip(image.getpixel((x, y)), bar, strict=True))
+        all(abs(a - b) <= NEAR for a, b in zip(pixel(image, x, y), bar, strict=True))
         for number, bar in enumerate(BARS)
         for x in [round((number + 0.5) * width / len(BARS))]
         for y in (height // 2, height * 3 // 4, height - 8)
@@ -36,13 +36,12 @@ def has_bars(image: Image.Image) -> bool:
 
 
 def snapshot(daemon: Daemon) -> Image.Image:
-    answer = daemon.request("GET", "/snapshot?timeout=20", port=STREAM_PORT)
+    answer = daemon.request("GET", "/snapshot?timeout=60", port=STREAM_PORT)
     assert answer.code == 200, answer.body[:200]
     return Image.open(io.BytesIO(answer.body)).convert("RGB")
 
 
-@pytest.mark.parametrize("planar", [1, 2], ids=["single-planar", "multi-planar"])
-@pytest.mark.parametrize("pixel_format", ["YUYV", "NV12", "RGB24"])
+@pytest.mark.parametrize(("pixel_format", "planar"), [("YUYV", 1), ("NV12", 2), ("RGB24", 1)])
 def test_snapshot_shows_the_colour_bars_and_the_stream_advances(
     vivid: Vivid, daemon: Daemon, pixel_format: str, planar: int
 ) -> None:
@@ -54,7 +53,7 @@ def test_snapshot_shows_the_colour_bars_and_the_stream_advances(
     assert has_bars(image), f"bars of {colours}"
     viewer = Viewer(daemon)
     # one is sent again where the next is late
-    eventually(lambda: len({part.sequence for part in viewer.parts}) >= 5, "five pictures", timeout=60)
+    eventually(lambda: len({part.sequence for part in viewer.parts}) >= 5, "five pictures")
     viewer.close()
     sequences = [part.sequence for part in viewer.parts]
     assert sequences == sorted(sequences)
@@ -96,7 +95,7 @@ def test_a_device_that_is_pulled_is_told_and_comes_back_on_the_same_connection(v
     assert not has_bars(Image.open(io.BytesIO(answer.body)).convert("RGB"))
 
     vivid.bind()
-    viewer.wait_for(lambda part: has_bars(part.image()), "the colour bars again", timeout=5)
+    viewer.wait_for(lambda part: has_bars(part.image()), "the colour bars again")
     assert not viewer.ended.is_set()
     viewer.close()
 
@@ -118,4 +117,4 @@ def test_plugging_a_device_in_starts_the_daemon(vivid: Vivid, daemon: Daemon) ->
     daemon.stop()
     assert not daemon.active()
     vivid.load(**HDMI)
-    eventually(daemon.active, "kvmd to be started by udev", timeout=60)
+    eventually(daemon.active, "kvmd to be started by udev")

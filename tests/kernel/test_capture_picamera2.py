@@ -1,16 +1,21 @@
 """From libcamera to HTTP: pictures of the installed daemon, which runs as its own user, through picamera2."""
 
 import io
+from typing import Any
 
 from PIL import Image
 
 from .camera import COLOURS, Camera
 from .daemon import STREAM_PORT, Daemon
-from .viewer import Part, Viewer
+from .viewer import Part, Viewer, pixel
 from .waiting import eventually
 
-VIRTUAL = '[capture]\ndriver = "picamera2"\noptions = { camera = "Virtual0", width = 640, height = 480 }\n'
-USB = '[capture]\ndriver = "picamera2"\noptions = { camera = "*534d:2109*" }\n'
+VIRTUAL = """
+[capture]
+driver = "picamera2"
+options = { camera = "Virtual0", width = 640, height = 480, timeout = 10 }
+"""
+USB = '[capture]\ndriver = "picamera2"\noptions = { camera = "*534d:2109*", timeout = 10 }\n'
 
 BARS = ((1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0, 0, 0))
 """Which of red, green and blue is lit from the white bar on; the pattern goes round."""
@@ -19,7 +24,7 @@ BARS = ((1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0,
 def lit(image: Image.Image) -> list[tuple[int, ...]]:
     """What the bars are, from left to right, each once."""
     width, height = image.size
-    colours = [tuple(int(value > 128) for value in image.getpixel((x, height // 2))) for x in range(0, width, 4)]
+    colours = [tuple(int(value > 128) for value in pixel(image, x, height // 2)) for x in range(0, width, 4)]
     return [one for number, one in enumerate(colours) if one != colours[number - 1]]
 
 
@@ -29,19 +34,23 @@ def has_bars(image: Image.Image) -> bool:
     return any(seen == [*BARS[start:], *BARS[:start]] for start in range(8))
 
 
-def capture(daemon: Daemon) -> dict[str, object]:
-    status: dict[str, object] = daemon.request("GET", "/api/status").json["data"]["capture"]
+def capture(daemon: Daemon) -> dict[str, Any]:
+    status: dict[str, Any] = daemon.request("GET", "/api/status").json["data"]["capture"]
     return status
 
 
-def in_state(daemon: Daemon, state: str) -> dict[str, object]:
-    return eventually(lambda: (now := capture(daemon))["state"] == state and now, f"capture to be {state}", timeout=60)
+def in_state(daemon: Daemon, state: str) -> dict[str, Any]:
+
+    def look() -> dict[str, Any] | None:
+        status = capture(daemon)
+        return status if status["state"] == state else None
+
+    return eventually(look, f"capture to be {state}")
 
 
 def colour(part: Part) -> int | None:
     """Which of the USB camera's colours a picture shows; None for a slate."""
-    pixel = part.image().getpixel((320, 120))
-    near = (max(abs(a - b) for a, b in zip(pixel, each, strict=True)) <= 8 for each in COLOURS)
+    near = (max(abs(a - b) for a, b in zip(part.pixel(320, 120), each, strict=True)) <= 8 for each in COLOURS)
     return next((number for number, is_near in enumerate(near) if is_near), None)
 
 
@@ -51,7 +60,7 @@ def test_snapshot_shows_the_bars_of_the_virtual_camera_and_the_daemon_lets_go_of
     assert (status["driver"], status["format"]) == ("picamera2", "NV12")
     assert status["resolution"] == {"width": 640, "height": 480}
     assert "Virtual0" in str(status["device"])
-    answer = daemon.request("GET", "/snapshot?timeout=20", port=STREAM_PORT)
+    answer = daemon.request("GET", "/snapshot?timeout=60", port=STREAM_PORT)
     assert answer.code == 200, answer.body[:200]
     image = Image.open(io.BytesIO(answer.body)).convert("RGB")
     assert image.size == (640, 480)
@@ -83,7 +92,7 @@ def test_usb_camera_that_is_pulled_comes_back_in_either_port_on_the_same_connect
         assert status["resolution"] is None
 
         camera.plug(port=new)
-        viewer.wait_for(lambda part: colour(part) is not None, "a picture of the camera again", timeout=60)
+        viewer.wait_for(lambda part: colour(part) is not None, "a picture of the camera again")
         assert in_state(daemon, "online")["driver"] == "picamera2"
     assert not viewer.ended.is_set()
     viewer.close()

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,12 @@ def is_slate(part: Part) -> bool:
 
 def colour(part: Part) -> int | None:
     """The number of the colour of the upper half; None if it is none of the camera's."""
-    pixel = part.image().getpixel((320, 120))
-    near = (max(abs(a - b) for a, b in zip(pixel, each, strict=True)) <= NEAR for each in COLOURS)
+    near = (max(abs(a - b) for a, b in zip(part.pixel(320, 120), each, strict=True)) <= NEAR for each in COLOURS)
     return next((number for number, is_near in enumerate(near) if is_near), None)
+
+
+def has_colour(number: int, part: Part) -> bool:
+    return colour(part) == number
 
 
 def capture(daemon: Daemon) -> dict[str, Any]:
@@ -60,7 +64,12 @@ def capture(daemon: Daemon) -> dict[str, Any]:
 
 def in_state(daemon: Daemon, state: str) -> dict[str, Any]:
     """Wait until capture is in this state; return the status."""
-    return eventually(lambda: (now := capture(daemon))["state"] == state and now, f"capture to be {state}")
+
+    def look() -> dict[str, Any] | None:
+        status = capture(daemon)
+        return status if status["state"] == state else None
+
+    return eventually(look, f"capture to be {state}")
 
 
 def test_dongle_that_is_plugged_in_later_is_found_and_its_jpegs_go_through(
@@ -72,7 +81,8 @@ def test_dongle_that_is_plugged_in_later_is_found_and_its_jpegs_go_through(
     node = camera.plug()
     viewer.wait_for(shows(camera), "a picture of the camera")
     seen = len(viewer.parts)
-    parts = eventually(lambda: len(viewer.parts) >= seen + 12 and viewer.parts[seen:], "twelve more")
+    eventually(lambda: len(viewer.parts) >= seen + 12, "twelve more")
+    parts = viewer.parts[seen:]
     pictures = camera.state()["pictures"]
     numbers = [pictures.index(digest(part)) for part in parts]
     assert [colour(part) for part in parts] == numbers
@@ -107,7 +117,7 @@ def test_plugging_the_dongle_in_starts_the_daemon(camera: Camera, daemon: Daemon
     daemon.start(AUTO)
     daemon.stop()
     camera.plug()
-    eventually(daemon.active, "kvmd to be started by udev", timeout=60)
+    eventually(daemon.active, "kvmd to be started by udev")
     daemon.wait()
     watch().wait_for(shows(camera), "a picture of the camera")
 
@@ -184,9 +194,9 @@ def nodrop(camera: Camera, request: pytest.FixtureRequest) -> Iterator[bool]:  #
 
 def test_oversized_jpegs_are_never_shown(nodrop: bool, camera: Camera, daemon: Daemon, show: Viewer) -> None:
     camera.fault(Fault.OVERSIZED, every=2)
-    eventually(lambda: camera.state()["spoilt"] >= 5, "five pictures larger than was negotiated", timeout=60)
+    eventually(lambda: camera.state()["spoilt"] >= 5, "five pictures larger than was negotiated")
     seen = len(show.parts)
-    eventually(lambda: len(show.parts) >= seen + 3, "three pictures after them", timeout=60)
+    eventually(lambda: len(show.parts) >= seen + 3, "three pictures after them")
     assert (capture(daemon)["dropped"] > 0) is nodrop, "what the kernel drops it does not tell"
     assert_nothing_else(show, camera)
 
@@ -215,7 +225,7 @@ def test_yuyv_is_encoded_in_its_colours(camera: Camera, daemon: Daemon, watch: W
     daemon.start('[capture]\noptions = { format = "YUYV" }\n')
     viewer = watch()
     for number in range(len(COLOURS)):
-        viewer.wait_for(lambda part, wanted=number: colour(part) == wanted, f"colour {number}")
+        viewer.wait_for(partial(has_colour, number), f"colour {number}")
     status = capture(daemon)
     assert (status["format"], camera.state()["format"]) == ("YUYV", "YUYV")
 
@@ -243,7 +253,7 @@ def test_camera_that_comes_and_goes_twenty_times_ends_in_a_good_picture(
         elif number % 4 == 3:
             show.wait_for(shows(camera, port), "a picture of the camera")
     node = camera.node(port)
-    show.wait_for(shows(camera, port), "a picture of the camera", timeout=60)
+    show.wait_for(shows(camera, port), "a picture of the camera")
     assert str(node) in in_state(daemon, "online")["device"]
     assert video_nodes_of(daemon) == [node] * files, "the node, once more for each mapped buffer, and none that is gone"
     assert not show.ended.is_set()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kvmd.keymap import find_keys
+from kvmd.input.keymap import find_keys
 
 from .chip import Chip
 from .daemon import CONFIG, Daemon
@@ -80,7 +80,7 @@ def types(daemon: Daemon, chip: Chip, port: int = 1) -> None:
 
 def in_state(daemon: Daemon, state: str) -> dict[str, Any]:
     """Wait until HID is in this state; return the status."""
-    return eventually(lambda: (now := hid(daemon))["state"] == state and now, f"HID to be {state}", timeout=60)
+    return eventually(lambda: (now := hid(daemon))["state"] == state and now, f"HID to be {state}")
 
 
 def test_chip_that_is_plugged_in_later_is_found_and_types(chip: Chip, daemon: Daemon) -> None:
@@ -137,7 +137,7 @@ def test_pulled_out_it_is_told_and_found_again_in_the_other_port(chip: Chip, typ
     types(typist, chip, port=2)
 
 
-@pytest.mark.parametrize("baud", [9600, 115200, 57600, 14400, 1200])
+@pytest.mark.parametrize("baud", [9600, 115200, 1200])
 def test_speed_is_found_and_remembered(chip: Chip, running: Daemon, baud: int) -> None:
     chip.plug(baud=baud)
     wait_until_online(running)

@@ -24,7 +24,7 @@ def graph(vivid: Vivid) -> Topology:
     return found
 
 
-def test_the_graph_is_as_media_ctl_prints_it(vivid, graph):
+def test_the_graph_is_as_media_ctl_prints_it(vivid: Vivid, graph: Topology) -> None:
     printed = run("media-ctl", "--device", graph.path, "--print-topology")
     entities = re.findall(r"^- entity (\d+): (.*) \((\d+) pads?, (\d+) links?", printed, re.MULTILINE)
     assert [(str(each.id), each.name) for each in graph.entities] == [(number, name) for number, name, *_ in entities]
@@ -38,18 +38,18 @@ def test_the_graph_is_as_media_ctl_prints_it(vivid, graph):
     ]
 
 
-def test_the_device_says_what_it_is(graph):
+def test_the_device_says_what_it_is(graph: Topology) -> None:
     with contextlib.closing(MediaDevice(graph.path)) as device:
         info = device.info()
     assert (info.driver, info.bus_info) == (b"vivid", b"platform:vivid-000")
 
 
-def test_there_is_no_bridge_so_the_video_node_does_it_all(graph):
+def test_there_is_no_bridge_so_the_video_node_does_it_all(graph: Topology) -> None:
     assert media.bridge(graph) is None
     assert media.subdevice(graph) is None
 
 
-def test_a_link_that_is_not_there(graph):
+def test_a_link_that_is_not_there(graph: Topology) -> None:
     """The kernel knows the ioctl, and has no such link."""
     pad = graph.pads[0]
     strange = Topology(graph.path, graph.entities, (pad, Pad(1, pad.entity, 7, False)), (), graph.nodes)
@@ -57,7 +57,7 @@ def test_a_link_that_is_not_there(graph):
         device.set_link(strange, Link(1, pad.id, True, False))
 
 
-def test_a_node_without_a_media_device(vivid, graph):
+def test_a_node_without_a_media_device(vivid: Vivid, graph: Topology) -> None:
     node = str(vivid.node)
     assert media.find("/dev/null") is None
     vivid.unbind()

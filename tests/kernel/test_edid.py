@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from kvmd import DeviceAbsent, DriverError, RequestError, edid, recall
-from kvmd.device import device_at
+from kvmd.contract.device import device_at
 from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions
 from kvmd_drivers.csi_bridge.commands import edid_commands
 
@@ -45,7 +45,7 @@ def in_force(node: Path) -> bytes:
     return edid.read(run_program("v4l2-ctl", f"--device={node}", "--get-edid=format=hex").encode())
 
 
-def test_set_and_show(hdmi, run):
+def test_set_and_show(hdmi: Path, run: Command) -> None:
     for name in edid.profiles():
         assert run("set", name) == f"{hdmi}: the source sees {run('show', name).splitlines()[0]}\n"
         assert in_force(hdmi) == edid.profile(name)
@@ -53,7 +53,7 @@ def test_set_and_show(hdmi, run):
         assert run("show") == run("show", name)
 
 
-def test_a_file_with_wrong_sums(hdmi, run, tmp_path):
+def test_a_file_with_wrong_sums(hdmi: Path, run: Command, tmp_path: Path) -> None:
     run("set", "720p60")
     wrong = tmp_path / "wrong.hex"
     wrong.write_text(edid.profile("1080p60")[:-1].hex() + "00")
@@ -64,7 +64,7 @@ def test_a_file_with_wrong_sums(hdmi, run, tmp_path):
     assert in_force(hdmi) == edid.profile("1080p60")
 
 
-def test_edit_what_the_device_has(hdmi, run, tmp_path):
+def test_edit_what_the_device_has(hdmi: Path, run: Command, tmp_path: Path) -> None:
     run("set", "1080p60")
     run("edit", "--name", "Rack 7", "--preferred", "1920x1080@50", "--device", str(hdmi))
     wanted = edid.edit(edid.profile("1080p60"), name="Rack 7", preferred="1920x1080@50")
@@ -74,7 +74,7 @@ def test_edit_what_the_device_has(hdmi, run, tmp_path):
     assert in_force(hdmi) == wanted
 
 
-def test_a_device_that_captures_is_told_with_the_way_out(hdmi, run):
+def test_a_device_that_captures_is_told_with_the_way_out(hdmi: Path, run: Command) -> None:
     run("set", "1080p60")
     driver = CsiBridge(CsiBridgeOptions(device=str(hdmi)), device_at(str(hdmi)))
     driver.open()
@@ -86,7 +86,7 @@ def test_a_device_that_captures_is_told_with_the_way_out(hdmi, run):
     assert in_force(hdmi) == recall(edid.REMEMBERED) == edid.profile("1080p60")
 
 
-def test_clear(hdmi, run):
+def test_clear(hdmi: Path, run: Command) -> None:
     run("set", "1080p60")
     assert run("set", "--clear") == f"{hdmi}: the source sees none\n"
     assert recall(edid.REMEMBERED) == b""
@@ -95,7 +95,7 @@ def test_clear(hdmi, run):
         run("edit", "--name", "x")
 
 
-def test_what_was_set_goes_before_the_options_when_the_driver_opens(hdmi, run):
+def test_what_was_set_goes_before_the_options_when_the_driver_opens(hdmi: Path, run: Command) -> None:
     run("set", "1080p50-2lane")
     run_program("v4l2-ctl", f"--device={hdmi}", "--clear-edid")
     driver = CsiBridge(CsiBridgeOptions(device=str(hdmi), edid="720p60"), device_at(str(hdmi)))
@@ -107,7 +107,7 @@ def test_what_was_set_goes_before_the_options_when_the_driver_opens(hdmi, run):
     assert in_force(hdmi) == edid.profile("1080p50-2lane")
 
 
-def test_more_blocks_than_the_device_takes(hdmi, run, tmp_path):
+def test_more_blocks_than_the_device_takes(hdmi: Path, run: Command, tmp_path: Path) -> None:
     run("set", "720p60")
     long = tmp_path / "long.bin"
     long.write_bytes(edid.mend(edid.profile("720p60") + edid.profile("720p60")[128:] * 254))
@@ -116,7 +116,7 @@ def test_more_blocks_than_the_device_takes(hdmi, run, tmp_path):
     assert in_force(hdmi) == recall(edid.REMEMBERED) == edid.profile("720p60")
 
 
-def test_no_device(vivid, run):
+def test_no_device(vivid: Vivid, run: Command) -> None:
     vivid.unload()
     with pytest.raises(DeviceAbsent, match=r"^no device has an EDID that could be set; plug one in"):
         run("show")

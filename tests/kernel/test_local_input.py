@@ -5,6 +5,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ CTRL_LEFT, CTRL_RIGHT, SHIFT, KEY_A, KEY_B, KEY_MUTE = 29, 97, 42, 30, 48, 113
 BTN_LEFT, BTN_EXTRA = 0x110, 0x114
 REL_X, REL_Y, REL_HWHEEL, REL_WHEEL = 0, 1, 6, 8
 DOWN, UP, AUTOREPEAT = 1, 0, 2
-PACE = 0.008
-"""Seconds between two reports of a usual USB keyboard."""
+BURST = 10
+"""Keys that are tapped as fast as possible: more than the kernel keeps events of, 64, may be lost by any program."""
 NAMES = ("KeyA", "KeyB", "KeyC", "KeyD", "Digit1", "Enter", "Space", "F5", "ArrowUp", "ShiftLeft")
 PLAIN = [find_keys(name)[0].evdev for name in NAMES]
 
@@ -62,11 +63,10 @@ class Device:
             self.send((EV_KEY, code, UP))
 
     def tap(self, *codes: int) -> None:
-        """Press and release keys one after another, as fast as a USB keyboard does."""
+        """Press and release keys one after another, faster than anybody types."""
         for code in codes:
-            for value in (DOWN, UP):
-                self.send((EV_KEY, code, value))
-                time.sleep(PACE)
+            self.press(code)
+            self.release(code)
 
     def strike_chord(self) -> None:
         for _ in range(2):
@@ -97,7 +97,7 @@ def kvm(running: Daemon) -> Daemon:
 def plug() -> Iterator[Callable[[str], Device]]:
     """A function that plugs a keyboard or mouse into the KVM; all are unplugged in the end."""
     devices: list[Device] = []
-    kinds = {
+    kinds: dict[str, dict[int, Any]] = {
         "keyboard": {EV_KEY: range(1, 249)},
         "mouse": {EV_KEY: range(BTN_LEFT, BTN_EXTRA + 1), EV_REL: [REL_X, REL_Y, REL_HWHEEL, REL_WHEEL]},
     }
@@ -152,11 +152,10 @@ def test_keys_arrive_in_order_and_the_console_sees_none(
 
 
 def test_a_flood_arrives_complete(keyboard: Device, target: HostKeyboard) -> None:
-    seed = random.randrange(1 << 32)
-    codes = random.Random(seed).choices(PLAIN, k=200)
-    keyboard.tap(*codes)
-    eventually(lambda: len(target.presses()) >= 400, f"400 events, seed {seed}", timeout=60)
-    assert target.presses() == taps(*codes), f"seed {seed}"
+    codes = random.choices(PLAIN, k=200)
+    for count in range(BURST, len(codes) + 1, BURST):
+        keyboard.tap(*codes[count - BURST : count])
+        target.wait_for(*taps(*codes[:count]))
 
 
 def test_a_media_key_arrives(keyboard: Device, host_input: Callable[..., HostInput], kvm: Daemon) -> None:
@@ -230,15 +229,20 @@ def test_unplugging_releases_what_is_held(kvm: Daemon, keyboard: Device, target:
     assert f"{keyboard} was unplugged" in kvm.journal()
 
 
+def has_travelled(mouse: HostMouse, steps: int) -> bool:
+    return mouse.travelled(REL_X) == steps
+
+
 def test_a_mouse_moves_clicks_and_turns(
     kvm: Daemon, plug: Callable[[str], Device], host_mouse: Callable[..., HostMouse]
 ) -> None:
     mouse = plug("mouse")
     works_on(kvm, mouse, "target")
     host = host_mouse(TARGET, absolute=False)
-    for _ in range(100):
-        mouse.send((EV_REL, REL_X, 7), (EV_REL, REL_Y, -9))
-        time.sleep(PACE)
+    for count in range(BURST, 101, BURST):
+        for _ in range(BURST):
+            mouse.send((EV_REL, REL_X, 7), (EV_REL, REL_Y, -9))
+        eventually(partial(has_travelled, host, 7 * count), f"{count} moves")
     buttons = range(BTN_LEFT, BTN_EXTRA + 1)
     mouse.tap(*buttons)
     mouse.send((EV_REL, REL_WHEEL, -2), (EV_REL, REL_HWHEEL, 3))
@@ -310,15 +314,14 @@ def test_a_killed_daemon_gives_the_keyboard_back_and_then_waits_for_a_held_key(
 
 def test_a_key_that_is_held_stays_held(running: Daemon, plug: Callable[[str], Device], host_keyboard: Host) -> None:
     """This and what follows start the daemon anew, with settings of their own."""
-    running.start(f"[hid]\nhold_timeout = 1\n{CONFIG}")
+    running.start(f"[hid]\nhold_timeout = 3\n{CONFIG}")
     wait_until_online(running)
     keyboard = plug("keyboard")
     works_on(running, keyboard, "target")
     target = host_keyboard(TARGET, grab=True)
     keyboard.press(KEY_A)
     target.wait_for((KEY_A, DOWN))
-    end = time.monotonic() + 4
-    eventually(lambda: time.monotonic() > end, "four times the time after which a silent client is let go")
+    time.sleep(7)  # more than twice the time after which a silent client is let go
     assert target.presses() == [(KEY_A, DOWN)]
     keyboard.release(KEY_A)
     target.wait_for(*taps(KEY_A))
@@ -357,4 +360,4 @@ def test_settings_that_cannot_be_used_keep_the_daemon_from_starting(running: Dae
     Path("/etc/kvmd/kvmd.toml").write_text('[plugins.local_input]\nchord = ["Any"]\n')
     run("systemctl", "restart", "--no-block", UNIT)
     line = 'kvmd: /etc/kvmd/kvmd.toml: plugins.local_input: chord: "Any" is not a key'
-    eventually(lambda: line in running.journal(), "the mistake in the journal", timeout=90, pause=0.5)
+    eventually(lambda: line in running.journal(), "the mistake in the journal", pause=0.5)

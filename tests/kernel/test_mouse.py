@@ -3,18 +3,19 @@
 import random
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kvmd.keymap import MEDIA_KEYS, POWER_KEYS
+from kvmd.input.keymap import MEDIA_KEYS, POWER_KEYS
 
 from .daemon import Answer, Daemon
 from .dummy_hcd import DummyHcd
 from .host_input import EV_ABS, EV_KEY, HostInput, HostKeyboard, HostMouse, Input, has_media_keys, has_power_keys
 from .typist import NAME, hid, presses, tap, wait_until_online
-from .waiting import eventually, run
+from .waiting import eventually, patience, run
 
 FAR = 32767
 # linux/input-event-codes.h
@@ -81,13 +82,17 @@ def test_steps_arrive_and_those_larger_than_a_report_sum_up(
     assert all(abs(event.value) <= 127 for event in relative.events())
 
 
+def holds(mouse: HostMouse, code: int) -> bool:
+    return mouse.held() == {code}
+
+
 @pytest.mark.parametrize("kind", ["absolute", "relative"])
 def test_five_buttons(typist: Daemon, request: pytest.FixtureRequest, kind: str) -> None:
     mouse: HostMouse = request.getfixturevalue(kind)
     for name, code in BUTTONS.items():
         mouse.clear()
         point(typist, buttons=[name])
-        eventually(lambda code=code: mouse.held() == {code}, f"{name} down")
+        eventually(partial(holds, mouse, code), f"{name} down")
         point(typist, buttons=[])
         mouse.wait_for((code, 1), (code, 0))
     point(typist, buttons=list(BUTTONS))
@@ -104,13 +109,12 @@ def test_both_wheels(typist: Daemon, request: pytest.FixtureRequest, kind: str) 
     for wheel, hwheel in ((1, 0), (-3, 0), (0, 1), (0, -2), (300, -200)):
         mouse.clear()
         point(typist, wheel=wheel, hwheel=hwheel)
-        wanted = (wheel, hwheel)
-        eventually(lambda wanted=wanted: _turned(mouse) == wanted, f"{wanted}")
+        eventually(partial(_turned, mouse, wheel, hwheel), f"{wheel}, {hwheel} notches")
     assert not [event for event in mouse.events() if event.type == EV_ABS], "a wheel moves no pointer"
 
 
-def _turned(mouse: HostMouse) -> tuple[int, int]:
-    return mouse.travelled(REL_WHEEL), mouse.travelled(REL_HWHEEL)
+def _turned(mouse: HostMouse, wheel: int, hwheel: int) -> bool:
+    return (mouse.travelled(REL_WHEEL), mouse.travelled(REL_HWHEEL)) == (wheel, hwheel)
 
 
 def test_a_click_comes_after_the_move_and_a_double_click_is_two(typist: Daemon, absolute: HostMouse) -> None:
@@ -239,7 +243,7 @@ def test_a_mouse_that_the_host_does_not_ask_leaves_the_keyboard_alone(
     keyboard = host_keyboard(NAME, grab=True)
     [name] = [each.name for each in USBHID.glob("*:*") if _protocol(each) == RELATIVE_MOUSE]
     (USBHID / "unbind").write_text(name)
-    assert relative.gone.wait(20)
+    assert relative.gone.wait(patience())
     refused = eventually(lambda: _refusal(typist), "a refusal")
     assert "does not ask the relative mouse" in refused
     keyboard.clear()
@@ -265,7 +269,7 @@ def test_what_the_gadget_lacks_is_refused_with_the_reason(
 ) -> None:
     run("kvmd", "gadget", "up", "--without=relative", "--without=media")
     able = ["keyboard", "absolute_mouse", "leds"]
-    eventually(lambda: hid(typist)["capabilities"] == able, "a gadget with less", timeout=60)
+    eventually(lambda: hid(typist)["capabilities"] == able, "a gadget with less")
     wait_until_online(typist)
     answer = ask(typist, dx=1, dy=1)
     assert (answer.code, answer.json["status"]) == (409, 0)
@@ -280,7 +284,7 @@ def test_what_the_gadget_lacks_is_refused_with_the_reason(
     tap(typist, "AudioVolumeMute")
     assert controller.state() == "configured"
     run("kvmd", "gadget", "up")
-    eventually(lambda: "relative_mouse" in hid(typist)["capabilities"], "the whole gadget again", timeout=60)
+    eventually(lambda: "relative_mouse" in hid(typist)["capabilities"], "the whole gadget again")
     wait_until_online(typist)
     assert hid(typist)["remarks"] == []
 

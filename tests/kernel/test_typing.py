@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kvmd.keymap import find_keys
+from kvmd.input.keymap import find_keys
 
 from .daemon import Daemon
 from .dummy_hcd import DummyHcd
@@ -132,7 +132,7 @@ def test_a_stopped_daemon_leaves_no_key_down(typist: Daemon, host_keyboard: Host
     assert typist.request("POST", "/api/keyboard", {"press": ["KeyA"]}).code == 200
     eventually(lambda: host.held() == {30}, "A down")
     typist.stop()
-    eventually(lambda: not host.held(), "all keys up", timeout=5)
+    eventually(lambda: not host.held(), "all keys up")
     typist.start()
 
 

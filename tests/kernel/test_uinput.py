@@ -2,7 +2,9 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,7 @@ from kvmd_drivers.uinput import BUTTONS, Uinput
 
 from .daemon import Daemon
 from .host_input import EV_REL, INPUTS, HostKeyboard, HostMouse, Input
-from .waiting import eventually
+from .waiting import eventually, patience
 
 KEYBOARD = "kvmd keyboard"
 REL_X, REL_Y, REL_HWHEEL, REL_WHEEL = 0, 1, 6, 8
@@ -42,7 +44,8 @@ def new() -> Uinput:
 
 class TestUinput(HidConformance):
     lock_key = 0x39  # the guest's own console answers it
-    test_host_lost_and_back = None  # the host is the machine that the driver runs on
+    # the host is the machine that the driver runs on; None is how pytest is told of no test
+    test_host_lost_and_back = None  # type: ignore[assignment]
 
     @pytest.fixture
     def driver(self) -> Uinput:
@@ -114,14 +117,18 @@ def test_closing_releases_what_is_held(driver: Uinput, keyboard: HostKeyboard) -
     driver.send(KeyboardReport(keys=(4,)))
     eventually(lambda: keyboard.held() == {30}, "A down")
     driver.close()
-    assert keyboard.gone.wait(20)
+    assert keyboard.gone.wait(patience())
+
+
+def is_at(mouse: HostMouse, place: tuple[int, int]) -> bool:
+    return mouse.place() == place
 
 
 def test_absolute_mouse(driver: Uinput, host_mouse: Mouse) -> None:
     mouse = host_mouse("kvmd absolute mouse", absolute=True)
     for place in [(0, 0), (32767, 0), (32767, 32767), (0, 32767), (1, 16384)]:
         driver.send(AbsoluteMouseReport(0, *place))
-        eventually(lambda place=place: mouse.place() == place, f"the pointer at {place}")
+        eventually(partial(is_at, mouse, place), f"the pointer at {place}")
     driver.send(AbsoluteMouseReport(0, 1, 16384, wheel=-3, hwheel=2))
     mouse.wait_for_all(Input(EV_REL, REL_WHEEL, -3), Input(EV_REL, REL_HWHEEL, 2))
 
@@ -176,6 +183,6 @@ def test_the_daemon_types_here_without_being_root(daemon: Daemon, host_keyboard:
     assert daemon.request("POST", "/mouse", {"x": 1, "y": 1, "click": "left"}).code == 200
 
 
-def _online(daemon: Daemon) -> dict | None:
-    status = daemon.request("GET", "/api/status").json["data"]["hid"]
+def _online(daemon: Daemon) -> dict[str, Any] | None:
+    status: dict[str, Any] = daemon.request("GET", "/api/status").json["data"]["hid"]
     return status if status["state"] == "online" else None

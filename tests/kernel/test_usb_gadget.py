@@ -37,7 +37,7 @@ from kvmd_drivers.usb_gadget.descriptors import FUNCTIONS, KEYBOARD
 
 from .dummy_hcd import DummyHcd
 from .host_input import EV_KEY, EV_REL, HostKeyboard, HostMouse, Input
-from .waiting import eventually, run
+from .waiting import eventually, patience, run
 
 NAME = "Keyboard and mouse"  # the gadget's own strings are what the host calls its inputs
 CONFIGFS = Path("/sys/kernel/config/usb_gadget")
@@ -48,7 +48,6 @@ USBHID = Path("/sys/bus/usb/drivers/usbhid")
 PRESS_A, RELEASE = KeyboardReport(keys=(4,)), KeyboardReport()
 KEY_A, KEY_B, KEY_F13, KEY_RO, KEY_HANGEUL, KEY_RIGHTMETA = 30, 48, 183, 89, 122, 126
 LED_CAPSL = 1
-UNIT_PATIENCE = 120  # an emulated machine takes long to start Python
 
 Keyboard = Callable[[str], HostKeyboard]
 Mouse = Callable[[str, bool], HostMouse]
@@ -61,13 +60,24 @@ def kvmd(*arguments: str) -> Result:
     return CliRunner().invoke(gadget_commands, arguments, catch_exceptions=False)
 
 
+@pytest.fixture(scope="module")
+def dummy_hcd() -> Iterator[DummyHcd]:
+    """The controller for all tests of this module: to load it takes longer than most of them."""
+    controller = DummyHcd()
+    controller.load()
+    yield controller
+    controller.unload()
+
+
 @pytest.fixture
 def udc(dummy_hcd: DummyHcd) -> Iterator[str]:
-    """A controller without a gadget; the gadgets that a test makes are removed."""
+    """A controller without a gadget and with its cable in; the gadgets that a test makes are removed."""
     gadget.load_modules()
+    dummy_hcd.plug()
     yield dummy_hcd.udc
     for folder in CONFIGFS.iterdir():
         gadget.down(folder.name)
+    forgotten()
 
 
 @pytest.fixture
@@ -92,9 +102,9 @@ def opened(**options: Any) -> UsbGadget:
     return hid
 
 
-def accepted(timeout: float = 20) -> None:
+def accepted() -> None:
     """Wait until the host has taken the gadget into use; the controller's state may still be that of an earlier one."""
-    eventually(bound_to_usbhid, "the host to accept the gadget", timeout)
+    eventually(bound_to_usbhid, "the host to accept the gadget")
     eventually(lambda: kvmd("status").output.splitlines()[0].endswith("configured"), "the state to be configured")
 
 
@@ -111,7 +121,7 @@ def bound_to_usbhid() -> bool:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with every wait of the driver: one that spins waits without end."""
     counted: list[int] = []
-    wait = usb_gadget._wait
+    wait: Callable[[Any, float], dict[int, int]] = usb_gadget._wait
 
     def counting(wanted: Any, timeout: float) -> dict[int, int]:
         counted.append(len(counted))
@@ -339,7 +349,7 @@ def plugged(host_keyboard: Keyboard) -> HostKeyboard:
             return host_keyboard(NAME)
         return None
 
-    return eventually(find, "a keyboard that works")  # type: ignore[return-value]
+    return eventually(find, "a keyboard that works")
 
 
 def types_a(host_keyboard: Keyboard) -> None:
@@ -407,7 +417,7 @@ def test_relative_moves_arrive(driver: UsbGadget, host_mouse: Mouse) -> None:
 
 def lamp_is(hid: UsbGadget, lit: bool) -> bool:
     hid.watch(1)
-    return hid.status().leds == Leds(caps=lit)
+    return bool(hid.status().leds == Leds(caps=lit))
 
 
 def test_leds_come_back_without_spinning(driver: UsbGadget, host_keyboard: Keyboard, waits: list[int]) -> None:
@@ -429,10 +439,11 @@ def test_pulled_cable_is_told_and_watch_waits_for_the_host(
     watched: list[str] = []
 
     def watch() -> None:
-        try:
-            driver.watch(20)
-        except HidOffline as error:
-            watched.append(str(error))
+        while not watched:
+            try:
+                driver.watch(1)
+            except HidOffline as error:
+                watched.append(str(error))
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -639,13 +650,13 @@ def test_close_ends_a_watch_and_may_be_repeated(driver: UsbGadget) -> None:
 
     def watch() -> None:
         with contextlib.suppress(DeviceLost):
-            driver.watch(60)
+            driver.watch(patience())
         ended.set()
 
     thread = threading.Thread(target=watch)
     thread.start()
     driver.close()
-    assert ended.wait(20)
+    assert ended.wait(patience())
     thread.join()
     driver.close()
     with pytest.raises(DeviceLost):
@@ -715,8 +726,9 @@ def reload_units() -> None:
 
 @pytest.mark.usefixtures("units")
 def test_unit_makes_the_gadget_whenever_the_controller_appears(dummy_hcd: DummyHcd, host_keyboard: Keyboard) -> None:
-    # The fixture has just loaded the module: that is the controller's first appearance.
-    accepted(UNIT_PATIENCE)
+    dummy_hcd.unload()
+    dummy_hcd.load()
+    accepted()
     types_a(host_keyboard)
     node = Path(gadget.gadget_nodes("kvmd")["keyboard"])
     eventually(
@@ -727,7 +739,7 @@ def test_unit_makes_the_gadget_whenever_the_controller_appears(dummy_hcd: DummyH
         dummy_hcd.remove()
         forgotten()
         dummy_hcd.restore()
-        accepted(UNIT_PATIENCE)
+        accepted()
         types_a(host_keyboard)
 
 
@@ -741,7 +753,8 @@ ExecStart=/bin/sh -c 'echo dummy_udc.0 > /sys/bus/platform/drivers/dummy_udc/unb
 @pytest.fixture
 def unlucky(units: None, dummy_hcd: DummyHcd) -> Iterator[None]:  # noqa: ARG001  # they come first
     """The unit, but the controller goes while it runs; the next try is after a second."""
-    accepted(UNIT_PATIENCE)
+    run("systemctl", "start", "kvmd-gadget.service")
+    accepted()
     gives_up()
     folder = Path("/run/systemd/system/kvmd-gadget.service.d")
     folder.mkdir()
@@ -764,4 +777,4 @@ def test_unit_gives_up_when_the_controller_has_gone_between_two_tries() -> None:
 def gives_up() -> None:
     """Wait until the unit neither runs nor waits for another try."""
     state = ("systemctl", "show", "--property=ActiveState", "--value", "kvmd-gadget.service")
-    eventually(lambda: run(*state).strip() == "inactive", "the unit to end", timeout=60)
+    eventually(lambda: run(*state).strip() == "inactive", "the unit to end")

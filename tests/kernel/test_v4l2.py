@@ -10,17 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from kvmd import DeviceLost, DriverError, Frame, NoSignal, PixelFormat
-from kvmd.device import best_match, device_at, list_devices
+from kvmd import CaptureDriver, DeviceLost, DriverError, Frame, NoSignal, PixelFormat
+from kvmd.contract.device import best_match, device_at, list_devices
 from kvmd.testing import CaptureConformance
-from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options
+from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options, uapi
 
 from .capture import Capture
 from .vivid import Vivid
-from .waiting import eventually
+from .waiting import eventually, patience
 
 WEBCAM = {"num_inputs": 1, "input_types": 0}
 HDMI = {"num_inputs": 1, "input_types": 3}
+
+# linux/videodev2.h
+V4L2_BUF_FLAG_DONE = 0x4
 
 # bit mask of cropping, composing and scaling
 NO_SCALER = {"ccs_cap_mode": 0}
@@ -50,12 +53,12 @@ class TestConformance(CaptureConformance):
     @pytest.fixture
     def driver(self) -> V4l2Capture:
         options = V4l2Options(device=str(self.card.node), width=640, height=480, timeout=1)
-        return V4l2Capture(options, device_at(options.device))
+        return V4l2Capture(options, device_at(str(self.card.node)))
 
-    def unplug(self, driver: V4l2Capture) -> None:  # noqa: ARG002  # the card is the same
+    def unplug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the card is the same
         self.card.control("percentage_of_dropped_buffers", 100)
 
-    def plug(self, driver: V4l2Capture) -> None:  # noqa: ARG002  # the card is the same
+    def plug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the card is the same
         self.card.control("percentage_of_dropped_buffers", 0)
 
 
@@ -84,15 +87,17 @@ def test_every_raw_format_is_captured(hdmi: Path, capture: Capture, pixel_format
     assert driver.status().signal is None
     lines = {PixelFormat.NV12: 1.5, PixelFormat.YU12: 1.5}.get(pixel_format, 1)
     sequence = -1
+    begin = time.monotonic()
     with contextlib.closing(driver.frames()) as frames:
         for frame in itertools.islice(frames, 5):
             assert frame.format is pixel_format
             assert len(frame.data) == frame.stride * frame.height * lines
             assert frame.sequence > sequence
-            assert 0 <= time.monotonic() - frame.timestamp < 5
+            assert begin <= frame.timestamp <= time.monotonic()
             sequence = frame.sequence
         seen = bars(frame)
         signal = driver.status().signal
+    assert signal is not None
     assert (signal.width, signal.height, signal.format) == (frame.width, frame.height, pixel_format)
     driver.close()
     assert driver.status().signal is None
@@ -135,6 +140,7 @@ def test_viewer_that_keeps_a_slice_harms_nobody(hdmi: Path, capture: Capture) ->
     driver = capture(hdmi)
     with contextlib.closing(driver.frames()) as frames:
         kept = next(frames).data[:16]
+    assert isinstance(kept, memoryview)
     driver.close()
     assert len(bytes(kept)) == 16
     kept.release()
@@ -152,12 +158,25 @@ def test_second_driver_is_told_that_the_node_is_busy(hdmi: Path, capture: Captur
 
 
 def test_newest_frame_after_a_pause(hdmi: Path, capture: Capture) -> None:
-    with contextlib.closing(capture(hdmi).frames()) as frames:
+    driver = capture(hdmi)
+    with contextlib.closing(driver.frames()) as frames:
         next(frames)
-        time.sleep(1)
-        # the three other buffers were filled long ago, and only the last of them is given
-        late = next(frames)
-        assert next(frames).sequence > late.sequence + 2
+        filled = eventually(lambda: filled_buffers(driver), "all buffers but that of the first frame to be filled")
+        # only the last of them is given, or the first again, if that was filled anew meanwhile
+        assert next(frames).sequence >= max(filled)
+
+
+def filled_buffers(driver: V4l2Capture) -> list[int]:
+    """Sequence numbers of the frames that wait to be taken; none before all buffers but one are filled."""
+    stream = driver._stream
+    assert stream is not None
+    found = []
+    for index in range(len(stream._maps)):
+        raw, _planes = stream._buffer(index)
+        stream._node.ioctl(uapi.VIDIOC_QUERYBUF, raw)
+        if raw.flags & V4L2_BUF_FLAG_DONE:
+            found.append(raw.sequence)
+    return found if len(found) == len(stream._maps) - 1 else []
 
 
 def test_close_ends_an_iterator_that_waits(vivid: Vivid, capture: Capture) -> None:
@@ -172,10 +191,8 @@ def test_close_ends_an_iterator_that_waits(vivid: Vivid, capture: Capture) -> No
     threading.Thread(target=watch).start()
     time.sleep(0.5)
     assert not ended.is_set()
-    begin = time.monotonic()
     driver.close()
-    assert ended.wait(1)
-    assert time.monotonic() - begin < 1.5
+    assert ended.wait(patience())
 
 
 def test_webcam_gives_its_largest_fluent_size(vivid: Vivid, capture: Capture) -> None:
@@ -183,6 +200,7 @@ def test_webcam_gives_its_largest_fluent_size(vivid: Vivid, capture: Capture) ->
     with contextlib.closing(driver.frames()) as frames:
         next(frames)
         signal = driver.status().signal
+    assert signal is not None
     # its 3840x2160 has 15 frames a second at most, its 1280x720 60
     assert (signal.width, signal.height, signal.frame_rate) == (1920, 1080, 30)
     assert signal.format is PixelFormat.YU12
@@ -200,7 +218,9 @@ def test_rate_that_a_webcam_cannot_do_is_adjusted(vivid: Vivid, capture: Capture
     driver = capture(vivid.load(**WEBCAM), width=320, height=180, frame_rate=500)
     with contextlib.closing(driver.frames()) as frames:
         next(frames)
-        assert driver.status().signal.frame_rate == 120
+        signal = driver.status().signal
+    assert signal is not None
+    assert signal.frame_rate == 120
 
 
 def test_size_that_a_webcam_cannot_do_is_named(vivid: Vivid, capture: Capture) -> None:
@@ -210,12 +230,12 @@ def test_size_that_a_webcam_cannot_do_is_named(vivid: Vivid, capture: Capture) -
 
 def test_silence_is_no_signal_and_ends(vivid: Vivid, capture: Capture) -> None:
     node = vivid.load(**WEBCAM)
-    driver = capture(node, timeout=1)
+    driver = capture(node, width=320, height=180, timeout=1)
     vivid.control("percentage_of_dropped_buffers", 100)
     begin = time.monotonic()
     with pytest.raises(NoSignal, match=f"^no frames for 1 s: {node} sends nothing"):
         take(driver, 1)
-    assert 1 <= time.monotonic() - begin < 2
+    assert time.monotonic() - begin >= 1
     vivid.control("percentage_of_dropped_buffers", 0)
     assert len(take(driver, 3)) == 3
 
@@ -232,7 +252,7 @@ def test_damaged_frame_is_dropped_and_counted(vivid: Vivid, capture: Capture) ->
         before = next(frames).sequence
         assert driver.status().dropped == 0
         vivid.control("inject_v4l2_buf_flag_error", 1)
-        eventually(lambda: next(frames) and driver.status().dropped, "a damaged frame")
+        eventually(lambda: (next(frames), driver.status().dropped)[1], "a damaged frame")
         assert driver.status().dropped == 1
         assert next(frames).sequence > before
     assert driver.status().dropped == 1
@@ -255,7 +275,7 @@ def test_errors_of_the_driver_are_survived_and_counted(vivid: Vivid, capture: Ca
         last = next(frames).sequence
         for count in (1, 2):
             vivid.control(control, 1)
-            eventually(lambda: next(frames) and driver.status().dropped == count, f"error {count}")  # noqa: B023
+            eventually(lambda: (next(frames), driver.status().dropped)[1] == count, f"error {count}")  # noqa: B023
             before, last = last, next(frames).sequence
             assert before < last
 
@@ -280,10 +300,8 @@ def test_unplug_and_replug_while_streaming(vivid: Vivid, capture: Capture, plane
         next(frames)
         pull = threading.Timer(0.5, vivid.unbind)
         pull.start()
-        begin = time.monotonic()
         with pytest.raises(DeviceLost, match=f"^{node}: the device is gone"):
             list(frames)
-        assert time.monotonic() - begin < 3
         pull.join()
     assert driver.status().signal is None
     driver.close()
@@ -310,10 +328,10 @@ def test_only_the_capture_node_is_taken(vivid: Vivid, capture: Capture) -> None:
     refusals = {}
     for device in devices:
         with contextlib.suppress(DriverError):
-            capture(Path(device.node))
+            capture(Path(str(device.node)))
             continue
         with pytest.raises(DriverError) as caught:
-            capture(Path(device.node))
+            capture(Path(str(device.node)))
         refusals[(Path(device.path) / "name").read_text().strip().rpartition("-vid-")[2]] = str(caught.value)
     assert any("cannot capture: it is a metadata node" in each for each in refusals.values())
     assert any("cannot capture: it is an output" in each for each in refusals.values())

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kvmd.keymap import find_keys
+from kvmd.input.keymap import find_keys
 
 from .daemon import Daemon
 from .dummy_hcd import DummyHcd
@@ -30,7 +30,8 @@ def controller() -> Iterator[DummyHcd]:
 def running(controller: DummyHcd, daemon: Daemon) -> Daemon:
     """The daemon, started once, with its gadget plugged into the host."""
     assert controller.udc
-    daemon.start("")
+    # a client that is slow is not silent
+    daemon.start("[hid]\nhold_timeout = 600\n")
     return daemon
 
 
@@ -41,9 +42,9 @@ def typist(running: Daemon) -> Daemon:
     return running
 
 
-def wait_until_online(daemon: Daemon, timeout: float = 60) -> None:
+def wait_until_online(daemon: Daemon) -> None:
     """Wait until the host takes reports."""
-    eventually(lambda: hid(daemon)["state"] == "online", "HID to be online", timeout)
+    eventually(lambda: hid(daemon)["state"] == "online", "HID to be online")
 
 
 def hid(daemon: Daemon) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from .daemon import HOST, STREAM_PORT, Daemon
-from .waiting import eventually
+from .waiting import eventually, patience
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,24 @@ class Part:
     timestamp: float
     jpeg: bytes
 
+    def size(self) -> tuple[int, int]:
+        """Width and height, without decoding it."""
+        return Image.open(io.BytesIO(self.jpeg)).size
+
+    def pixel(self, x: int, y: int) -> tuple[int, ...]:
+        """Red, green and blue of a pixel."""
+        return pixel(self.image(), x, y)
+
     def image(self) -> Image.Image:
         """The decoded picture."""
         return Image.open(io.BytesIO(self.jpeg)).convert("RGB")
+
+
+def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    """Return red, green and blue of a pixel."""
+    found = image.getpixel((x, y))
+    assert isinstance(found, tuple)
+    return found
 
 
 class Viewer:
@@ -33,7 +48,7 @@ class Viewer:
     def __init__(self, daemon: Daemon) -> None:
         self.parts: list[Part] = []
         self.ended = threading.Event()
-        self._connection = http.client.HTTPConnection(HOST, STREAM_PORT, timeout=60)
+        self._connection = http.client.HTTPConnection(HOST, STREAM_PORT, timeout=patience())
         self._connection.request("GET", "/stream", headers={"Authorization": f"Bearer {daemon.token}"})
         self._sock = self._connection.sock
         self._response = self._connection.getresponse()
@@ -41,10 +56,20 @@ class Viewer:
         self._thread = threading.Thread(target=self._read, name="viewer", daemon=True)
         self._thread.start()
 
-    def wait_for(self, wanted: Callable[[Part], bool], what: str, timeout: float = 20) -> Part:
-        """Wait for a picture, among those that come from now on."""
-        seen = len(self.parts)
-        return eventually(lambda: next((part for part in self.parts[seen:] if wanted(part)), None), what, timeout)
+    def wait_for(self, wanted: Callable[[Part], bool], what: str) -> Part:
+        """Wait for a picture, among those that come from now on; each is looked at once."""
+        number = len(self.parts)
+
+        def look() -> Part | None:
+            nonlocal number
+            while number < len(self.parts):
+                part = self.parts[number]
+                number += 1
+                if wanted(part):
+                    return part
+            return None
+
+        return eventually(look, what)
 
     def close(self) -> None:
         """Hang up."""

@@ -2,4 +2,8 @@
 
 
 class LabError(Exception):
-    """The guest could not be made, booted or kept alive; the message says why."""
+    """No guest can be made; the message says why."""
+
+
+class GuestLost(LabError):
+    """A guest has ended, or does not answer any more; the message shows the end of its console."""

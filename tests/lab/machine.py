@@ -1,4 +1,4 @@
-"""The running guest: a QEMU process, its console, and the messages that come out of it."""
+"""The running guest: a QEMU process, its console, and the messages that go in and out."""
 
 import json
 import re
@@ -15,149 +15,140 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from . import payload
-from .errors import LabError
-from .image import Image
+from tests.waiting import Deadline
+
+from .errors import GuestLost
+from .qemu import Launch, Places
 from .usb.service import Service as UsbDevices
 
-# drivers of the emulated chipset that udev would load, each for half a second, and no test wants; xhci_pci is loaded by
-# those that want a USB device
-UNWANTED = (
-    *("ahci", "i2c_i801", "iTCO_wdt", "kvm_amd", "kvm_intel", "lpc_ich", "pcspkr", "powernow_k8", "psmouse"),
-    "xhci_pci",
-)
-KERNEL_ARGUMENTS = (
-    "console=ttyS0 quiet panic=-1 mitigations=off audit=0 lsm=landlock,yama nokaslr tsc=reliable "
-    f"random.trust_cpu=on systemd.show_status=false modprobe.blacklist={','.join(UNWANTED)}"
-)
+# how many lines of the console a failure shows
+TAIL = 60
+# seconds between two looks at the deadline
+PAUSE = 1.0
 # terminal control sequences: CSI, OSC, and the two-character kind
 CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*\x07?|\x1b.|\r")
+
+Message = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a guest may take, in seconds."""
+    """When a guest is given up, in seconds without a sign of life, on an idle machine of the usual speed."""
 
-    total: float = 3600
-    silence: float = 120
+    boot: float = 600.0
+    silence: float = 120.0
 
 
 class Machine:
     """One boot of the guest.
 
-    :param logs: the folder for the console now, and for journal and JUnit XML in the end
+    :param launch: gives the command
+    :param share: the folder with the checkout, which the guest reads
+    :param logs: the folder for the console and the journal
     """
 
-    def __init__(self, image: Image, logs: Path, limits: Limits) -> None:
-        self.image = image
-        self.logs = logs
-        self.limits = limits
-        self.console = logs / "console.log"
-        self.work = Path(tempfile.mkdtemp(prefix="kvmd-lab-"))
-        self.share = self.work / "share"
-        self.usb = UsbDevices(self.work)
-        self.process: subprocess.Popen[bytes] | None = None
-        self.port: socket.socket | None = None
-        # what the guest said and when; None once it has ended
-        self.messages: SimpleQueue[tuple[float, bytes | None]] = SimpleQueue()
-        self.reader: threading.Thread | None = None
-        self.started = 0.0
+    def __init__(self, launch: Launch, share: Path, logs: Path, limits: Limits) -> None:
+        self._launch = launch
+        self._limits = limits
+        self._work = Path(tempfile.mkdtemp(prefix="kvmd-lab-"))
+        self._usb = UsbDevices(self._work)
+        self._places = Places(self._work / "port", share, logs, self._usb.arguments())
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port: socket.socket | None = None
+        self._reader: threading.Thread | None = None
+        # None once the guest has ended
+        self._messages: SimpleQueue[Message | None] = SimpleQueue()
+        self._deadline = Deadline(limits.boot)
+        self._started = time.monotonic()
+        self.boot = 0.0
+        """How long it took from the start to the first sign of life, in seconds."""
 
-    def start(self, checkout: Path, nodeids: Sequence[str], arguments: Sequence[str]) -> None:
-        """Boot, to run these tests with these arguments for pytest."""
-        shutil.rmtree(self.logs, ignore_errors=True)
-        self.logs.mkdir(parents=True)
-        self.share.mkdir()
-        payload.write(self.share, checkout, nodeids, arguments)
-        self.usb.start()
-        address = self.work / "port"
+    def start(self) -> None:
+        """Boot; does not wait for it.
+
+        :raise GuestLost: QEMU does not start
+        """
+        shutil.rmtree(self._places.logs, ignore_errors=True)
+        self._places.logs.mkdir(parents=True)
+        self._usb.start()
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(address))
+            listener.bind(str(self._places.port))
             listener.listen()
-            listener.settimeout(self.limits.silence)
-            self.started = time.monotonic()
-            with (self.logs / "qemu.log").open("wb") as output:
-                command = self._command(address)
-                self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-            self.port = self._accept(listener)
+            with (self._places.logs / "qemu.log").open("wb") as output:
+                command = self._launch(self._places)
+                self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self._port = self._accept(listener, self._process)
         # a guest that has to wait until it is listened to would not go on with its tests
-        self.reader = threading.Thread(target=self._read, args=(self.port,), name=f"reader of {self.logs.name}")
-        self.reader.start()
+        self._reader = threading.Thread(target=self._read, args=(self._port,), name=f"reader {self._places.logs.name}")
+        self._reader.start()
 
-    def receive(self) -> tuple[float, dict[str, Any]]:
-        """The next message, and how long after the start it came, in seconds.
+    def run(self, nodeids: Sequence[str]) -> None:
+        """Have these tests run, in this order.
 
-        :raise LabError: the guest died, or took too long; with the end of its console
+        :raise GuestLost: the guest has ended
         """
-        left = self.started + self.limits.total - time.monotonic()
+        assert self._port is not None
         try:
-            came, line = self.messages.get(timeout=max(0, min(left, self.limits.silence)))
-        except Empty:
-            if left < self.limits.silence:
-                raise LabError(
-                    f"the guest took more than {self.limits.total:g} s: raise KVMD_LAB_TOTAL if it may"
-                ) from None
-            raise LabError(
-                f"the guest said nothing for {self.limits.silence:g} s: raise KVMD_LAB_SILENCE if it may"
-            ) from None
-        if line is None:
-            raise LabError("the guest ended before its tests did")
-        return came - self.started, json.loads(line)
+            self._port.sendall(json.dumps({"run": list(nodeids)}).encode() + b"\n")
+        except OSError as error:
+            raise self._error("the guest has ended") from error
 
-    def stop(self, grace: float) -> None:
-        """End the guest, and fetch its logs.
+    def receive(self) -> Message:
+        """The next message.
 
-        :param grace: how long it may take to power itself off, in seconds
+        :raise GuestLost: the guest has ended or shows no sign of life any more; with the end of its console
         """
-        if self.process is not None:
+        while True:
             try:
-                self.process.wait(grace)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        if self.reader is not None:
-            self.reader.join()
-        if self.port is not None:
-            self.port.close()
-        self.usb.stop()
-        for log in (self.share / "logs").glob("*"):
-            shutil.copy(log, self.logs)
-        shutil.rmtree(self.work, ignore_errors=True)
+                message = self._messages.get(timeout=PAUSE)
+            except Empty:
+                if self._deadline.passed():
+                    raise self._error(f"the guest has shown no sign of life for {self._deadline}") from None
+                continue
+            if message is None:
+                raise self._error("the guest has ended")
+            if message["kind"] == "stuck":
+                raise self._error(f"the test hangs, after {message['after']}:\n{message['stacks']}")
+            return message
 
-    def tail(self, length: int) -> str:
-        """The last lines of the guest's console, and QEMU's own words if there are any."""
-        text = "\n".join(
-            path.read_text(errors="replace") for path in (self.console, self.logs / "qemu.log") if path.exists()
-        )
-        lines = [line for line in CONTROL.sub("", text).splitlines() if line.strip()]
-        return "\n".join(lines[-length:])
+    def kill(self) -> None:
+        """End the guest, from any thread; whoever waits for a message hears of it."""
+        if self._process is not None:
+            self._process.kill()
 
-    def _accept(self, listener: socket.socket) -> socket.socket:
+    def stop(self) -> None:
+        """End the guest and clear away; its logs stay."""
+        self.kill()
+        if self._process is not None:
+            self._process.wait()
+        if self._reader is not None:
+            self._reader.join()
+        if self._port is not None:
+            self._port.close()
+        self._usb.stop()
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    def _error(self, text: str) -> GuestLost:
+        """An error that shows the end of the console, and QEMU's own words if there are any."""
+        logs = [self._places.console, self._places.logs / "qemu.log"]
+        content = "\n".join(path.read_text(errors="replace") for path in logs if path.exists())
+        lines = [line for line in CONTROL.sub("", content).splitlines() if line.strip()]
+        end = "\n".join(lines[-TAIL:])
+        return GuestLost(f"{text}\n\n---- end of {self._places.console} ----\n{end}")
+
+    def _accept(self, listener: socket.socket, process: subprocess.Popen[bytes]) -> socket.socket:
         """Wait for QEMU, which connects before it boots."""
-        assert self.process is not None
-        while self.process.poll() is None:
+        while process.poll() is None and not self._deadline.passed():
             if select.select([listener], [], [], 0.1)[0]:
                 return listener.accept()[0]
-        raise LabError("QEMU did not start")
+        raise self._error("QEMU did not start")
 
     def _read(self, port: socket.socket) -> None:
         with port.makefile("rb") as stream:
             for line in stream:
-                self.messages.put((time.monotonic(), line))
-        self.messages.put((time.monotonic(), None))
-
-    def _command(self, address: Path) -> list[str]:
-        return [
-            # a guest must not outlive a pytest that was killed
-            *("setpriv", "--pdeathsig", "KILL"),
-            "qemu-system-x86_64",
-            *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"),
-            *("-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{self.console}"),
-            *("-kernel", str(self.image.kernel), "-initrd", str(self.image.initrd), "-append", KERNEL_ARGUMENTS),
-            *("-drive", f"file={self.image.disk},if=none,id=disk,format=raw,readonly=on"),
-            *("-device", "virtio-blk-pci,drive=disk"),
-            *("-virtfs", f"local,path={self.share},mount_tag=lab,security_model=none,multidevs=remap"),
-            *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,path={address}"),
-            *("-device", "virtserialport,chardev=port,name=kvmd.lab"),
-            *self.usb.arguments(),
-        ]
+                self.boot = self.boot or time.monotonic() - self._started
+                self._deadline = Deadline(self._limits.silence)
+                message = json.loads(line)
+                if message["kind"] != "alive":
+                    self._messages.put(message)
+        self._messages.put(None)

@@ -1,6 +1,5 @@
-"""The folder that is shared with the guest: the checkout, the package, and what to run."""
+"""The folder that the guests read: the checkout, the package, and what pytest is told."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,17 +11,13 @@ from pathlib import Path
 from .errors import LabError
 
 
-def write(share: Path, checkout: Path, nodeids: Sequence[str], arguments: Sequence[str]) -> None:
+def write(share: Path, checkout: Path, arguments: Sequence[str]) -> None:
     """Fill the folder.
 
     :param share: an empty folder
-    :param nodeids: the tests to run, in order
-    :param arguments: what pytest gets besides
+    :param arguments: for pytest, one a line
     """
-    (share / "logs").mkdir()
-    (share / "selected.json").write_text(json.dumps(list(nodeids)))
-    files = dict.fromkeys(nodeid.partition("::")[0] for nodeid in nodeids)
-    (share / "arguments").write_text("\n".join([*arguments, *files]) + "\n")
+    (share / "arguments").write_text("".join(f"{argument}\n" for argument in arguments))
     _export(checkout, share / "checkout")
     _build_wheel(checkout, share)
 

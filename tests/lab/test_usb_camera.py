@@ -2,6 +2,7 @@
 
 import io
 import struct
+from collections.abc import Callable, Sequence
 
 import pytest
 from PIL import Image
@@ -28,11 +29,11 @@ def walk(data: bytes) -> list[bytes]:
     return found
 
 
-def test_device_descriptor():
+def test_device_descriptor() -> None:
     assert descriptors.device(DONGLE) == bytes.fromhex("12 01 0002 ef 02 01 40 4d53 0921 0001 01 02 03 01")
 
 
-def test_configuration_is_as_long_as_it_says_and_every_descriptor_in_it():
+def test_configuration_is_as_long_as_it_says_and_every_descriptor_in_it() -> None:
     data = descriptors.configuration(10)
     first, *rest = walk(data)
     assert first == struct.pack("<BBHBBBBB", 9, 2, len(data), 2, 1, 0, 0x80, 250)
@@ -42,7 +43,7 @@ def test_configuration_is_as_long_as_it_says_and_every_descriptor_in_it():
     assert kinds == control + streaming
 
 
-def test_class_headers_count_what_belongs_to_them():
+def test_class_headers_count_what_belongs_to_them() -> None:
     blocks = walk(descriptors.configuration(10))
     control, streaming = (number for number, each in enumerate(blocks) if each[1:3] == b"\x24\x01")
     assert blocks[control][3:5] == b"\x10\x01", "UVC 1.1"
@@ -52,7 +53,7 @@ def test_class_headers_count_what_belongs_to_them():
 
 
 @pytest.mark.parametrize(("subtype", "length"), [(7, 30), (5, 30)])
-def test_frame_descriptors(subtype, length):
+def test_frame_descriptors(subtype: int, length: int) -> None:
     [frame] = [each for each in walk(descriptors.configuration(15)) if each[1:3] == bytes([0x24, subtype])]
     assert len(frame) == length
     index, _, width, height, low, high, size, usual, kinds, interval = struct.unpack_from("<BBHHIIIIBI", frame, 3)
@@ -61,7 +62,7 @@ def test_frame_descriptors(subtype, length):
     assert low == high == 614400 * 8 * 15
 
 
-def test_format_descriptors():
+def test_format_descriptors() -> None:
     blocks = walk(descriptors.configuration(10))
     [mjpeg] = [each for each in blocks if each[1:3] == b"\x24\x06"]
     [raw] = [each for each in blocks if each[1:3] == b"\x24\x04"]
@@ -69,14 +70,14 @@ def test_format_descriptors():
     assert raw == bytes.fromhex("1b 24 04 02 01 59555932 0000 1000 8000 00aa00389b71 10 01 00000000")
 
 
-def test_strings_and_what_is_not_there():
+def test_strings_and_what_is_not_there() -> None:
     assert descriptors.descriptor(DONGLE, 3, 0) == b"\x04\x03\x09\x04"
     assert descriptors.descriptor(DONGLE, 3, 3) == b"\x12\x03" + "20260001".encode("utf-16le")
     assert descriptors.descriptor(DONGLE, 3, 4) is None
     assert descriptors.descriptor(DONGLE, 15, 0) is None
 
 
-def test_stream_control_has_the_size_of_uvc_1_1():
+def test_stream_control_has_the_size_of_uvc_1_1() -> None:
     control = descriptors.stream_control(YUYV, 10)
     assert len(control) == 34
     assert struct.unpack_from("<HBBI", control) == (1, 2, 1, 1_000_000)
@@ -86,24 +87,31 @@ def test_stream_control_has_the_size_of_uvc_1_1():
 # -- pictures
 
 
-def test_jpegs_have_their_colour_and_take_several_payloads():
+def distance(pixel: object, colour: Sequence[int]) -> int:
+    """How far a pixel is from a colour, in the component that differs most."""
+    assert isinstance(pixel, tuple)
+    distances: list[int] = [abs(a - b) for a, b in zip(pixel, colour, strict=True)]
+    return max(distances)
+
+
+def test_jpegs_have_their_colour_and_take_several_payloads() -> None:
     for jpeg, colour in zip(jpegs(), COLOURS, strict=True):
         image = Image.open(io.BytesIO(jpeg)).convert("RGB")
         assert image.size == (640, 480)
-        assert max(abs(a - b) for a, b in zip(image.getpixel((320, 120)), colour, strict=True)) <= 4
+        assert distance(image.getpixel((320, 120)), colour) <= 4
         assert 2 * ROOM < len(jpeg) < descriptors.MAX_FRAME
 
 
-def test_raw_pictures_have_their_colour():
+def test_raw_pictures_have_their_colour() -> None:
     for raw, colour in zip(raws(), COLOURS, strict=True):
         assert len(raw) == descriptors.MAX_FRAME
         luma, u, _, v = raw[:4]
         y, cb, cr = (luma - 16) * 255 / 219, (u - 128) * 255 / 224 + 128, (v - 128) * 255 / 224 + 128
         pixel = Image.new("YCbCr", (1, 1), (round(y), round(cb), round(cr))).convert("RGB").getpixel((0, 0))
-        assert max(abs(a - b) for a, b in zip(pixel, colour, strict=True)) <= 3
+        assert distance(pixel, colour) <= 3
 
 
-def test_spoilt_pictures():
+def test_spoilt_pictures() -> None:
     whole = jpegs()[0]
     size = {fault: len(spoil(whole, fault)) for fault in Fault}
     assert size[Fault.NONE] == len(whole)
@@ -123,7 +131,7 @@ class CameraHost(Host):
 
     def picture(self, now: float) -> tuple[int, bytes]:
         """Receive a picture; return its frame identifier as well."""
-        parts = []
+        parts: list[bytes] = []
         while not parts or not parts[-1][1] & 2:
             self.submit()
             parts += self.receive(now)
@@ -139,16 +147,16 @@ class CameraHost(Host):
 
 
 @pytest.fixture
-def camera():
+def camera() -> Camera:
     return Camera(DONGLE)
 
 
 @pytest.fixture
-def host(camera):
+def host(camera: Camera) -> CameraHost:
     return CameraHost(camera)
 
 
-def test_hello_comes_first_and_the_device_with_all_that_it_has(host):
+def test_hello_comes_first_and_the_device_with_all_that_it_has(host: CameraHost) -> None:
     assert [packet.type for packet in host.greeting] == [
         Type.HELLO,
         Type.INTERFACE_INFO,
@@ -157,14 +165,14 @@ def test_hello_comes_first_and_the_device_with_all_that_it_has(host):
     ]
 
 
-def test_descriptors_are_cut_to_what_was_asked_for(host):
+def test_descriptors_are_cut_to_what_was_asked_for(host: CameraHost) -> None:
     whole = descriptors.configuration(10)
     assert host.control(0x80, 6, 0x0200, 0, 9) == whole[:9]
     assert host.control(0x80, 6, 0x0200, 0, 4096) == whole
     assert host.control(0x80, 6, 0x0F00, 0, 64) is None
 
 
-def test_stream_control_is_negotiated(host, camera):
+def test_stream_control_is_negotiated(host: CameraHost, camera: Camera) -> None:
     assert host.control(0xA1, 0x86, 0x0100, 1, 1) == b"\3"
     assert host.control(0xA1, 0x85, 0x0100, 1, 2) == b"\x22\0"
     host.control(0x21, 0x01, 0x0100, 1, 34, data=struct.pack("<HBB", 1, YUYV, 1).ljust(34, b"\0"))
@@ -177,7 +185,9 @@ def test_stream_control_is_negotiated(host, camera):
 
 
 @pytest.mark.parametrize(("format_index", "pictures"), [(MJPEG, jpegs), (YUYV, raws)])
-def test_pictures_arrive_whole_one_after_the_other(host, camera, format_index, pictures):
+def test_pictures_arrive_whole_one_after_the_other(
+    host: CameraHost, camera: Camera, format_index: int, pictures: Callable[[], Sequence[bytes]]
+) -> None:
     host.commit(format_index)
     received = [host.picture(now=number) for number in range(8)]
     assert [data for _, data in received] == [pictures()[number % len(COLOURS)] for number in range(8)]
@@ -185,7 +195,7 @@ def test_pictures_arrive_whole_one_after_the_other(host, camera, format_index, p
     assert camera.frames == 8
 
 
-def test_pictures_come_at_their_rate(host):
+def test_pictures_come_at_their_rate(host: CameraHost) -> None:
     host.picture(now=100)
     host.picture(now=100.05)
     host.submit()
@@ -194,7 +204,7 @@ def test_pictures_come_at_their_rate(host):
     assert len(host.receive(now=100.11)) == 1
 
 
-def test_stall_and_its_end(host, camera):
+def test_stall_and_its_end(host: CameraHost, camera: Camera) -> None:
     camera.set_fault(Fault.STALL, 1)
     host.submit()
     assert host.receive(now=1000) == []
@@ -202,7 +212,7 @@ def test_stall_and_its_end(host, camera):
     assert len(host.receive(now=1000)) == 1
 
 
-def test_every_second_picture_is_torn(host, camera):
+def test_every_second_picture_is_torn(host: CameraHost, camera: Camera) -> None:
     camera.set_fault(Fault.TORN, 2)
     received = [host.picture(now=number)[1] for number in range(4)]
     torn = [data not in jpegs() for data in received]
@@ -210,7 +220,7 @@ def test_every_second_picture_is_torn(host, camera):
     assert camera.spoilt == 2
 
 
-def test_halted_endpoint_refuses_until_it_is_cleared(host, camera):
+def test_halted_endpoint_refuses_until_it_is_cleared(host: CameraHost, camera: Camera) -> None:
     camera.set_fault(Fault.HALT, 1)
     host.submit(2)
     host.port.stream(0)
@@ -219,7 +229,7 @@ def test_halted_endpoint_refuses_until_it_is_cleared(host, camera):
     assert host.picture(now=1)[1] == jpegs()[0]
 
 
-def test_stopped_stream_begins_with_a_whole_picture(host):
+def test_stopped_stream_begins_with_a_whole_picture(host: CameraHost) -> None:
     host.submit(2)
     assert len(host.receive(now=0)) == 2
     host.control(0x02, 1, 0, 0x81, 0)

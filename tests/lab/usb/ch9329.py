@@ -24,6 +24,11 @@ class Ch9329:
         self._simulator = self._stack.enter_context(Simulator(self._chip, clear_up_to=clear_up_to))
         self._tty = self._stack.enter_context(serial.Serial(self._simulator.path, timeout=0))
 
+    @property
+    def path(self) -> str:
+        """Where the line is, while the chip has power."""
+        return str(self._simulator.path)
+
     def tune(self, baud: float) -> None:
         """See Line."""
         self._tty.baudrate = round(baud)

@@ -1,0 +1,67 @@
+"""How QEMU is told to boot the guest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .image import Image
+
+# drivers of the emulated chipset that udev would load, each for half a second, and no test wants; xhci_pci is loaded by
+# those that want a USB device
+UNWANTED = (
+    *("ahci", "i2c_i801", "iTCO_wdt", "kvm_amd", "kvm_intel", "lpc_ich", "pcspkr", "powernow_k8", "psmouse"),
+    "xhci_pci",
+)
+KERNEL_ARGUMENTS = (
+    "console=ttyS0 quiet panic=-1 mitigations=off audit=0 lsm=landlock,yama nokaslr tsc=reliable "
+    f"random.trust_cpu=on systemd.show_status=false modprobe.blacklist={','.join(UNWANTED)}"
+)
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a guest finds where.
+
+    :param port: the socket to which its agent is connected
+    :param share: the folder with the checkout and the package, which it only reads
+    :param logs: the folder that gets its console and its journal
+    :param usb: QEMU's arguments for the USB ports
+    """
+
+    port: Path
+    share: Path
+    logs: Path
+    usb: Sequence[str]
+
+    @property
+    def console(self) -> Path:
+        """What the kernel has printed."""
+        return self.logs / "console.log"
+
+
+Launch = Callable[[Places], list[str]]
+"""Gives the command that starts a guest."""
+
+
+def launching(image: Image) -> Launch:
+    """Give the command that boots this image."""
+
+    def command(places: Places) -> list[str]:
+        return [
+            # a guest must not outlive a pytest that was killed
+            *("setpriv", "--pdeathsig", "KILL"),
+            "qemu-system-x86_64",
+            *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"),
+            *("-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{places.console}"),
+            *("-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", KERNEL_ARGUMENTS),
+            *("-drive", f"file={image.disk},if=none,id=disk,format=raw,readonly=on"),
+            *("-device", "virtio-blk-pci,drive=disk"),
+            *("-virtfs", f"local,path={places.share},mount_tag=lab,security_model=none,multidevs=remap,readonly=on"),
+            *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,path={places.port}"),
+            *("-device", "virtserialport,chardev=port,name=kvmd.lab"),
+            *("-chardev", f"file,id=journal,path={places.logs / 'journal.log'}"),
+            *("-device", "virtserialport,chardev=journal,name=kvmd.journal"),
+            *places.usb,
+        ]
+
+    return command
