@@ -153,7 +153,7 @@ class SerialRelay(PowerDriver):
                 "set power.options.device to the relay board's link in /dev/serial/by-path/"
             )
         if not self._channels:
-            raise DriverError("no relay is wired to a button: set power.options.power_channel or reset_channel")
+            raise DeviceAbsent("no relay is wired to a button: set power.options.power_channel or reset_channel")
         if options.power_channel == options.reset_channel:
             raise DriverError(
                 f"relay {options.power_channel} cannot be wired to both buttons: "

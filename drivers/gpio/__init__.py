@@ -31,6 +31,7 @@ from msgspec import Meta
 
 from kvmd import (
     Device,
+    DeviceAbsent,
     DriverError,
     DriverOptions,
     PowerButton,
@@ -161,7 +162,7 @@ class Gpio(PowerDriver):
         """Take the lines; buttons that somebody left pressed are released."""
         given = self._options.lines()
         if not given:
-            raise DriverError(
+            raise DeviceAbsent(
                 "no line is given: set power_button, reset_button, power_lamp or disk_lamp in its options"
             )
         if problem := self.problem():

@@ -157,7 +157,9 @@ class Credentials:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise ConfigError(f"{folder}: cannot be used: {error.strerror}; auth.file says where it is") from error
+            raise ConfigError(
+                f"{self.path}: cannot be written: {error.strerror}; auth.file says where it is"
+            ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield self.read()
@@ -190,4 +192,8 @@ def _write_secret(path: Path, data: bytes) -> None:
     try:
         write_private(path, data)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}; auth.file says where it is") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{path}: cannot be written: {error.strerror}; auth.file says where it is")

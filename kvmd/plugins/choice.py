@@ -48,10 +48,12 @@ class Choice(Generic[D]):
 
     :param role: the role's name
     :param drivers: each driver with the options it is to have
+    :param named: whether the settings name the one driver there is
     """
 
-    def __init__(self, role: str, drivers: Sequence[tuple[type[D], DriverOptions]]) -> None:
+    def __init__(self, role: str, drivers: Sequence[tuple[type[D], DriverOptions]], *, named: bool) -> None:
         self._role = role
+        self._named = named
         self._drivers: Sequence[tuple[type[D], DriverOptions]] = drivers
         self._present: list[Device] = []
         self._listed_at = -math.inf
@@ -100,7 +102,7 @@ class Choice(Generic[D]):
         driver, options = self._drivers[0]
         if node := options.node():
             return f"no {self._role} device: {node} does not exist or is none"
-        whose = "" if len(self._drivers) > 1 else f" for {driver.name}"
+        whose = f" for {driver.name}" if self._named else ""
         asked = " with these options" if options != type(options)() else ""
         return f"no {self._role} device{whose}{asked} is plugged in"
 
@@ -128,7 +130,7 @@ def choose(role: Role[D, Any], offered: Mapping[str, type[D]], settings: RoleSet
             problem = error
     if problem and not usable:
         raise problem
-    return Choice(role.name, usable)
+    return Choice(role.name, usable, named=settings.driver != "auto")
 
 
 def is_recognised(driver: type[BaseDriver]) -> bool:

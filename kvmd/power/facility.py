@@ -207,8 +207,10 @@ class Power:
         slot, driver = self.slot.status, self.slot.driver
         if driver is not None and slot.state is State.ONLINE:
             return driver
-        reason = f"power: {slot.state.value}: {slot.reason}"
-        raise Unsupported(reason) if slot.state is State.ABSENT else DriverError(reason)
+        if slot.state is State.ABSENT:
+            way_out = "" if slot.driver else "; set power.driver to what is wired to the target"
+            raise Unsupported(f"power: {slot.reason}{way_out}")
+        raise DriverError(f"power: {slot.state.value}: {slot.reason}")
 
     def _state(self) -> PowerState:
         return self._lamps.power(time.monotonic()) if self.slot.is_online else PowerState.UNKNOWN

@@ -139,7 +139,9 @@ class TestDrivers:
     def test_one(self) -> None:
         ran = run("drivers", "virtual")
         assert ran.returncode == 0
-        assert re.findall(r"^\w.*?\]", ran.stdout, re.MULTILINE) == ["virtual  [capture]", "virtual  [hid]"]
+        assert re.findall(r"^\w.*?\]", ran.stdout, re.MULTILINE) == [
+            f"virtual  [{role}]" for role in ("capture", "hid", "power")
+        ]
         assert '  computer = "default"\n' in ran.stdout
         assert "  frame_rate = 30.0\n      number (at least 1, at most 240): Pictures a second.\n" in ran.stdout
 
@@ -173,8 +175,8 @@ class TestDevices:
         ran = run("devices", "--config", settings)
         assert ran.returncode == 0
         assert ran.stdout.endswith(
-            "capture: virtual\nhid: no hid device for usb_gadget with these options is plugged in\n"
-            "power: no power device is plugged in, and no driver is named: set power.driver\n"
+            "capture: virtual\nhid: no hid device with these options is plugged in\n"
+            "power: no power device is plugged in\n"
         )
         roles = json.loads(run("devices", "--json", "--config", settings).stdout)["roles"]
         assert roles["capture"] == {"driver": "virtual", "device": None, "problem": None}
