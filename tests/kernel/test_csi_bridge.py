@@ -126,7 +126,7 @@ class TestConformance(CaptureConformance):
 
     @pytest.fixture
     def driver(self) -> CsiBridge:
-        options = CsiBridgeOptions(device=str(self.card.node), timeout=1)
+        options = CsiBridgeOptions(device=str(self.card.node), timeout=2)
         return CsiBridge(options, device_at(options.device))
 
     def unplug(self, driver: CsiBridge) -> None:  # noqa: ARG002  # the card is the same

@@ -52,7 +52,7 @@ class TestConformance(CaptureConformance):
 
     @pytest.fixture
     def driver(self) -> V4l2Capture:
-        options = V4l2Options(device=str(self.card.node), width=640, height=480, timeout=1)
+        options = V4l2Options(device=str(self.card.node), width=640, height=480, timeout=2)
         return V4l2Capture(options, device_at(options.device))
 
     def unplug(self, driver: V4l2Capture) -> None:  # noqa: ARG002  # the card is the same

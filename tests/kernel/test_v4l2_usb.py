@@ -25,7 +25,7 @@ class TestConformance(CaptureConformance):
     def driver(self, camera: Camera, request: pytest.FixtureRequest) -> V4l2Capture:
         self.camera = camera
         node = str(camera.plug())
-        return V4l2Capture(V4l2Options(device=node, format=request.param, timeout=1), device_at(node))
+        return V4l2Capture(V4l2Options(device=node, format=request.param, timeout=2), device_at(node))
 
     def unplug(self, driver: V4l2Capture) -> None:  # noqa: ARG002  # the camera is the same
         self.camera.fault(Fault.STALL)
