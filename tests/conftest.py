@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kvmd import testing as conformance
-from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
+from kvmd.config import AuthSettings, CaptureSettings, Endpoint, HidSettings, Settings
 from kvmd.kvm import Kvm
 from kvmd.registry import Registry
 from kvmd.web import create_app, create_video_app
@@ -47,6 +47,10 @@ class Answer:
         return self.json["data"]
 
 
+def _port(server: Server) -> int:
+    return int(server._servers[0].bind_addr[1])
+
+
 class Daemon:
     """kvmd as `kvmd demo` runs it, in this process.
 
@@ -58,7 +62,7 @@ class Daemon:
         self,
         folder: Path,
         *,
-        open_endpoints: list[str],
+        open_endpoints: list[Endpoint],
         hold_timeout: float,
         capture: str,
         registry: Registry,
@@ -84,11 +88,11 @@ class Daemon:
 
     @property
     def port(self) -> int:
-        return self._servers[0]._servers[0].bind_addr[1]
+        return _port(self._servers[0])
 
     @property
     def video_port(self) -> int:
-        return self._servers[1]._servers[0].bind_addr[1]
+        return _port(self._servers[1])
 
     @contextmanager
     def running(self) -> Iterator[Daemon]:
@@ -104,7 +108,7 @@ class Daemon:
                 server.stop()
 
     def login(self) -> str:
-        return self.post("/login_api", {"username": USER, "password": PASSWORD}, token="").data["token"]
+        return str(self.post("/login_api", {"username": USER, "password": PASSWORD}, token="").data["token"])
 
     def get(self, path: str, **kwargs: Any) -> Answer:
         return self.request("GET", path, **kwargs)
@@ -159,7 +163,7 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
 
     def make(
         *,
-        open_endpoints: list[str] | None = None,
+        open_endpoints: list[Endpoint] | None = None,
         hold_timeout: float = 600.0,
         capture: str = "virtual",
         registry: Registry | None = None,
@@ -176,10 +180,12 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
 
 
 @pytest.fixture(scope="session", autouse=True)
-def patient_conformance() -> None:
+def patient_conformance() -> Iterator[None]:
     """Let the conformance suite wait as long for a driver as this machine needs."""
-    for module in (conformance.driver, conformance.capture, conformance.hid):
-        module.PATIENCE = patience()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (conformance.driver, conformance.capture, conformance.hid):
+            patch.setattr(module, "PATIENCE", patience())
+        yield
 
 
 @pytest.fixture(scope="module")
