@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 DEMO_PACKAGES := python3-venv libudev1 curl
 LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs debian-archive-keyring uidmap git
-TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode chromium
+TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode iproute2 chromium
 ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)
 TEST_PACKAGES += gcc-multilib
 endif
@@ -63,24 +63,26 @@ $(BIN)/.lint: setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable '.[lint]'
 	@touch $@
 
-# Into /opt/kvmd and the system's folders, as root; the units start with the next boot or device, or by hand. Debian's
+# Into /opt/kvmd and the system's folders, as root; without gpiod where PyPI has no wheel of it (armhf) and no compiler is
+# there; the units start with the next boot or device, or by hand. Debian's
 # python3-evdev and python3-picamera2 are seen from there; its python3-simplejpeg, too, which may be made for an older
 # numpy than the one that pip brings.
 install:
 	test -x $(PREFIX)/bin/python || $(PYTHON) -m venv --system-site-packages $(PREFIX)
-	$(PREFIX)/bin/pip install --quiet $(PACKAGE)
+	$(PREFIX)/bin/pip install --quiet '$(PACKAGE)[gpio]' || $(PREFIX)/bin/pip install --quiet $(PACKAGE)
 	$(PREFIX)/bin/python -c 'import simplejpeg' 2> /dev/null || \
 		$(PREFIX)/bin/pip install --quiet --ignore-installed --no-deps simplejpeg
 	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
 	test -e /etc/kvmd/kvmd.toml || install -D -m 644 etc/kvmd.toml /etc/kvmd/kvmd.toml
 	install -D -m 644 -t /usr/lib/sysusers.d etc/sysusers.d/kvmd.conf
 	install -D -m 644 -t /usr/lib/systemd/system etc/kvmd.service etc/kvmd-gadget.service
-	install -D -m 644 -t /usr/lib/udev/rules.d etc/70-kvmd.rules etc/71-kvmd-gadget.rules etc/72-kvmd-uinput.rules
+	install -D -m 644 -t /usr/lib/udev/rules.d etc/70-kvmd.rules etc/71-kvmd-gadget.rules etc/72-kvmd-uinput.rules \
+		etc/73-kvmd-gpio.rules
 	systemd-sysusers
 	systemctl daemon-reload
 	udevadm control --reload
 	udevadm trigger --subsystem-match=video4linux --subsystem-match=udc --subsystem-match=hidg \
-		--subsystem-match=tty
+		--subsystem-match=tty --subsystem-match=hidraw --subsystem-match=gpio
 	udevadm trigger --sysname-match=uinput
 
 clean:

@@ -15,8 +15,8 @@ from PIL import Image
 
 from bench import cpu, picture
 from bench.table import Row, Table
-from kvmd.capture import Frame, PixelFormat
-from kvmd.encode import Encoder, to_jpeg
+from kvmd.contract.capture import Frame, PixelFormat
+from kvmd.video.encode import Encoder, to_jpeg
 
 QUALITY = 80
 ROUNDS = 7

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from kvmd.capture import Frame, PixelFormat
+from kvmd.contract.capture import Frame, PixelFormat
 
 WIDTH, HEIGHT = 1920, 1080
 TEXT = "The quick brown fox jumps over the lazy dog; 0123456789 {}[]()<>"

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from cheroot import wsgi
 from flask import Flask, Response
 
-from kvmd.broadcast import Broadcaster
-from kvmd.capture import Frame, PixelFormat
+from kvmd.contract.capture import Frame, PixelFormat
+from kvmd.video.broadcast import Broadcaster
 
 THREADS = 120
 """More than there are viewers."""

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from kvmd.board import Board, in_words
-from kvmd.capture import CaptureDriver
-from kvmd.config import RoleSettings, Settings, markdown_table, options_of, toml_value
-from kvmd.hookspecs import Driver
-from kvmd.registry import Registry
-from kvmd.udev_rules import udev_rules
+from kvmd.contract.board import Board, in_words
+from kvmd.contract.driver import BaseDriver
+from kvmd.contract.roles import ROLES, role_of
+from kvmd.contract.settings import RoleSettings, Settings
+from kvmd.plugins.registry import Registry
+from kvmd.plugins.udev_rules import udev_rules
+from kvmd.system.config import markdown_table, options_of, toml_value
 from kvmd_plugins.boards import kvmd_boards
 from kvmd_plugins.local_input import LocalInputSettings
 
@@ -41,6 +42,9 @@ options = { device = "/dev/video0" }     # an explicit device works without udev
 [hid]
 driver = "auto"
 options = {}
+[power]
+driver = "gpio"                          # what is wired cannot be recognised
+options = { power_button = "GPIO23", power_lamp = "GPIO24" }
 [web]
 listen = ["[::]:80"]
 video_listen = ["[::]:8008"]
@@ -61,12 +65,12 @@ ones:
 |---|---|"""
 
 
-def bundled_drivers() -> list[Driver]:
+def bundled_drivers() -> list[type[BaseDriver]]:
     """List the drivers of this repository, without those of other packages that happen to be installed."""
     return [driver for driver in Registry().drivers if driver.__module__.split(".")[0] == "kvmd_drivers"]
 
 
-def page_of(driver: Driver) -> Path:
+def page_of(driver: type[BaseDriver]) -> Path:
     """Return the page of a driver, which has its name."""
     return _page(driver.name)
 
@@ -101,7 +105,7 @@ def configuration() -> str:
     return "\n".join(parts)
 
 
-def _with_options(page: Path, drivers: Iterable[Driver]) -> str:
+def _with_options(page: Path, drivers: Iterable[type[BaseDriver]]) -> str:
     """Put the options of all drivers of the page's name between the page's markers."""
     tables = {_role(driver): _table(driver.Options) for driver in drivers if page_of(driver) == page}
     alike = len(set(tables.values())) == 1
@@ -118,11 +122,13 @@ def _between_markers(page: Path, what: str, body: str) -> str:
 
 
 def _boards_table() -> str:
-    rows = [
-        f"| `{board.name}` | {board.title} | {_how_known(board)} | {_filled(board.capture)} | {_filled(board.hid)} |"
-        for board in kvmd_boards()
-    ]
-    return "\n".join(["| name | board | how it is known | capture | HID |", "|---|---|---|---|---|", *rows, ""])
+    rows = [f"| `{board.name}` | {board.title} | {_how_known(board)} | {_roles_of(board)} |" for board in kvmd_boards()]
+    titles = " | ".join(role.title for role in ROLES)
+    return "\n".join([f"| name | board | how it is known | {titles} |", "|---" * (3 + len(ROLES)) + "|", *rows, ""])
+
+
+def _roles_of(board: Board) -> str:
+    return " | ".join(_filled(role.on(board)) for role in ROLES)
 
 
 def _how_known(board: Board) -> str:
@@ -144,8 +150,9 @@ def _first_line(shape: type) -> str:
     return (shape.__doc__ or "").partition("\n")[0]
 
 
-def _role(driver: Driver) -> str:
-    return "Capture" if issubclass(driver, CaptureDriver) else "HID"
+def _role(driver: type[BaseDriver]) -> str:
+    role = role_of(driver)
+    return role.title if role else ""
 
 
 def _table(shape: type, prefix: str = "") -> str:

@@ -4,8 +4,8 @@ This is the face for authors of drivers and plug-ins: everything that they need 
 to stay. docs/plugins.md shows how.
 """
 
-from kvmd.board import Board, KnownBy, load_boards
-from kvmd.capture import (
+from kvmd.contract.board import Board, KnownBy, load_boards
+from kvmd.contract.capture import (
     CaptureDriver,
     CaptureStatus,
     EdidControl,
@@ -17,8 +17,29 @@ from kvmd.capture import (
     YcbcrEncoding,
     jpeg_damage,
 )
-from kvmd.config import RoleSettings
-from kvmd.device import Device, DeviceOptions, DriverOptions, Match, Monitor, list_devices
+from kvmd.contract.device import Device, DeviceOptions, DriverOptions, Match, Monitor, list_devices
+from kvmd.contract.driver import BaseDriver
+from kvmd.contract.hid import (
+    COORDINATE_MAX,
+    MAX_KEYS,
+    MAX_MEDIA_KEYS,
+    OWN_INPUT,
+    STEP_MAX,
+    AbsoluteMouseReport,
+    Button,
+    Capability,
+    ConsumerReport,
+    HidDriver,
+    HidStatus,
+    KeyboardReport,
+    Leds,
+    MouseEvent,
+    RelativeMouseReport,
+    Report,
+    SystemReport,
+)
+from kvmd.contract.power import PowerButton, PowerCapability, PowerDriver, PowerStatus, Press
+from kvmd.contract.settings import RoleSettings
 from kvmd.errors import (
     ConfigError,
     DeviceAbsent,
@@ -30,28 +51,9 @@ from kvmd.errors import (
     RequestError,
     Unsupported,
 )
-from kvmd.hid import (
-    COORDINATE_MAX,
-    MAX_KEYS,
-    MAX_MEDIA_KEYS,
-    OWN_INPUT,
-    STEP_MAX,
-    AbsoluteMouseReport,
-    Capability,
-    ConsumerReport,
-    HidDriver,
-    HidStatus,
-    KeyboardReport,
-    Leds,
-    RelativeMouseReport,
-    Report,
-    SystemReport,
-)
-from kvmd.hookspecs import Event, Service, hookimpl
-from kvmd.keymap import Key, Page, find_keys, keys_of
-from kvmd.memory import forget, recall, remember
-from kvmd.mouse import Button, MouseEvent
-from kvmd.power import PowerButton, PowerCapability, PowerDriver, PowerStatus
+from kvmd.input.keymap import Key, Page, find_keys, keys_of
+from kvmd.plugins.hookspecs import Event, InputApi, KvmApi, PowerApi, Service, VideoApi, hookimpl
+from kvmd.system.memory import forget, recall, remember
 
 __version__ = "0.1.0"
 
@@ -62,6 +64,7 @@ __all__ = [
     "OWN_INPUT",
     "STEP_MAX",
     "AbsoluteMouseReport",
+    "BaseDriver",
     "Board",
     "Button",
     "Capability",
@@ -81,9 +84,11 @@ __all__ = [
     "HidDriver",
     "HidOffline",
     "HidStatus",
+    "InputApi",
     "Key",
     "KeyboardReport",
     "KnownBy",
+    "KvmApi",
     "KvmdError",
     "Leds",
     "Match",
@@ -92,10 +97,12 @@ __all__ = [
     "NoSignal",
     "Page",
     "PixelFormat",
+    "PowerApi",
     "PowerButton",
     "PowerCapability",
     "PowerDriver",
     "PowerStatus",
+    "Press",
     "RelativeMouseReport",
     "Report",
     "RequestError",
@@ -106,6 +113,7 @@ __all__ = [
     "Timings",
     "TimingsControl",
     "Unsupported",
+    "VideoApi",
     "YcbcrEncoding",
     "find_keys",
     "forget",

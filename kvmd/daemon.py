@@ -7,11 +7,11 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from kvmd.config import Settings
+from kvmd.contract.settings import Settings
 from kvmd.kvm import Kvm
-from kvmd.notify import notify, watchdog_interval
-from kvmd.registry import Registry
-from kvmd.services import Services
+from kvmd.plugins.registry import Registry
+from kvmd.plugins.services import Services
+from kvmd.system.notify import notify, watchdog_interval
 from kvmd.web import create_app, create_video_app
 from kvmd.web.server import Server
 

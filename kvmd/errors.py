@@ -5,7 +5,8 @@
     KvmdError
     ├── ConfigError        a setting is wrong: names the file, the key, what was given and what is accepted
     ├── RequestError       what a client asks for makes no sense: an unknown key, too many of them
-    ├── Unsupported        what a client asks for is beyond the driver in use
+    ├── Unsupported        what a client asks for is beyond the driver in use, or beyond what is known
+    ├── Busy               what a client asks for has to wait for something else to end
     ├── AuthError          who asks may not
     │   └── TooManyAttempts   and has to wait before trying again
     └── DriverError        a driver cannot do its work: no permission, no gadget, the device is busy
@@ -33,6 +34,17 @@ class RequestError(KvmdError):
 
 class Unsupported(KvmdError):
     """A request that is in order, but which the driver in use cannot carry out."""
+
+
+class Busy(KvmdError):
+    """A request that is in order, but has to wait until something else has ended; nothing was done.
+
+    :param retry_after: seconds until then
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class AuthError(KvmdError):

@@ -11,9 +11,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from kvmd.capture import CaptureDriver
+from kvmd.contract.driver import BaseDriver
 from kvmd.errors import DeviceAbsent, DeviceLost, DriverError, HidOffline, NoSignal
-from kvmd.hid import HidDriver
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ LONGEST_DELAY = 5.0
 PACE = 0.2
 """Seconds between two attempts with an open driver, which waits for its signal, or its host, itself."""
 
-D = TypeVar("D", CaptureDriver, HidDriver)
+D = TypeVar("D", bound=BaseDriver)
 
 
 class State(enum.Enum):
@@ -56,10 +55,11 @@ class SlotStatus(msgspec.Struct, frozen=True):
 class Slot(Generic[D]):
     """Keeps one role filled, in a thread of its own.
 
-    :param role: ``capture`` or ``hid``
+    :param role: the role's name, for messages
     :param make: makes the driver that suits what is plugged in; raises DeviceAbsent
     :param run: works with an open driver; calls ``online`` when it does work, returns when ``stopping`` is set
     :param changed: told about every change
+    :param absence: the level at which it is logged that nothing is plugged in, which is normal for some roles
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Slot(Generic[D]):
         make: Callable[[], D],
         run: Callable[[D], None],
         changed: Callable[[SlotStatus], None],
+        absence: int = logging.WARNING,
     ) -> None:
         self.role = role
         self.driver: D | None = None
@@ -75,6 +76,7 @@ class Slot(Generic[D]):
         self._make: Callable[[], D] = make
         self._run: Callable[[D], None] = run
         self._changed = changed
+        self._levels = {State.STARTING: logging.INFO, State.ONLINE: logging.INFO, State.ABSENT: absence}
         self._woken = threading.Event()
         self._delay = FIRST_DELAY
         self._worked = False
@@ -169,6 +171,5 @@ class Slot(Generic[D]):
         name = self.driver.name if self.driver else None
         since = self.status.since if state is self.status.state else datetime.now(UTC)
         self.status = SlotStatus(state, reason, since, name)
-        level = logging.INFO if state in (State.STARTING, State.ONLINE) else logging.WARNING
-        logger.log(level, "%s: %s: %s", self.role, state.value, reason)
+        logger.log(self._levels.get(state, logging.WARNING), "%s: %s: %s", self.role, state.value, reason)
         self._changed(self.status)

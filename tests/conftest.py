@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from kvmd import testing as conformance
-from kvmd.config import AuthSettings, CaptureSettings, Endpoint, HidSettings, Settings
+from kvmd.contract.settings import AuthSettings, CaptureSettings, Endpoint, HidSettings, PowerSettings, Settings
 from kvmd.kvm import Kvm
-from kvmd.registry import Registry
+from kvmd.plugins.registry import Registry
 from kvmd.web import create_app, create_video_app
 from kvmd.web.server import Server
 from kvmd_drivers.virtual.computer import Computer, shared
@@ -72,6 +72,7 @@ class Daemon:
         settings = Settings(
             capture=CaptureSettings(driver=capture, options=options, quality=90),
             hid=HidSettings(driver="virtual", options=options, hold_timeout=hold_timeout),
+            power=PowerSettings(driver="virtual", options=options),
             auth=AuthSettings(file=str(folder / "auth.json"), open=open_endpoints),
         )
         self.name = name
@@ -153,7 +154,7 @@ class Daemon:
 
     def down(self) -> tuple[int, tuple[int, ...]]:
         """What the computer feels being held: modifiers, and ordinary keys in order."""
-        report = self.computer._down
+        report = self.computer.down
         return report.modifiers, tuple(sorted(report.keys))
 
 
@@ -183,7 +184,7 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
 def patient_conformance() -> Iterator[None]:
     """Let the conformance suite wait as long for a driver as this machine needs."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (conformance.driver, conformance.capture, conformance.hid):
+        for module in (conformance.driver, conformance.capture, conformance.hid, conformance.power):
             patch.setattr(module, "PATIENCE", patience())
         yield
 

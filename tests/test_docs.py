@@ -11,13 +11,13 @@ from types import FunctionType, ModuleType
 import pytest
 
 from docs import generate
-from kvmd import hookspecs
-from kvmd.capture import CaptureDriver
-from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
-from kvmd.hid import HidDriver
-from kvmd.hookspecs import PROJECT
+from kvmd.contract.capture import CaptureDriver
+from kvmd.contract.hid import HidDriver
+from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, Settings
 from kvmd.kvm import Kvm
-from kvmd.registry import Registry
+from kvmd.plugins import hookspecs
+from kvmd.plugins.hookspecs import PROJECT
+from kvmd.plugins.registry import Registry
 from kvmd.web import create_app
 
 ROOT = Path(__file__).parents[1]

@@ -123,5 +123,5 @@ def test_the_wheel_has_the_entry_points(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt"))
         written = archive.read(name).decode()
-    assert "kvmd = kvmd.__main__:main" in written
+    assert "kvmd = kvmd.cli.main:main" in written
     assert set(ENTRY_POINTS) <= set(written.split("\n"))

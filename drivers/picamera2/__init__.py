@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import msgspec
@@ -122,6 +123,16 @@ class Picamera2Options(DriverOptions, frozen=True, forbid_unknown_fields=True):
         return values
 
 
+def load() -> type[Camera]:
+    """Import picamera2, which looks into every /dev/video* meanwhile, and what is built on it.
+
+    :raises DriverError: it cannot be imported
+    """
+    with library.importing():
+        kind: type[Camera] = import_module(".camera", __package__).Camera
+    return kind
+
+
 class Picamera2Capture(CaptureDriver):
     """A camera sensor or USB camera, pointed at a screen, through libcamera."""
 
@@ -146,7 +157,7 @@ class Picamera2Capture(CaptureDriver):
         self.close()
         # picamera2 leaves a closed camera in cycles, which hold the memory of its pictures.
         gc.collect()
-        kind = library.load()
+        kind = load()
         try:
             with library.errors_of(self._name):
                 present = kind.list()
@@ -159,14 +170,14 @@ class Picamera2Capture(CaptureDriver):
             self.close()
             raise
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Generator[Frame]:
         """Yield the newest picture each time; see ``CaptureDriver.frames``."""
         camera, layout, timeout = self._camera, self._layout, self._options.timeout
         if camera is None or layout is None:
             raise DriverError(f"{self._name} is not open")
         while camera is self._camera:
             try:
-                with library.losses_of(self._name, camera, timeout):
+                with library.losses_of(self._name, camera.is_present, timeout):
                     picture = camera.take(timeout)
             except DeviceLost:
                 self._signal = None

@@ -7,15 +7,10 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from importlib import import_module
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 from kvmd import DeviceLost, DriverError
-
-if TYPE_CHECKING:
-    from .camera import Camera
 
 logger = logging.getLogger(__name__)
 
@@ -26,17 +21,14 @@ def problem() -> str | None:
     return f"{' and '.join(missing)} cannot be found; {_way_out()}" if missing else None
 
 
-def load() -> type[Camera]:
-    """Import picamera2, which looks into every /dev/video* meanwhile, and what is built on it.
-
-    :raises DriverError: it cannot be imported
-    """
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Turn what is raised while picamera2 is imported into words, and keep it quiet from then on."""
     _quieten()
     try:
-        kind: type[Camera] = import_module(".camera", __package__).Camera
+        yield
     except Exception as error:  # what is broken in there could raise anything
         raise DriverError(f"picamera2 cannot be used: {type(error).__name__}: {error}; {_way_out()}") from error
-    return kind
 
 
 @contextlib.contextmanager
@@ -58,15 +50,16 @@ def errors_of(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def losses_of(name: str, camera: Camera, timeout: float) -> Iterator[None]:
+def losses_of(name: str, is_present: Callable[[], bool], timeout: float) -> Iterator[None]:
     """Turn what is raised while a camera runs into its loss; an unplug shows only in that no more pictures come.
 
+    :param is_present: tells whether the camera is plugged in still
     :param timeout: seconds that were waited for a picture
     """
     try:
         yield
     except TimeoutError as error:
-        if not camera.is_present():
+        if not is_present():
             raise DeviceLost(f"{name} is gone; plug it in again") from error
         raise DeviceLost(f"{name} sent no picture for {timeout:g} s; it is opened anew") from error
     except Exception as error:  # as above, and whatever a callback raises

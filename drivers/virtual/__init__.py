@@ -1,11 +1,11 @@
-"""The virtual driver pair: a pretended computer, for tests and for trying things out.
+"""The virtual drivers: a simulated computer, for tests and for trying things out.
 
-Devices: none. The capture driver shows the computer's screen, the HID driver is its keyboard and mouse; they meet by
-the name of the computer, and all of it runs in the daemon's process.
+Devices: none. The capture driver sees the computer's screen, the HID driver is its keyboard and mouse, the power driver
+(power.py) its front panel; they meet by the name of the computer, and all of it runs in the daemon's process.
 
-Works: a console of 80x25 characters at 1280x720 that shows what is typed on a US layout; the lock keys and their
-lamps; the last keys, media and power keys among them; absolute and relative mouse; pulling the video cable and the USB
-cable through ``/api/virtual``.
+Works: a console of 80x25 characters at 1280x720 that shows what is typed on a US layout; the lock keys and their LEDs;
+the last keys, media and power keys among them; absolute and relative mouse; power button, reset button and both lamps,
+with a firmware that starts, an orderly end and sleep; pulling each cable through ``/api/virtual``.
 Does not: key repeat, other layouts, EDID, sound. The font is DejaVu Sans Mono, ASCII and Latin-1
 (DejaVu-LICENSE.txt).
 """
@@ -16,8 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
-import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from kvmd import (
     Capability,
@@ -25,7 +24,6 @@ from kvmd import (
     CaptureStatus,
     Device,
     DriverError,
-    DriverOptions,
     Frame,
     HidDriver,
     HidOffline,
@@ -37,7 +35,9 @@ from kvmd import (
     hookimpl,
 )
 
-from .computer import HEIGHT, WIDTH, Computer, find, shared
+from .computer import VirtualOptions, shared
+from .endpoint import blueprint
+from .session import HEIGHT, WIDTH
 
 if TYPE_CHECKING:
     import flask
@@ -51,14 +51,6 @@ BLINK: Final = 0.5
 """Seconds for which the cursor is to be seen, and then is not."""
 
 
-class VirtualOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
-    """Options of both drivers."""
-
-    computer: Annotated[
-        str, Meta(min_length=1, description="Which computer; capture and HID of the same name share one.")
-    ] = "default"
-
-
 class VirtualCaptureOptions(VirtualOptions, frozen=True, forbid_unknown_fields=True):
     """Options of the screen."""
 
@@ -66,7 +58,7 @@ class VirtualCaptureOptions(VirtualOptions, frozen=True, forbid_unknown_fields=T
 
 
 class VirtualCapture(CaptureDriver):
-    """Sees the pretended computer's screen."""
+    """Sees the virtual computer's screen."""
 
     name = "virtual"
     Options = VirtualCaptureOptions
@@ -96,7 +88,7 @@ class VirtualCapture(CaptureDriver):
         if self._screen is None:
             raise DriverError("the virtual capture driver is not open")
         if self._lost:
-            self._computer.wait_for(lambda: self._screen is None or self._computer.signal, PATIENCE)
+            self._computer.wait_for(lambda: self._screen is None or not self._computer.no_signal(), PATIENCE)
         while screen := self._wait_for_tick():
             yield self._take(screen)
 
@@ -108,14 +100,15 @@ class VirtualCapture(CaptureDriver):
         screen = self._screen
         if screen is None:
             return None
-        self._lost = not self._computer.signal
-        if self._lost:
+        reason = self._computer.no_signal()
+        self._lost = bool(reason)
+        if reason:
             self._signal = None
-            raise NoSignal("no signal: the virtual computer's cable is unplugged")
+            raise NoSignal(reason)
         return screen
 
     def _interrupted(self) -> bool:
-        return self._screen is None or not self._computer.signal
+        return self._screen is None or bool(self._computer.no_signal())
 
     def _take(self, screen: Screen) -> Frame:
         now = time.time()
@@ -126,7 +119,7 @@ class VirtualCapture(CaptureDriver):
 
     def status(self) -> CaptureStatus:
         """Tell what is captured."""
-        return CaptureStatus(self._device, self._signal if self._computer.signal else None)
+        return CaptureStatus(self._device, None if self._computer.no_signal() else self._signal)
 
     def close(self) -> None:
         """Turn away; one who waits for a picture gets none."""
@@ -136,7 +129,7 @@ class VirtualCapture(CaptureDriver):
 
 
 class VirtualHid(HidDriver):
-    """The pretended computer's keyboard and mouse."""
+    """The virtual computer's keyboard and mouse."""
 
     name = "virtual"
     Options = VirtualOptions
@@ -146,42 +139,41 @@ class VirtualHid(HidDriver):
         self._computer = shared(options.computer)
         self._device = f"virtual computer {options.computer}"
         self._is_open = False
-        self._host = True
+        self._offline = ""
         self._leds = self._computer.leds
 
     def open(self) -> None:
         """Sit down at the computer."""
         self._is_open = True
-        self._host = True
+        self._offline = ""
         self._leds = self._computer.leds
 
     def send(self, report: Report) -> None:
         """Have the computer act on a report."""
         self._check_open()
-        if not self._computer.take(report):
-            raise HidOffline("no host: the virtual computer's USB cable is unplugged")
+        self._computer.take(report)
 
     def watch(self, timeout: float) -> bool:
-        """Wait until lamps or cable change; what the last call told is not told again before ``timeout``."""
+        """Wait until LEDs or host change; what the last call reported is not reported again before ``timeout``."""
         self._check_open()
         self._computer.wait_for(self._has_news, timeout)
-        self._host = self._computer.host
-        if self._is_open and not self._host:
-            raise HidOffline("no host: the virtual computer's USB cable is unplugged")
+        self._offline = self._computer.no_host()
+        if self._is_open and self._offline:
+            raise HidOffline(self._offline)
         before, self._leds = self._leds, self._computer.leds
         return self._leds != before
 
     def _has_news(self) -> bool:
         computer = self._computer
-        return not self._is_open or computer.host != self._host or computer.leds != self._leds
+        return not self._is_open or computer.no_host() != self._offline or computer.leds != self._leds
 
     def _check_open(self) -> None:
         if not self._is_open:
             raise DriverError("the virtual HID driver is not open")
 
     def status(self) -> HidStatus:
-        """Tell how the host stands; without one, nobody sets the lamps."""
-        host = self._computer.host
+        """Tell how the host stands; without one, nobody sets the LEDs."""
+        host = not self._computer.no_host()
         return HidStatus(self._device, host_connected=host, leds=self._computer.leds if host else None)
 
     def close(self) -> None:
@@ -190,66 +182,13 @@ class VirtualHid(HidDriver):
         self._computer.wake()
 
 
-class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of ``POST /api/virtual``: what is plugged in; what is not named stays as it is."""
-
-    computer: str = "default"
-    signal: bool | UnsetType = UNSET
-    host: bool | UnsetType = UNSET
-
-
-def _apply(control: Control, computer: Computer) -> None:
-    if control.signal is not UNSET:
-        computer.plug_video(control.signal)
-    if control.host is not UNSET:
-        computer.plug_host(control.host)
-
-
-def _describe(computer: Computer) -> dict[str, object]:
-    """Tell how a computer stands, for JSON."""
-    state = computer.state()
-    return {
-        "signal": computer.signal,
-        "host": computer.host,
-        "leds": msgspec.to_builtins(state.leds),
-        "keys": state.keys,
-        "pointer": msgspec.to_builtins(state.pointer),
-        "text": [line.text for line in state.lines],
-    }
-
-
-def _answer(control: Control) -> tuple[dict[str, object], int]:
-    computer = find(control.computer)
-    if computer is None:
-        reason = f'no virtual computer "{control.computer}": name one that capture or hid of driver "virtual" uses'
-        return {"status": 0, "info": reason, "data": {}}, 404
-    _apply(control, computer)
-    return {"status": 1, "info": "ok", "data": _describe(computer)}, 200
-
-
 @hookimpl
 def kvmd_drivers() -> Iterable[type[CaptureDriver] | type[HidDriver]]:
-    """Offer the pair."""
+    """Offer the drivers."""
     return [VirtualCapture, VirtualHid]
 
 
 @hookimpl
 def kvmd_blueprints() -> Iterable[flask.Blueprint]:
-    """Offer ``/api/virtual``: see the computer's state, and pull its cables."""
-    from flask import Blueprint, request  # noqa: PLC0415  # a driver does not need it
-
-    pages = Blueprint("virtual", __name__)
-
-    @pages.get("/api/virtual")
-    def show() -> tuple[dict[str, object], int]:
-        return _answer(Control(computer=request.args.get("computer", "default")))
-
-    @pages.post("/api/virtual")
-    def change() -> tuple[dict[str, object], int]:
-        try:
-            control = msgspec.json.decode(request.get_data(), type=Control)
-        except msgspec.DecodeError as error:
-            return {"status": 0, "info": f"the body cannot be used: {error}", "data": {}}, 400
-        return _answer(control)
-
-    return [pages]
+    """Offer ``/api/virtual``: see the computer's state, switch it, and pull its cables."""
+    return [blueprint()]

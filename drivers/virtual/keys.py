@@ -1,4 +1,4 @@
-"""Keyboard usages as the pretended computer reads them: names, and what they type on a US layout.
+"""Keyboard usages as the virtual computer reads them: names, and what they type on a US layout.
 
 The usages are those of the keyboard page (HUT 1.5, section 10).
 """

@@ -1,4 +1,4 @@
-"""The pretended computer's screen: its state as a picture of 1280x720 pixels, RGB24.
+"""The virtual computer's screen: its state as a picture of 1280x720 pixels, RGB24.
 
 A console of 80x25 cells of 16x28 pixels, and below it a bar of 20 pixels with the lock lamps, the last keys, the
 pointer and the clock. Only what changed is drawn again, and a picture that did not change is the same object.
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from .computer import COLUMNS, HEIGHT, LINES, WIDTH, Line, Pointer, State
+from .console import COLUMNS, LINES, Line
+from .session import HEIGHT, WIDTH, Pointer, State
 
 CELL_WIDTH: Final = WIDTH // COLUMNS
 CELL_HEIGHT: Final = 28

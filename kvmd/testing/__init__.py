@@ -12,9 +12,10 @@
 
 import pytest
 
-pytest.register_assert_rewrite("kvmd.testing.capture", "kvmd.testing.driver", "kvmd.testing.hid")
+pytest.register_assert_rewrite("kvmd.testing.capture", "kvmd.testing.driver", "kvmd.testing.hid", "kvmd.testing.power")
 
 from kvmd.testing.capture import CaptureConformance  # noqa: E402  # only now are its assertions rewritten
 from kvmd.testing.hid import HidConformance  # noqa: E402
+from kvmd.testing.power import PowerConformance  # noqa: E402
 
-__all__ = ["CaptureConformance", "HidConformance"]
+__all__ = ["CaptureConformance", "HidConformance", "PowerConformance"]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from kvmd import edid
-from kvmd.capture import CaptureDriver, CaptureStatus, EdidControl, Frame, PixelFormat, Signal, TimingsControl
+from kvmd.contract.capture import CaptureDriver, CaptureStatus, EdidControl, Frame, PixelFormat, Signal, TimingsControl
 from kvmd.errors import NoSignal
 from kvmd.testing.driver import PATIENCE, DriverConformance, within
 

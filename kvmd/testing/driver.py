@@ -10,9 +10,8 @@ from typing import Annotated, ParamSpec, TypeVar, get_args, get_origin, get_type
 import msgspec
 import pytest
 
-from kvmd.capture import CaptureDriver
-from kvmd.device import DriverOptions, Match
-from kvmd.hid import HidDriver
+from kvmd.contract.device import DriverOptions, Match
+from kvmd.contract.driver import BaseDriver
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,18 +46,18 @@ def within(seconds: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwar
 
 
 class DriverConformance:
-    """What a capture driver and a HID driver have in common."""
+    """What all drivers have in common, whatever their role."""
 
     @pytest.fixture
-    def driver(self) -> CaptureDriver | HidDriver:
+    def driver(self) -> BaseDriver:
         """Return a new driver, not yet open; every suite replaces this."""
         pytest.fail("give the suite its driver: override the fixture `driver`")
 
-    def test_name_can_stand_in_settings(self, driver: CaptureDriver | HidDriver) -> None:
+    def test_name_can_stand_in_settings(self, driver: BaseDriver) -> None:
         """The name is in small letters, digits and underscores."""
         assert re.fullmatch("[a-z][a-z0-9_]*", driver.name), f"{driver.name!r} cannot be used as a driver's name"
 
-    def test_options_are_frozen_and_strict(self, driver: CaptureDriver | HidDriver) -> None:
+    def test_options_are_frozen_and_strict(self, driver: BaseDriver) -> None:
         """Options cannot change, unknown ones are refused, and none has to be given."""
         options = type(driver).Options
         assert issubclass(options, DriverOptions)
@@ -66,24 +65,24 @@ class DriverConformance:
         assert options.__struct_config__.forbid_unknown_fields, f"{options.__name__}: add forbid_unknown_fields=True"
         options()
 
-    def test_options_are_documented(self, driver: CaptureDriver | HidDriver) -> None:
+    def test_options_are_documented(self, driver: BaseDriver) -> None:
         """Every option has a description, from which its documentation is made."""
         options = type(driver).Options
         bare = [name for name in options.__struct_fields__ if not _description(options, name)]
         assert not bare, f"{options.__name__}: no Annotated[..., Meta(description=...)] on {', '.join(bare)}"
 
-    def test_matches_are_a_table(self, driver: CaptureDriver | HidDriver) -> None:
+    def test_matches_are_a_table(self, driver: BaseDriver) -> None:
         """The devices are named by rows of the type Match."""
         matches = type(driver).matches
         assert isinstance(matches, Sequence)
         assert {type(match) for match in matches} <= {Match}
         assert all(match.subsystem and match.score >= 0 for match in matches)
 
-    def test_close_needs_no_open(self, driver: CaptureDriver | HidDriver) -> None:
+    def test_close_needs_no_open(self, driver: BaseDriver) -> None:
         """A driver that was never opened can be closed."""
         within(PATIENCE, driver.close)
 
-    def test_close_twice(self, driver: CaptureDriver | HidDriver) -> None:
+    def test_close_twice(self, driver: BaseDriver) -> None:
         """A driver that is closed can be closed again."""
         within(PATIENCE, driver.open)
         within(PATIENCE, driver.close)

@@ -8,8 +8,7 @@ from typing import ClassVar, Final
 
 import pytest
 
-from kvmd.errors import HidOffline, Unsupported
-from kvmd.hid import (
+from kvmd.contract.hid import (
     AbsoluteMouseReport,
     Capability,
     ConsumerReport,
@@ -21,6 +20,7 @@ from kvmd.hid import (
     Report,
     SystemReport,
 )
+from kvmd.errors import HidOffline, Unsupported
 from kvmd.testing.driver import PATIENCE, DriverConformance, within
 
 NEEDED: Final[tuple[tuple[Capability, Report], ...]] = (

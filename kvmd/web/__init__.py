@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from kvmd.errors import AuthError, DriverError, KvmdError, RequestError, TooManyAttempts, Unsupported
+from kvmd.errors import AuthError, Busy, DriverError, KvmdError, RequestError, TooManyAttempts, Unsupported
 from kvmd.kvm import Kvm
-from kvmd.web import blikvm, edid, pages, status, video
+from kvmd.web import blikvm, edid, pages, power, status, video
 from kvmd.web.envelope import failure
 from kvmd.web.identity import identify
 from kvmd.web.server import discard_body
@@ -28,6 +29,7 @@ _CODES: list[tuple[type[KvmdError], int]] = [
     (TooManyAttempts, 429),
     (AuthError, 401),
     (Unsupported, 409),
+    (Busy, 409),
     (DriverError, 503),
 ]
 
@@ -35,8 +37,9 @@ _CODES: list[tuple[type[KvmdError], int]] = [
 def create_app(kvm: Kvm) -> Flask:
     """Make the app with everything: the API, the page, and what plug-ins add."""
     app = _bare_app(kvm)
-    for blueprint in (pages.blueprint, blikvm.make(kvm), edid.make(kvm), status.make(kvm), video.make(kvm)):
-        app.register_blueprint(blueprint)
+    app.register_blueprint(pages.blueprint)
+    for room in (blikvm, edid, power, status, video):
+        app.register_blueprint(room.make(kvm))
     for blueprint in kvm.registry.blueprints(kvm):
         app.register_blueprint(blueprint)
     return app
@@ -94,8 +97,8 @@ def _harden(response: Response) -> Response:
 def _refused(error: KvmdError) -> Response:
     code = next((code for kind, code in _CODES if isinstance(error, kind)), 500)
     response = failure(code, str(error))
-    if isinstance(error, TooManyAttempts):
-        response.headers["Retry-After"] = str(round(error.retry_after))
+    if isinstance(error, TooManyAttempts | Busy):
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
     elif code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
     return response

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 from flask import Blueprint, Response, g, request
 
+from kvmd.contract.hid import MouseEvent
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
-from kvmd.mouse import MouseEvent
 from kvmd.web.envelope import body, success
 from kvmd.web.identity import COOKIE, sent_token
 
@@ -49,7 +49,7 @@ def make(kvm: Kvm) -> Blueprint:
     @blueprint.post("/api/logout")
     def logout() -> Response:
         kvm.auth.logout(sent_token())
-        kvm.leave(g.client)
+        kvm.input.leave(g.client)
         response = success("logout success")
         response.delete_cookie(COOKIE)
         return response
@@ -63,7 +63,7 @@ def make(kvm: Kvm) -> Blueprint:
     @blueprint.route("/mouse", methods=["GET", "POST"])
     @blueprint.post("/api/mouse")
     def mouse() -> Response:
-        kvm.point(g.client, body(MouseEvent))
+        kvm.input.point(g.client, body(MouseEvent))
         return success("mouse input success")
 
     return blueprint
@@ -74,10 +74,10 @@ def _carry_out(kvm: Kvm, keys: Keys) -> None:
     if len(asked) != 1 or keys.release_all is False:
         raise RequestError("exactly one is needed of: keycodes, press, release, release_all (true)")
     if keys.keycodes is not None:
-        kvm.tap(g.client, keys.keycodes)
+        kvm.input.tap(g.client, keys.keycodes)
     elif keys.press is not None:
-        kvm.press(g.client, keys.press)
+        kvm.input.press(g.client, keys.press)
     elif keys.release is not None:
-        kvm.release(g.client, keys.release)
+        kvm.input.release(g.client, keys.release)
     else:
-        kvm.release_all(g.client)
+        kvm.input.release_all(g.client)

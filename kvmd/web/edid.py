@@ -45,14 +45,14 @@ def make(kvm: Kvm) -> Blueprint:
 
     @blueprint.get("/api/edid")
     def show() -> Response:
-        return success("edid success", edid.report(kvm.edid()))
+        return success("edid success", edid.report(kvm.video.edid()))
 
     @blueprint.put("/api/edid")
     def change() -> Response:
         wanted = body(Wanted)
         with lock:  # an edit builds on what is in force
-            kvm.set_edid(_make(wanted, kvm))
-            return success("edid success", edid.report(kvm.edid()))
+            kvm.video.set_edid(_make(wanted, kvm))
+            return success("edid success", edid.report(kvm.video.edid()))
 
     return blueprint
 
@@ -68,7 +68,7 @@ def _make(wanted: Wanted, kvm: Kvm) -> bytes:
         return edid.mend(data) if wanted.mend else data
     if wanted.profile is not None:
         return edid.profile(wanted.profile)
-    return b"" if wanted.edit is None else _edited(kvm.edid(), wanted.edit)
+    return b"" if wanted.edit is None else _edited(kvm.video.edid(), wanted.edit)
 
 
 def _edited(data: bytes, changes: Changes) -> bytes:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 from flask import request
 
-from kvmd.auth import Auth
+from kvmd.access.auth import Auth
 from kvmd.errors import AuthError
 
 COOKIE = "kvmd_token"

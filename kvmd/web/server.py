@@ -13,7 +13,7 @@ from cheroot import wsgi
 from cheroot.server import HTTPConnection, HTTPRequest
 from flask import Flask
 
-from kvmd.config import parse_address
+from kvmd.contract.settings import parse_address
 from kvmd.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
-from kvmd.broadcast import CONTENT_TYPE
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
+from kvmd.video.broadcast import CONTENT_TYPE
 from kvmd.web.server import take_over
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ def make(kvm: Kvm) -> Blueprint:
         wait = _number("timeout", 3.0)
         if wait is None or not 0 <= wait <= LONGEST_WAIT:
             raise RequestError(f"timeout={wait:g} cannot be used; accepted: 0 to {LONGEST_WAIT:g} seconds")
-        picture = kvm.snapshot(wait)
-        return Response(bytes((picture or kvm.slate()).data), 200 if picture else 503, content_type="image/jpeg")
+        picture = kvm.video.snapshot(wait)
+        return Response(bytes((picture or kvm.video.slate()).data), 200 if picture else 503, content_type="image/jpeg")
 
     return blueprint
 
 
 def _hand_over(kvm: Kvm, environ: WSGIEnvironment, fps: float | None) -> Iterator[bytes]:
     """Give the socket to the broadcaster at the moment when the server asks for the answer's first bytes."""
-    kvm.stream(take_over(environ), fps)
+    kvm.video.stream(take_over(environ), fps)
     yield from ()
 
 

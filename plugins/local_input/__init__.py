@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain, groupby
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -27,6 +27,8 @@ from kvmd import (
     Button,
     Device,
     DriverError,
+    InputApi,
+    KvmApi,
     KvmdError,
     Monitor,
     MouseEvent,
@@ -40,9 +42,6 @@ from kvmd import (
 from .actions import EV_KEY, Event, Press, actions
 from .chord import Chord
 from .source import Reader, Source
-
-if TYPE_CHECKING:
-    from kvmd.kvm import Kvm
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +79,9 @@ class LocalInputSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 class _Hand:
     """What a source does at the target: a client of the KVM, which holds keys and buttons."""
 
-    def __init__(self, source: Source, kvm: Kvm, chord: Chord) -> None:
+    def __init__(self, source: Source, target: InputApi, chord: Chord) -> None:
         self.source = source
-        self._kvm = kvm
+        self._input = target
         self._chord = chord
         self._buttons: set[Button] = set()
         self._refusal = ""
@@ -109,20 +108,20 @@ class _Hand:
 
     def stay(self) -> None:
         """Keep held what is held."""
-        self._kvm.stay(self.source.client)
+        self._input.stay(self.source.client)
 
     def let_go(self) -> None:
         """Release all."""
         self._buttons.clear()
-        self._kvm.leave(self.source.client)
+        self._input.leave(self.source.client)
 
     def _carry_out(self, action: Press | MouseEvent) -> None:
         if isinstance(action, MouseEvent):
-            self._kvm.point(self.source.client, action)
+            self._input.point(self.source.client, action)
         elif action.down:
-            self._kvm.press(self.source.client, [action.key])
+            self._input.press(self.source.client, [action.key])
         else:
-            self._kvm.release(self.source.client, [action.key])
+            self._input.release(self.source.client, [action.key])
 
 
 class LocalInput:
@@ -132,9 +131,9 @@ class LocalInput:
     :param kvm: the running KVM
     """
 
-    def __init__(self, settings: LocalInputSettings, kvm: Kvm) -> None:
+    def __init__(self, settings: LocalInputSettings, kvm: KvmApi) -> None:
         self._settings = settings
-        self._kvm = kvm
+        self._input = kvm.input
         self._pace = min(1.0, kvm.settings.hid.hold_timeout / 4)
         self._hands: dict[Source, _Hand] = {}
         self._grabbing = True
@@ -173,7 +172,7 @@ class LocalInput:
                 source.close()
                 return
             chord = Chord(self._settings.chord_codes(), self._settings.chord_times)
-            self._hands[source] = _Hand(source, self._kvm, chord)
+            self._hands[source] = _Hand(source, self._input, chord)
             source.settle(self._grabbing)
         self._reader.add(source)
 
@@ -254,7 +253,7 @@ def _take(inbox: SimpleQueue[Entry], timeout: float) -> Iterator[Entry]:
 
 
 @hookimpl
-def kvmd_services(kvm: Kvm) -> Iterable[Service]:
+def kvmd_services(kvm: KvmApi) -> Iterable[Service]:
     """Offer the service, where it is enabled."""
     settings = kvm.plugin_settings(NAME, LocalInputSettings)
     return [LocalInput(settings, kvm)] if settings.enabled else []

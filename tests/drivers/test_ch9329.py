@@ -31,11 +31,11 @@ from kvmd import (
     recall,
     remember,
 )
-from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
-from kvmd.hid import HidDriver, Report
+from kvmd.contract.hid import Button, HidDriver, MouseEvent, Report
+from kvmd.contract.roles import HID
+from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, Settings
 from kvmd.kvm import Kvm
-from kvmd.mouse import Button, MouseEvent
-from kvmd.registry import Registry
+from kvmd.plugins.registry import Registry
 from kvmd.slot import State
 from kvmd.testing import HidConformance
 from kvmd_drivers import ch9329
@@ -628,7 +628,7 @@ class TestOpen:
 
     def test_a_board_with_a_usb_device_port_does_not_ask_strangers(self) -> None:
         scores = {row.properties["ID_MODEL_ID"]: row.score for row in Ch9329.matches}
-        gadget = max(row.score for row in Registry().hid_drivers["usb_gadget"].matches)
+        gadget = max(row.score for row in Registry().drivers_of(HID)["usb_gadget"].matches)
         assert scores["7523"] < gadget < scores["fe0c"]
 
 
@@ -772,50 +772,50 @@ class TestDaemon:
         kvm = Kvm(settings, Registry())
         kvm.start()
         try:
-            eventually(lambda: kvm.hid.is_online, "the keyboard")
+            eventually(lambda: kvm.input.slot.is_online, "the keyboard")
             yield kvm
         finally:
             kvm.stop()
 
     def test_keys(self, kvm: Kvm, target: Target) -> None:
-        kvm.tap("me", ["ShiftLeft", "KeyA"])
-        kvm.tap("me", ["AudioVolumeMute"])
+        kvm.input.tap("me", ["ShiftLeft", "KeyA"])
+        kvm.input.tap("me", ["AudioVolumeMute"])
         assert (Command.KEYBOARD, bytes.fromhex("02 00 04 00 00 00 00 00")) in target.arrived
         assert (Command.MEDIA, bytes.fromhex("02 04 00 00")) in target.arrived
         assert target.holds_nothing
 
     def test_the_target_goes_and_comes_back_with_nothing_held(self, kvm: Kvm, target: Target) -> None:
-        kvm.press("me", ["KeyA"])
+        kvm.input.press("me", ["KeyA"])
         target.unplug()
-        eventually(lambda: kvm.hid.status.state is State.NO_SIGNAL, "the loss")
-        assert kvm.hid.status.reason == NO_TARGET
+        eventually(lambda: kvm.input.slot.status.state is State.NO_SIGNAL, "the loss")
+        assert kvm.input.slot.status.reason == NO_TARGET
         with pytest.raises(HidOffline, match="USB not enumerated"):
-            kvm.tap("me", ["KeyB"])
+            kvm.input.tap("me", ["KeyB"])
         target.plug()
-        eventually(lambda: kvm.hid.is_online, "the return")
+        eventually(lambda: kvm.input.slot.is_online, "the return")
         assert target.arrived[-1] == encode(NOTHING)
 
     def test_the_port_goes(self, kvm: Kvm, simulator: Simulator) -> None:
         simulator.fail(Fault.GONE)
-        eventually(lambda: kvm.hid.status.state in (State.LOST, State.ABSENT), "the loss")
-        assert simulator.path in kvm.hid.status.reason
+        eventually(lambda: kvm.input.slot.status.state in (State.LOST, State.ABSENT), "the loss")
+        assert simulator.path in kvm.input.slot.status.reason
 
     def test_the_chip_falls_silent_and_comes_back(self, kvm: Kvm, simulator: Simulator, target: Target) -> None:
         simulator.rates[Fault.SILENCE] = 1.0
-        eventually(lambda: kvm.hid.status.state is State.LOST, "the loss")
-        assert "nothing answers" in kvm.hid.status.reason
+        eventually(lambda: kvm.input.slot.status.state is State.LOST, "the loss")
+        assert "nothing answers" in kvm.input.slot.status.reason
         simulator.rates.clear()
-        eventually(lambda: kvm.hid.is_online, "the return")
-        kvm.tap("me", ["KeyA"])
+        eventually(lambda: kvm.input.slot.is_online, "the return")
+        kvm.input.tap("me", ["KeyA"])
         assert encode(A) in target.arrived
 
     def test_moves_coalesce_and_edges_do_not(self, kvm: Kvm, simulator: Simulator, target: Target) -> None:
         """Twenty moves at once through a line that is slow become few; every click and key is there, in order."""
         simulator.pace = 10
         with ThreadPoolExecutor(24) as pool:
-            moves = [pool.submit(kvm.point, "me", MouseEvent(x=n / 40, y=0.5)) for n in range(20)]
-            clicks = [pool.submit(kvm.point, "me", MouseEvent(click=Button.LEFT)) for _ in range(3)]
-            keys = pool.submit(kvm.tap, "me", ["KeyA"])
+            moves = [pool.submit(kvm.input.point, "me", MouseEvent(x=n / 40, y=0.5)) for n in range(20)]
+            clicks = [pool.submit(kvm.input.point, "me", MouseEvent(click=Button.LEFT)) for _ in range(3)]
+            keys = pool.submit(kvm.input.tap, "me", ["KeyA"])
             for future in [*moves, *clicks, keys]:
                 future.result()
         places = [data for command, data in target.arrived if command is Command.ABSOLUTE_MOUSE]

@@ -16,7 +16,7 @@ from kvmd import (
     Unsupported,
     keys_of,
 )
-from kvmd.hid import Report
+from kvmd.contract.hid import Report
 from kvmd_drivers.ch9329.payloads import (
     Config,
     Info,

@@ -19,7 +19,7 @@ from kvmd import (
     KeyboardReport,
     RelativeMouseReport,
 )
-from kvmd.hid import Report
+from kvmd.contract.hid import Report
 from kvmd_drivers.ch9329.payloads import Config, Text, encode
 from kvmd_drivers.ch9329.pretended import PretendedChip
 from kvmd_drivers.ch9329.protocol import BAUDS, Command, Frame, Parser, Status

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import itertools
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from kvmd import (
     recall,
     remember,
 )
-from kvmd.device import best_match
+from kvmd.contract.device import best_match
 from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions, media, signals
 from kvmd_drivers.v4l2 import V4l2Capture, uapi
 from kvmd_drivers.v4l2.capture import ATTEMPTS
@@ -71,13 +71,8 @@ def bridge(kernel: FakeV4l2) -> Iterator[Callable[..., CsiBridge]]:
 
 
 def take(driver: CsiBridge, count: int = 1) -> list[Frame]:
-    with contextlib.closing(pictures(driver)) as frames:
+    with contextlib.closing(driver.frames()) as frames:
         return list(itertools.islice(frames, count))
-
-
-def pictures(driver: CsiBridge) -> Generator[Frame]:
-    """Its frames, as a generator that can be closed."""
-    yield from driver.frames()
 
 
 def reason(driver: CsiBridge) -> str:
@@ -521,7 +516,7 @@ def test_node_that_gets_no_pictures_is_told(
 
 def test_errors_that_pass_are_survived_and_counted(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
-    with contextlib.closing(pictures(driver)) as frames:
+    with contextlib.closing(driver.frames()) as frames:
         last = next(frames).sequence
         for _ in range(3):
             kernel.failures["DQBUF"] = [errno.EIO] * ATTEMPTS

@@ -25,10 +25,12 @@ import numpy as np
 import pytest
 
 from kvmd import ConfigError, DeviceAbsent, DeviceLost, DriverError, PixelFormat, YcbcrEncoding
-from kvmd.config import RoleSettings, convert
-from kvmd.registry import Registry
+from kvmd.contract.roles import CAPTURE
+from kvmd.contract.settings import RoleSettings
+from kvmd.plugins.registry import Registry
+from kvmd.system.config import convert
 from kvmd_drivers import picamera2 as driver_module
-from kvmd_drivers.picamera2 import FLIPS, Picamera2Capture, Picamera2Options, choices, library
+from kvmd_drivers.picamera2 import FLIPS, Picamera2Capture, Picamera2Options, choices, load
 
 SENSOR = {"Model": "imx708", "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a", "Num": 0, "Location": 2, "Rotation": 180}
 WEBCAM = {"Model": "USB Video", "Id": "/base/scb/pcie/usb@0,0-1.2:1.0-534d:2109", "Num": 1}
@@ -224,9 +226,9 @@ def test_library_that_breaks_at_import_is_an_error_with_its_reason(
 def test_driver_without_its_library_is_listed_and_never_chosen_by_itself(absent: Callable[[str], None]) -> None:
     absent("picamera2")
     known = Registry()
-    assert known.capture_drivers["picamera2"] is Picamera2Capture
+    assert known.drivers_of(CAPTURE)["picamera2"] is Picamera2Capture
     assert not Picamera2Capture.matches
-    choice = known.choose_capture(RoleSettings(), "kvmd.toml")
+    choice = known.choose(CAPTURE, RoleSettings(), "kvmd.toml")
     assert "picamera2" not in [driver.name for driver, _ in choice._drivers]
 
 
@@ -400,7 +402,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[FakeP
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.delitem(sys.modules, "kvmd_drivers.picamera2.camera", raising=False)
-    camera = library.load().__module__
+    camera = load().__module__
     monkeypatch.setattr(sys.modules[camera], "ENCODER", tmp_path / "name")
     monkeypatch.setattr(sys.modules[camera], "PATIENCE", 0.2)
     yield Picamera2
@@ -617,7 +619,7 @@ def test_camera_that_cannot_be_opened_says_why(
     fake: type[FakePicamera2],
     opened: Callable[..., Picamera2Capture],
     monkeypatch: pytest.MonkeyPatch,
-    cause: Exception,
+    cause: RuntimeError | KeyError | PermissionError,
     words: str,
 ) -> None:
     monkeypatch.setattr(fake, "__init__", refuse(cause))
@@ -634,7 +636,7 @@ def test_memory_without_permission_names_the_file_and_the_page(
     def refuse_memory() -> None:
         raise PermissionError(13, "Permission denied", "/dev/dma_heap/linux,cma")
 
-    monkeypatch.setattr(sys.modules[library.load().__module__], "DmaAllocator", refuse_memory)
+    monkeypatch.setattr(sys.modules[load().__module__], "DmaAllocator", refuse_memory)
     with pytest.raises(
         DriverError, match="kvmd may not open /dev/dma_heap/linux,cma; let group video do so, as docs/pic"
     ):
@@ -680,7 +682,7 @@ def test_error_in_closing_does_not_keep_the_camera_open(
 @pytest.mark.usefixtures("fake")
 def test_what_the_library_logs_is_for_those_who_look_for_trouble(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    library.load()
+    load()
     logging.getLogger("picamera2.picamera2").warning("Camera %s", "stumbles")
     [record] = [each for each in caplog.records if "stumbles" in each.getMessage()]
     assert (record.name, record.levelno) == ("kvmd_drivers.picamera2.library", logging.DEBUG)

@@ -15,9 +15,10 @@ from kvmd import (
     RelativeMouseReport,
     SystemReport,
 )
-from kvmd.config import RoleSettings
-from kvmd.hid import Report
-from kvmd.registry import Registry
+from kvmd.contract.hid import Report
+from kvmd.contract.roles import HID
+from kvmd.contract.settings import RoleSettings
+from kvmd.plugins.registry import Registry
 from kvmd_drivers.uinput import Uinput, events
 
 KEY, REL, ABS = 1, 2, 3
@@ -69,8 +70,8 @@ def test_events(before: Report, after: Report, expected: list[tuple[int, int, in
 def test_auto_never_chooses_it() -> None:
     assert Uinput.matches == ()
     registry = Registry()
-    assert registry.hid_drivers["uinput"] is Uinput
-    assert "uinput" not in [driver.name for driver, _ in registry.choose_hid(RoleSettings(), "kvmd.toml")._drivers]
+    assert registry.drivers_of(HID)["uinput"] is Uinput
+    assert "uinput" not in [driver.name for driver, _ in registry.choose(HID, RoleSettings(), "kvmd.toml")._drivers]
 
 
 def test_without_evdev_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

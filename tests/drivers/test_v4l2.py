@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from kvmd import Device, DeviceAbsent, DriverError, PixelFormat, YcbcrEncoding
-from kvmd.device import best_match
+from kvmd.contract.device import best_match
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options, uapi
 from kvmd_drivers.v4l2.formats import PREFERENCE, Layout, Mode, choose, describe
 from kvmd_drivers.v4l2.node import Capability, NodeFormat, Size, fourcc, number

@@ -1,4 +1,4 @@
-"""The virtual pair: it conforms, and the pretended computer behaves as a computer does."""
+"""The virtual drivers: they conform, and the virtual computer behaves as a computer does while it runs."""
 
 import itertools
 import random
@@ -22,12 +22,13 @@ from kvmd import (
     NoSignal,
     RelativeMouseReport,
 )
-from kvmd.capture import CaptureDriver
-from kvmd.hid import HidDriver
+from kvmd.contract.capture import CaptureDriver
+from kvmd.contract.hid import HidDriver
 from kvmd.testing import CaptureConformance, HidConformance
 from kvmd_drivers import virtual
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid, keys, screen
-from kvmd_drivers.virtual.computer import LINES, Computer, find, shared
+from kvmd_drivers.virtual.computer import Computer, find, shared
+from kvmd_drivers.virtual.console import LINES
 from kvmd_drivers.virtual.screen import Screen
 
 SHIFT = 0x02

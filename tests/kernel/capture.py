@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kvmd import CaptureDriver, Frame, Signal
-from kvmd.device import device_at
+from kvmd.contract.device import device_at
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options
 
 

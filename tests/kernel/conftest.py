@@ -12,7 +12,9 @@ from .capture import capture
 from .chip import chip
 from .daemon import daemon
 from .dummy_hcd import dummy_hcd
+from .gpio_sim import gpio_sim
 from .host_input import host_input, host_keyboard, host_mouse
+from .relay_board import hid_board, serial_board
 from .typist import controller, running, typist
 from .units import units_masked
 from .usb_ports import usb_ports
@@ -26,10 +28,13 @@ __all__ = [
     "controller",
     "daemon",
     "dummy_hcd",
+    "gpio_sim",
+    "hid_board",
     "host_input",
     "host_keyboard",
     "host_mouse",
     "running",
+    "serial_board",
     "typist",
     "units_masked",
     "usb_ports",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kvmd.keymap import find_keys
+from kvmd.input.keymap import find_keys
 
 from .chip import Chip
 from .daemon import CONFIG, Daemon

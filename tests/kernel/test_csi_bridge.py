@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kvmd import CaptureDriver, DeviceLost, DriverError, Frame, NoSignal, PixelFormat, edid
-from kvmd.device import device_at
+from kvmd.contract.device import device_at
 from kvmd.testing import CaptureConformance
 from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions
 from kvmd_drivers.v4l2 import uapi

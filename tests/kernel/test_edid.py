@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from kvmd import DeviceAbsent, DriverError, RequestError, edid, recall
-from kvmd.device import device_at
+from kvmd.contract.device import device_at
 from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions
 from kvmd_drivers.csi_bridge.commands import edid_commands
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kvmd.keymap import MEDIA_KEYS, POWER_KEYS
+from kvmd.input.keymap import MEDIA_KEYS, POWER_KEYS
 
 from .daemon import Answer, Daemon
 from .dummy_hcd import DummyHcd

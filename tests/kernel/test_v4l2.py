@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kvmd import CaptureDriver, DeviceLost, DriverError, Frame, NoSignal, PixelFormat
-from kvmd.device import best_match, device_at, list_devices
+from kvmd.contract.device import best_match, device_at, list_devices
 from kvmd.testing import CaptureConformance
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options, uapi
 

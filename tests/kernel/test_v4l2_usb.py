@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from kvmd import CaptureDriver, DeviceLost, DriverError, NoSignal, PixelFormat
-from kvmd.device import device_at
+from kvmd.contract.device import device_at
 from kvmd.testing import CaptureConformance
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options
 

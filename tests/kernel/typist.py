@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kvmd.keymap import find_keys
+from kvmd.input.keymap import find_keys
 
 from .daemon import Daemon
 from .dummy_hcd import DummyHcd

@@ -41,6 +41,8 @@ PACKAGES = (
     "ustreamer",
     "v4l-utils",
 )
+# for gpio-sim alone; rootfs/gpio-sim.sh takes them away again
+BUILDING = ("linux-headers-amd64", "linux-source")
 # the guest boots with its own initramfs, nobody reads manuals in it, and nothing draws with the 200 MB of Mesa
 EXCLUDED = (
     "/etc/kernel/postinst.d/initramfs-tools",
@@ -154,8 +156,10 @@ def _mmdebstrap(wheels: Path, out: Path, disk: Path) -> list[str]:
         "--variant=minbase",
         "--aptopt=APT::Install-Recommends false",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(PACKAGES + BUILDING)}",
         f"--setup-hook={ADD_BACKPORTS}",
+        hook("upload", ROOTFS / "gpio-sim.sh", "/opt/gpio-sim.sh"),
+        '--customize-hook=chroot "$1" sh /opt/gpio-sim.sh',
         hook("copy-in", wheels, "/opt"),
         hook("upload", ROOTFS / "kvmd-lab.service", "/etc/systemd/system/kvmd-lab.service"),
         hook("upload", ROOTFS / "setup.sh", "/opt/setup.sh"),

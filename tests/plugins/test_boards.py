@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kvmd.board import Facts, choose_board, read_facts
-from kvmd.config import Settings, convert
-from kvmd.device import Device
+from kvmd.contract.board import Facts, choose_board, read_facts
+from kvmd.contract.device import Device
+from kvmd.contract.roles import CAPTURE, HID, ROLES, Role
+from kvmd.contract.settings import Settings
 from kvmd.kvm import Kvm
-from kvmd.registry import CAPTURE, HID, Registry
+from kvmd.plugins.registry import Registry
+from kvmd.system.config import convert
 from kvmd_plugins.boards import kvmd_boards
 
 ROOT = Path(__file__).parents[2]
@@ -87,17 +90,15 @@ def test_names_are_unique() -> None:
 
 
 @pytest.mark.parametrize("name", BOARDS)
-@pytest.mark.parametrize("role", [CAPTURE, HID])
-def test_its_drivers_are_there_and_take_its_options(name: str, role: str) -> None:
-    settings = getattr(BOARDS[name], role)
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_its_drivers_are_there_and_take_its_options(name: str, role: Role[Any, Any]) -> None:
+    settings = role.on(BOARDS[name])
     registry = Registry()
-    choose = registry.choose_capture if role == CAPTURE else registry.choose_hid
-    choose(settings, f"board {name}")
+    registry.choose(role, settings, f"board {name}")
     if settings.driver == "auto":
         assert settings.options == {}
     else:
-        drivers = registry.capture_drivers if role == CAPTURE else registry.hid_drivers
-        convert(settings.options, drivers[settings.driver].Options, name)
+        convert(settings.options, registry.drivers_of(role)[settings.driver].Options, name)
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -106,10 +107,7 @@ def test_it_can_be_named(name: str) -> None:
     board = kvm.status().board
     assert board is not None
     assert (board.name, board.why) == (name, "named in my.toml")
-    assert kvm.roles == {
-        CAPTURE: (BOARDS[name].capture, f"board {name}"),
-        HID: (BOARDS[name].hid, f"board {name}"),
-    }
+    assert kvm.roles == {role.name: (role.on(BOARDS[name]), f"board {name}") for role in ROLES}
 
 
 @pytest.mark.parametrize(
@@ -131,11 +129,11 @@ def test_its_drivers_take_the_right_devices(
     """The video codec, the webcam and the metadata nodes of these machines are left alone."""
     devices = plugged_in(machine)
     monkeypatch.setattr(
-        "kvmd.registry.list_devices", lambda subsystems: [d for d in devices if d.subsystem in subsystems]
+        "kvmd.plugins.choice.list_devices", lambda subsystems: [d for d in devices if d.subsystem in subsystems]
     )
     registry, board = Registry(), BOARDS[name]
     taken = [
-        registry.choose_capture(board.capture, name).pick().device,
-        registry.choose_hid(board.hid, name).pick().device,
+        registry.choose(CAPTURE, board.capture, name).pick().device,
+        registry.choose(HID, board.hid, name).pick().device,
     ]
     assert [device and (device.node or device.name) for device in taken] == [capture, hid]

@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from kvmd import Button, ConfigError, Device, DriverError, MouseEvent, find_keys
-from kvmd.config import AuthSettings, CaptureSettings, HidSettings, Settings
+from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, Settings
 from kvmd.kvm import Kvm
-from kvmd.registry import Registry
+from kvmd.plugins.registry import Registry
 from kvmd_drivers.virtual.computer import Computer, shared
 from kvmd_plugins.local_input import (
     LocalInput,
@@ -220,7 +220,7 @@ class TestHand:
     def kvm(self, tmp_path: Path) -> Iterator[Kvm]:
         kvm = new_kvm(tmp_path)
         kvm.start()
-        eventually(lambda: kvm.hid.is_online, "HID to be online")
+        eventually(lambda: kvm.input.slot.is_online, "HID to be online")
         yield kvm
         kvm.stop()
 
@@ -231,32 +231,32 @@ class TestHand:
     @pytest.fixture
     def hand(self, kvm: Kvm) -> _Hand:
         source = cast("Source", SimpleNamespace(client="local:event3"))
-        return _Hand(source, kvm, Chord([LEFT, RIGHT], 2))
+        return _Hand(source, kvm.input, Chord([LEFT, RIGHT], 2))
 
     def test_keys_and_buttons_go_down_and_up(self, hand: _Hand, computer: Computer) -> None:
         hand.act([key(SHIFT, 1), key(A, 1), key(BTN_RIGHT, 1)])
         usage = find_keys("KeyA")[0].usage
-        assert (computer._down.modifiers, computer._down.keys) == (0x02, (usage,))
+        assert (computer.down.modifiers, computer.down.keys) == (0x02, (usage,))
         assert computer.state().pointer.buttons == 0x02
         hand.act([key(A, 0)])
-        assert (computer._down.modifiers, computer._down.keys) == (0x02, ())
+        assert (computer.down.modifiers, computer.down.keys) == (0x02, ())
         hand.let_go()
-        assert computer._down.modifiers == 0
+        assert computer.down.modifiers == 0
         assert computer.state().pointer.buttons == 0
 
     def test_what_is_refused_is_not_held_and_told_once(
         self, kvm: Kvm, hand: _Hand, computer: Computer, caplog: pytest.LogCaptureFixture
     ) -> None:
         computer.plug_host(False)
-        eventually(lambda: not kvm.hid.is_online, "HID to be offline")
+        eventually(lambda: not kvm.input.slot.is_online, "HID to be offline")
         hand.act([key(SHIFT, 1), key(A, 1), key(BTN_LEFT, 1), steps(X, 3)])
         [message] = [record.getMessage() for record in caplog.records if record.name == "kvmd_plugins.local_input"]
         assert "USB cable is unplugged" in message
         computer.plug_host(True)
-        eventually(lambda: kvm.hid.is_online, "HID to be online again")
+        eventually(lambda: kvm.input.slot.is_online, "HID to be online again")
         hand.act([key(DELETE, 1)])
-        assert (computer._down.modifiers, computer._down.keys) == (0, (find_keys("Delete")[0].usage,))
-        assert kvm.keyboard._holders.of("local:event3") == find_keys("Delete")
+        assert (computer.down.modifiers, computer.down.keys) == (0, (find_keys("Delete")[0].usage,))
+        assert kvm.input.keyboard._holders.of("local:event3") == find_keys("Delete")
 
     def test_too_many_keys_are_told(self, hand: _Hand, caplog: pytest.LogCaptureFixture) -> None:
         hand.act([key(code, 1) for code in range(30, 38)])

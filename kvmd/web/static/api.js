@@ -9,13 +9,19 @@ export class Refused extends Error {
   }
 }
 
+// The answer's data; see ask.
 export async function call(path, body) {
-  const options = { signal: AbortSignal.timeout(TIMEOUT) };
+  return (await ask(path, body)).data;
+}
+
+// The whole answer; throws Refused, or the browser's own error.
+export async function ask(path, body, timeout = TIMEOUT) {
+  const options = { signal: AbortSignal.timeout(timeout) };
   if (body) Object.assign(options, { method: "POST", body: JSON.stringify(body), keepalive: true });
   const response = await fetch(path, options);
   const answer = await response.json();
   if (!response.ok) throw new Refused(response.status, answer.info);
-  return answer.data;
+  return answer;
 }
 
 const waiting = [];

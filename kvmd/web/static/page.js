@@ -3,6 +3,7 @@
 import { call, sendLast } from "./api.js";
 import { attachKeyboard, forgetKeys, releaseKeys, renewKeys } from "./keyboard.js";
 import { attachMouse, canCapture, capture, forgetButtons, releaseButtons, renewButtons, setMouse } from "./mouse.js";
+import { attachPower, tellPower } from "./power.js";
 
 const STATUS_EVERY = 1000; // ms
 const RENEW_EVERY = 3000; // ms; the daemon releases what a client holds that is silent for longer (hid.hold_timeout)
@@ -12,7 +13,10 @@ let timers = [];
 
 function show(error) {
   if (error.code === 401) showLogin();
-  else $("problem").textContent = error.message;
+  else {
+    $("done").textContent = "";
+    $("problem").textContent = error.message;
+  }
 }
 
 function releaseAll() {
@@ -49,12 +53,13 @@ function tellMouse(hid) {
 
 async function tellStatus() {
   try {
-    const { capture, hid } = await call("api/status");
+    const { capture, hid, power } = await call("api/status");
     const size = capture.resolution ? `${capture.resolution.width}×${capture.resolution.height} ` : "";
     tellRole("capture", capture, `${size}${capture.format ?? ""} ${capture.captured_fps} fps`);
     tellRole("hid", hid, hid.device);
     tellLeds(hid.leds);
-    $("remarks").textContent = [...capture.remarks, ...hid.remarks].join("; ");
+    tellPower(power);
+    $("remarks").textContent = [...capture.remarks, ...hid.remarks, ...power.remarks].join("; ");
     tellMouse(hid);
   } catch (error) {
     show(error);
@@ -110,6 +115,11 @@ addEventListener("sent", ({ detail: error }) => {
 
 attachKeyboard($("screen"));
 attachMouse($("screen"), $("stream"));
+attachPower((words) => {
+  $("problem").textContent = "";
+  $("done").textContent = `Power: ${words}.`;
+  tellStatus();
+}, show);
 $("capture-mouse").addEventListener("click", capture);
 $("screen").addEventListener("blur", releaseAll);
 document.addEventListener("pointerlockchange", tellStatus);

@@ -8,7 +8,8 @@ From the connector inwards:
 - port.py: a port, which speaks the protocol of usbredir.py and has a device plugged in or not
 - device.py: what all devices answer alike
 - camera/: an HDMI dongle
-- ch340.py, ch9329.py: a serial adapter, and the chip that types, at the other end of its line
+- ch340.py, ch9329.py, lcus.py: a serial adapter, and at the other end of its line the chip that types, or a relay board
+- hid_relay.py: a relay board that is a HID device
 """
 
 PORTS = (1, 2)

@@ -13,11 +13,15 @@ from .camera.firmware import Camera
 from .ch340 import Ch340, Loop
 from .ch9329 import Ch9329
 from .device import Device
+from .hid_relay import HidRelay
+from .lcus import Lcus
 from .port import Port
 
 DEVICES: dict[str, Callable[..., Device]] = {
     "camera": lambda **identity: Camera(Identity(**identity)),
     "ch9329": lambda **chip: Ch340(Ch9329(**chip)),
+    "hid_relay": HidRelay,
+    "lcus": lambda: Ch340(Lcus()),
     "loop": lambda: Ch340(Loop()),
 }
 

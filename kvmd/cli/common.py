@@ -1,0 +1,96 @@
+"""What the commands share: the options that all take, the settings file, the plug-ins, JSON."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from kvmd.contract.settings import DEFAULT_PATH, Settings, load
+
+if TYPE_CHECKING:
+    from kvmd.kvm import Kvm
+    from kvmd.plugins.registry import Registry
+
+Command = Callable[..., Any]
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    """Keep an option that may stand before or after the command's name."""
+    if value is not None:
+        context.ensure_object(dict)[parameter.name] = value
+
+
+def common_options(command: Command) -> Command:
+    """Add the options that every command of the daemon takes."""
+    for option in (
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            expose_value=False,
+            callback=_remember,
+            help=f"The settings file.  [default: {DEFAULT_PATH}]",
+        ),
+        click.option(
+            "--log-level",
+            type=click.Choice(["debug", "info", "warning", "error"]),
+            expose_value=False,
+            callback=_remember,
+            help="How much to log to stderr.  [default: info]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+@cache
+def load_registry() -> Registry:
+    """Load the plug-ins, for the commands that need them."""
+    from kvmd.plugins.registry import Registry  # noqa: PLC0415  # most commands need none
+
+    return Registry()
+
+
+def config_path(context: click.Context) -> Path | None:
+    """Return the settings file that the command line names; None for the default."""
+    path: Path | None = context.ensure_object(dict).get("config")
+    return path
+
+
+def source_name(context: click.Context) -> str:
+    """Say where the settings come from, for messages."""
+    return str(config_path(context) or DEFAULT_PATH)
+
+
+def read_settings(context: click.Context) -> Settings:
+    """Read the settings.
+
+    :raises ConfigError: they cannot be used
+    """
+    return load(config_path(context))
+
+
+def make_kvm(context: click.Context) -> Kvm:
+    """Make the KVM of the settings, which does nothing until it is started."""
+    from kvmd.kvm import Kvm  # noqa: PLC0415  # the encoder is slow to import
+
+    return Kvm(read_settings(context), load_registry(), source_name(context))
+
+
+def set_log_level() -> None:
+    """Log as much as the command line says."""
+    level = click.get_current_context().ensure_object(dict).get("log_level", "info")
+    logging.getLogger().setLevel(level.upper())
+
+
+def print_json(value: object) -> None:
+    """Print for programs."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value)))

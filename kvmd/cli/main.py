@@ -1,0 +1,70 @@
+"""The command line: the core's commands and those of plug-ins."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+
+import kvmd
+from kvmd.cli import accounts, power, serve, settings, survey
+from kvmd.cli.common import common_options, load_registry
+from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
+
+EXIT_CODES: dict[type[Exception], int] = {ConfigError: 3, DriverError: 4, AuthError: 5}
+"""1 is any other failure, 2 a command line that makes no sense."""
+
+
+class Commands(click.Group):
+    """The core's commands; plug-ins, which may add more, are loaded only where these do not suffice."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Name all, sorted."""
+        self._add_those_of_plugins()
+        return super().list_commands(context)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Return one of ours, or a plug-in's."""
+        if name not in self.commands:
+            self._add_those_of_plugins()
+        return super().get_command(context, name)
+
+    def _add_those_of_plugins(self) -> None:
+        for command in load_registry().commands():
+            self.commands.setdefault(command.name or "", command)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(kvmd.__version__, prog_name="kvmd")
+@common_options
+def cli() -> None:
+    """See a computer's screen and press its keys over the network.
+
+    Exit codes: 0 done, 1 failed, 2 the command line makes no sense, 3 the settings cannot be used, 4 a device or its
+    driver cannot be used, 5 not allowed.
+    """
+
+
+for command in (
+    serve.serve,
+    serve.demo,
+    survey.devices,
+    survey.drivers,
+    survey.boards,
+    settings.show_config,
+    accounts.passwd,
+    accounts.apikey,
+    power.power,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is one line on stderr and an exit code."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        cli(prog_name="kvmd")
+    except KvmdError as error:
+        click.echo(f"kvmd: {error}", err=True)
+        sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))

@@ -1,0 +1,28 @@
+"""``kvmd config``: the settings in force."""
+
+from __future__ import annotations
+
+import click
+
+from kvmd.cli.common import common_options, config_path, json_option, make_kvm, print_json, source_name
+from kvmd.contract.settings import Settings, source_of
+from kvmd.system.config import options_of, toml_value, value_of
+
+
+@click.command("config")
+@json_option
+@common_options
+@click.pass_context
+def show_config(context: click.Context, as_json: bool) -> None:
+    """Show the settings in force, and where each comes from."""
+    path, file = config_path(context), source_name(context)
+    kvm = make_kvm(context)
+    rows = {option.key: (value_of(kvm.settings, option), source_of(path, option)) for option in options_of(Settings)}
+    for role, (chosen, source) in kvm.roles.items():
+        if source != file:
+            rows |= {f"{role}.driver": (chosen.driver, source), f"{role}.options": (chosen.options, source)}
+    if as_json:
+        print_json({key: {"value": value, "source": source} for key, (value, source) in rows.items()})
+        return
+    for key, (value, source) in rows.items():
+        click.echo(f"{key} = {toml_value(value)}  # {source}")

@@ -1,0 +1,1 @@
+"""What vendors write against: drivers, devices, boards, roles and settings."""

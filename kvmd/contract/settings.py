@@ -1,0 +1,148 @@
+"""kvmd.toml as frozen, typed settings: a section for each role, and those of the daemon itself.
+
+``python -m docs.generate`` makes docs/configuration.md from these.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from kvmd.system.config import Option, read_toml, value_at
+
+DEFAULT_PATH = Path("/etc/kvmd/kvmd.toml")
+
+Endpoint = Literal["stream", "snapshot", "keyboard", "mouse", "status", "devices"]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class RoleSettings(_Section, frozen=True, forbid_unknown_fields=True):
+    """Which driver fills a role."""
+
+    driver: Annotated[
+        str, Meta(description='"auto": the best match among what is plugged in; or a driver\'s name.')
+    ] = "auto"
+    options: Annotated[
+        dict[str, Any],
+        Meta(description="The driver's own options: see its page, or `kvmd drivers NAME`."),
+    ] = msgspec.field(default_factory=dict)
+
+
+class CaptureSettings(RoleSettings, frozen=True, forbid_unknown_fields=True):
+    """The picture."""
+
+    quality: Annotated[
+        int, Meta(ge=1, le=100, description="JPEG quality of raw pictures; MJPEG of the device passes untouched.")
+    ] = 80
+
+
+class HidSettings(RoleSettings, frozen=True, forbid_unknown_fields=True):
+    """Keyboard and mouse."""
+
+    hold_timeout: Annotated[
+        float,
+        Meta(gt=0, le=3600, description="Seconds after which a silent HTTP client's held keys are released."),
+    ] = 10.0
+
+
+class PowerSettings(RoleSettings, frozen=True, forbid_unknown_fields=True):
+    """The power button, the reset button and the lamps of the target."""
+
+    short_press: Annotated[
+        float,
+        Meta(ge=0.1, le=20, description="Seconds for which a button is pressed to switch on, shut down or reset."),
+    ] = 0.5
+    long_press: Annotated[
+        float, Meta(ge=0.1, le=20, description="Seconds for which the power button is pressed to force the target off.")
+    ] = 6.0
+
+
+class WebSettings(_Section, frozen=True, forbid_unknown_fields=True):
+    """HTTP: addresses are `ADDRESS:PORT`, IPv6 in brackets; `[::]` is every address, IPv4 too."""
+
+    listen: Annotated[list[str], Meta(description="Where the API and the page are served.")] = msgspec.field(
+        default_factory=lambda: ["[::]:80"]
+    )
+    video_listen: Annotated[list[str], Meta(description="Where /stream and /snapshot are served.")] = msgspec.field(
+        default_factory=lambda: ["[::]:8008"]
+    )
+
+    def __post_init__(self) -> None:
+        for address in (*self.listen, *self.video_listen):
+            parse_address(address)
+
+
+class AuthSettings(_Section, frozen=True, forbid_unknown_fields=True):
+    """Who may do what."""
+
+    open: Annotated[
+        list[Endpoint],
+        Meta(description="What needs no login, for old clients that send none."),
+    ] = msgspec.field(default_factory=list)
+    file: Annotated[str, Meta(description="Where password and API key hashes are kept, readable by kvmd alone.")] = (
+        "/var/lib/kvmd/auth.json"
+    )
+    token_lifetime: Annotated[float, Meta(gt=0, description="Seconds after which a login ends.")] = 86400.0
+
+
+PluginTables = Annotated[
+    dict[str, dict[str, Any]],
+    Meta(description="Of each plug-in that has settings a table `[plugins.NAME]`: see its page."),
+]
+
+
+class Settings(_Section, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set."""
+
+    board: Annotated[
+        str,
+        Meta(
+            description='Which board this is: "auto": the one that is recognised; "none": none; or a name that '
+            "`kvmd boards` lists."
+        ),
+    ] = "auto"
+    capture: CaptureSettings = msgspec.field(default_factory=CaptureSettings)
+    hid: HidSettings = msgspec.field(default_factory=HidSettings)
+    power: PowerSettings = msgspec.field(default_factory=PowerSettings)
+    web: WebSettings = msgspec.field(default_factory=WebSettings)
+    auth: AuthSettings = msgspec.field(default_factory=AuthSettings)
+    plugins: PluginTables = msgspec.field(default_factory=dict)
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """Split ``ADDRESS:PORT``.
+
+    :raises ValueError: it is none
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535 or (":" in host and not host.startswith("[")):
+        accepted = "ADDRESS:PORT, such as 127.0.0.1:80 or [::]:80"
+        raise ValueError(f'"{address}" is not an address; accepted: {accepted}')
+    return host.strip("[]"), int(port)
+
+
+def load(path: Path | None) -> Settings:
+    """Read the settings; without a path, the default file, which need not exist.
+
+    :raises ConfigError: the file cannot be used
+    """
+    if path is None and not DEFAULT_PATH.exists():
+        return Settings()
+    return read_toml(path or DEFAULT_PATH, Settings)
+
+
+def source_of(path: Path | None, option: Option) -> str:
+    """Say where a setting's value comes from: the file that was read, or the default."""
+    path = path or DEFAULT_PATH
+    try:
+        given = tomllib.loads(path.read_text())
+    except OSError:
+        given = {}
+    return "default" if value_at(given, option.key) is None else str(path)

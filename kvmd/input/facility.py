@@ -1,0 +1,165 @@
+"""Input: the HID slot, and all that the web and plug-ins may do with keyboard and mouse."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from kvmd.contract.hid import Capability, HidDriver, HidStatus, KeyboardReport, Leds, MouseEvent, Report
+from kvmd.contract.roles import HID
+from kvmd.contract.settings import HidSettings
+from kvmd.errors import DriverError, HidOffline
+from kvmd.input.holders import Holders
+from kvmd.input.keyboard import Keyboard
+from kvmd.input.mouse import Mouse
+from kvmd.input.writer import Writer
+from kvmd.plugins.choice import Choice
+from kvmd.slot import Slot, SlotStatus, State
+
+WATCH = 0.5
+"""Seconds between two looks at clients that went silent."""
+
+
+class HidReport(msgspec.Struct, frozen=True):
+    """How HID stands."""
+
+    state: State
+    reason: str
+    since: datetime
+    driver: str | None
+    device: str | None
+    host_connected: bool | None
+    leds: Leds | None
+    capabilities: list[str]
+    remarks: tuple[str, ...]
+
+
+class Input:
+    """One keyboard and one mouse, which all clients share.
+
+    :param settings: the section ``hid``
+    :param choice: makes the driver
+    :param changed: told about every change of the slot
+    :param alive: tells whether a client's login still holds
+    """
+
+    def __init__(
+        self,
+        settings: HidSettings,
+        choice: Choice[HidDriver],
+        changed: Callable[[SlotStatus], None],
+        alive: Callable[[str], bool],
+    ) -> None:
+        writer = Writer(self._send)
+        self.slot: Slot[HidDriver] = Slot(HID.name, choice.make, self._type, changed)
+        self.keyboard = Keyboard(writer.send, self._able, Holders(alive, settings.hold_timeout))
+        self.mouse = Mouse(writer, self._able, Holders(alive, settings.hold_timeout))
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self.slot.start()
+
+    def stop(self) -> None:
+        """Release every key and button, and close the device."""
+        self.mouse.close()
+        with contextlib.suppress(DriverError):
+            self.keyboard.close()
+        self.slot.stop()
+
+    def is_alive(self) -> bool:
+        """Tell whether the thread does its work still."""
+        return self.slot.is_alive()
+
+    def tap(self, client: str, codes: Sequence[str]) -> None:
+        """Press keys together and release them; see ``Keyboard.tap``."""
+        self._require_host()
+        self.keyboard.tap(client, codes)
+
+    def press(self, client: str, codes: Sequence[str]) -> None:
+        """Hold keys; see ``Keyboard.press``."""
+        self._require_host()
+        self.keyboard.press(client, codes)
+
+    def release(self, client: str, codes: Sequence[str]) -> None:
+        """Let go of keys; see ``Keyboard.release``."""
+        self._require_host()
+        self.keyboard.release(client, codes)
+
+    def release_all(self, client: str) -> None:
+        """Let go of all keys of a client; see ``Keyboard.release_all``."""
+        self._require_host()
+        self.keyboard.release_all(client)
+
+    def point(self, client: str, event: MouseEvent) -> None:
+        """Use the mouse; see ``Mouse.act``."""
+        self._require_host()
+        self.mouse.act(client, event)
+
+    def stay(self, client: str) -> None:
+        """Note that a client is there still, and not to be taken for silent."""
+        self.keyboard.hear(client)
+        self.mouse.hear(client)
+
+    def leave(self, client: str) -> None:
+        """Release what a client holds that has gone."""
+        for release_all in (self.keyboard.release_all, self.mouse.release_all):
+            with contextlib.suppress(DriverError):
+                release_all(client)
+
+    def status(self) -> HidReport:
+        """Tell how HID stands."""
+        slot, driver = self.slot.status, self.slot.driver
+        seen = driver.status() if driver else HidStatus("")
+        able = driver.capabilities if driver else Capability(0)
+        return HidReport(
+            state=slot.state,
+            reason=slot.reason,
+            since=slot.since,
+            driver=slot.driver,
+            device=seen.device or None,
+            host_connected=seen.host_connected,
+            leds=seen.leds,
+            capabilities=[str(flag.name).lower() for flag in able],
+            remarks=seen.remarks,
+        )
+
+    def _type(self, driver: HidDriver) -> None:
+        """Work with an open driver: nothing is held when it comes, and nobody holds anything for too long."""
+        while not self.slot.stopping.is_set():
+            # One that was just opened need not be waited for; one whose host is gone waits for it in there.
+            driver.watch(WATCH if self.slot.status.state in (State.ONLINE, State.NO_SIGNAL) else 0)
+            if not self.slot.is_online:
+                self.keyboard.reset()
+                self.mouse.reset()
+                self.slot.online()
+            self.keyboard.expire()
+            self.mouse.expire()
+
+    def _require_host(self) -> None:
+        if not self.slot.is_online:
+            raise self._offline()
+
+    def _offline(self) -> HidOffline:
+        return HidOffline(f"keyboard and mouse: {self.slot.status.state.value}: {self.slot.status.reason}")
+
+    def _driver(self) -> HidDriver:
+        driver = self.slot.driver
+        if driver is None:
+            raise self._offline()
+        return driver
+
+    def _able(self) -> Capability:
+        return self._driver().capabilities
+
+    def _send(self, report: Report) -> None:
+        driver = self._driver()
+        try:
+            driver.send(report)
+        except DriverError as error:
+            # Firmware asks for the keyboard alone: what it does not take of a mouse says nothing about the host.
+            if isinstance(report, KeyboardReport):
+                self.slot.offline(error)
+            raise

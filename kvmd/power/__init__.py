@@ -1,0 +1,1 @@
+"""The target's power: its buttons and lamps."""

@@ -1,0 +1,1 @@
+"""What the machine gives: configuration files, private files, memory, systemd's notifications."""

@@ -1,0 +1,1 @@
+"""Seeing: frames of the capture driver become pictures for every viewer."""

@@ -1,0 +1,201 @@
+"""Video: the capture slot, and all that the web and plug-ins may ask of it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from kvmd import edid
+from kvmd.contract.capture import CaptureDriver, EdidControl, Frame, Timings, TimingsControl
+from kvmd.contract.roles import CAPTURE
+from kvmd.contract.settings import CaptureSettings
+from kvmd.errors import DriverError, Unsupported
+from kvmd.plugins.choice import Choice
+from kvmd.slot import Slot, SlotStatus, State
+from kvmd.video.broadcast import Broadcaster, Rate
+from kvmd.video.encode import Encoder
+from kvmd.video.slate import slate
+
+TITLES = {
+    State.ABSENT: "No capture device",
+    State.STARTING: "Starting",
+    State.NO_SIGNAL: "No signal",
+    State.LOST: "Capture device lost",
+    State.RETRYING: "Capture device unusable",
+}
+
+CAPABILITIES: dict[str, type] = {"edid": EdidControl, "timings": TimingsControl}
+"""What capture drivers may declare, by its name in the status."""
+
+
+class Size(msgspec.Struct, frozen=True):
+    """A size in pixels."""
+
+    width: int
+    height: int
+
+
+class CaptureReport(msgspec.Struct, frozen=True):
+    """How capture stands.
+
+    :param captured_fps: pictures a second that the device gives
+    :param sent_fps: pictures a second that go out to viewers
+    :param dropped: damaged pictures: those that kvmd found since it started, and those that the driver did since it was
+        opened
+    :param unchanged: pictures that did not have to be encoded again
+    :param cable: whether a source is at the other end; None where the hardware cannot tell
+    :param timings: what the source sends, from hardware that measures it
+    :param capabilities: ``edid``, ``timings``: what the driver in use can do beyond pictures
+    :param remarks: what a person should know and could change
+    """
+
+    state: State
+    reason: str
+    since: datetime
+    driver: str | None
+    device: str | None
+    resolution: Size | None
+    format: str | None
+    frame_rate: float | None
+    captured_fps: float
+    sent_fps: float
+    viewers: int
+    dropped: int
+    unchanged: int
+    cable: bool | None
+    timings: Timings | None
+    capabilities: list[str]
+    remarks: tuple[str, ...]
+
+
+class Video:
+    """One screen.
+
+    :param settings: the section ``capture``
+    :param choice: makes the driver
+    :param changed: told about every change of the slot
+    """
+
+    def __init__(
+        self, settings: CaptureSettings, choice: Choice[CaptureDriver], changed: Callable[[SlotStatus], None]
+    ) -> None:
+        self.broadcaster = Broadcaster()
+        self.slot: Slot[CaptureDriver] = Slot(CAPTURE.name, choice.make, self._look, self._slot_changed)
+        self._changed = changed
+        self._encoder = Encoder(settings.quality, self.broadcaster.publish)
+        self._captured = Rate()
+        self._size = Size(1280, 720)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self.broadcaster.start()
+        self.slot.start()
+
+    def stop(self) -> None:
+        """Close the device and end all streams."""
+        self.slot.stop()
+        self._encoder.close()
+        self.broadcaster.stop()
+
+    def is_alive(self) -> bool:
+        """Tell whether all threads do their work still."""
+        return self.slot.is_alive() and self.broadcaster.is_alive()
+
+    def edid(self) -> bytes:
+        """Return the EDID that the source sees; empty if there is none.
+
+        :raises Unsupported: the capture driver in use has none
+        :raises DriverError: no device is there, or it does not say
+        """
+        return self._receiver().edid()
+
+    def set_edid(self, data: bytes) -> None:
+        """Show the source another EDID; empty: none.
+
+        :raises RequestError: it is not in order, see ``edid.check``
+        :raises Unsupported: the capture driver in use has none
+        :raises DriverError: no device is there, or it refuses it
+        """
+        if data:
+            edid.check(data)
+        self._receiver().set_edid(data)
+
+    def stream(self, sock: socket.socket, fps: float | None) -> None:
+        """Hand a connected socket over to the broadcaster; see ``Broadcaster.add``."""
+        self.broadcaster.add(sock, fps)
+
+    def snapshot(self, timeout: float) -> Frame | None:
+        """Return a picture taken after this call; None if there is none within ``timeout`` seconds."""
+        return self.broadcaster.wait_fresh(timeout)
+
+    def slate(self) -> Frame:
+        """Return the picture that says why there is none."""
+        status = self.slot.status
+        title, reason = TITLES.get(status.state, "No picture"), status.reason
+        if status.state is State.ONLINE:
+            reason = "the capture device works, but sent no picture in time"
+        return slate(title, reason, self._size.width, self._size.height)
+
+    def status(self) -> CaptureReport:
+        """Tell how capture stands."""
+        slot, driver = self.slot.status, self.slot.driver
+        seen = driver.status() if driver else None
+        signal = seen.signal if seen and slot.state is State.ONLINE else None
+        return CaptureReport(
+            state=slot.state,
+            reason=slot.reason,
+            since=slot.since,
+            driver=slot.driver,
+            device=seen.device if seen else None,
+            resolution=Size(signal.width, signal.height) if signal else None,
+            format=signal.format.value if signal else None,
+            frame_rate=signal.frame_rate if signal else None,
+            captured_fps=self._captured.per_second(),
+            sent_fps=self.broadcaster.sent.per_second(),
+            viewers=self.broadcaster.viewers,
+            dropped=self._encoder.dropped + (seen.dropped if seen else 0),
+            unchanged=self._encoder.unchanged,
+            cable=seen.cable if seen else None,
+            timings=_timings(driver),
+            capabilities=[name for name, kind in CAPABILITIES.items() if isinstance(driver, kind)],
+            remarks=seen.remarks if seen else (),
+        )
+
+    def _look(self, driver: CaptureDriver) -> None:
+        """Work with an open driver."""
+        for frame in driver.frames():
+            self._captured.count()
+            if (frame.width, frame.height) != (self._size.width, self._size.height):
+                self._size = Size(frame.width, frame.height)
+            self.slot.online()
+            if self.broadcaster.watched:
+                self._encoder.feed(frame)
+            else:
+                self._encoder.forget()
+            if self.slot.stopping.is_set():
+                return
+        if not self.slot.stopping.is_set():
+            raise DriverError(f"the driver {driver.name} gave no more frames and did not say why")
+
+    def _slot_changed(self, status: SlotStatus) -> None:
+        if status.state is State.ONLINE:
+            self.broadcaster.clear()
+        else:
+            self._encoder.forget()
+            self.broadcaster.publish(self.slate(), live=False)
+        self._changed(status)
+
+    def _receiver(self) -> EdidControl:
+        driver = self.slot.driver
+        if driver is None:
+            raise DriverError(f"EDID: {self.slot.status.state.value}: {self.slot.status.reason}")
+        if not isinstance(driver, EdidControl):
+            raise Unsupported(f"EDID: the source of {driver.name} sees none that could be changed")
+        return driver
+
+
+def _timings(driver: object) -> Timings | None:
+    return driver.timings() if isinstance(driver, TimingsControl) else None

@@ -1,0 +1,435 @@
+"""Pictures to viewers over real sockets: whole, recent, and nobody waits for anybody."""
+
+import itertools
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from email.message import Message
+from types import SimpleNamespace
+
+import pytest
+
+from kvmd.contract.capture import Frame, PixelFormat
+from kvmd.video import broadcast
+from kvmd.video.broadcast import BOUNDARY, Broadcaster, Rate
+from tests.waiting import eventually, patience
+
+LARGE = 400_000
+"""Bytes of a picture that does not fit into what the kernel buffers, several of which a slow viewer gets stuck on."""
+
+
+def picture(sequence: int, size: int = 1000, timestamp: float | None = None) -> Frame:
+    text = b"picture %d " % sequence
+    data = text + b"." * (size - len(text))
+    return Frame(data, PixelFormat.MJPEG, 4, 4, 0, time.monotonic() if timestamp is None else timestamp, sequence)
+
+
+class Viewer:
+    """The far end of a connection that was handed over: reads parts, as a browser does."""
+
+    def __init__(self, broadcaster: Broadcaster, fps: float | None = None, buffer: int | None = None) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.sock = socket.socket()
+            if buffer:
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            self.sock.connect(listener.getsockname())
+            far, _ = listener.accept()
+        if buffer:
+            far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        self.sock.settimeout(patience())
+        self.file = self.sock.makefile("rb")
+        broadcaster.add(far, fps)
+
+    def head(self) -> Message:
+        return self._headers()
+
+    def part(self) -> tuple[Message, bytes]:
+        """Read a part: headers and body, up to the boundary that follows."""
+        headers = self._headers()
+        body = self.file.read(int(headers["Content-Length"]))
+        assert self.file.readline() == b"\r\n"
+        assert self.file.readline() == b"--%s\r\n" % BOUNDARY.encode()
+        return headers, body
+
+    def sequence(self) -> int:
+        """Read a part and tell which picture it is, by its header and by its body alike."""
+        headers, body = self.part()
+        number = int(headers["X-Sequence"])
+        assert body.startswith(b"picture %d " % number)
+        assert body.rstrip(b".") == b"picture %d " % number
+        return number
+
+    def until(self, number: int) -> list[int]:
+        """Read until this picture, and list all that came."""
+        numbers = [self.sequence()]
+        while numbers[-1] != number:
+            numbers.append(self.sequence())
+        return numbers
+
+    def begin(self) -> Message:
+        """Read what comes before the first part."""
+        head = self.head()
+        assert self.file.readline() == b"--%s\r\n" % BOUNDARY.encode()
+        return head
+
+    def close(self) -> None:
+        self.file.close()
+        self.sock.close()
+
+    def _headers(self) -> Message:
+        lines = []
+        while (line := self.file.readline()) not in {b"\r\n", b""}:
+            lines.append(line)
+        if lines and lines[0].startswith(b"HTTP/"):
+            assert lines.pop(0) == b"HTTP/1.1 200 OK\r\n"
+        return message_from_bytes(b"".join(lines))
+
+
+@pytest.fixture
+def broadcaster() -> Iterator[Broadcaster]:
+    broadcaster = Broadcaster()
+    broadcaster.start()
+    yield broadcaster
+    if broadcaster.is_alive():
+        broadcaster.stop()
+
+
+@pytest.fixture
+def watch(broadcaster: Broadcaster) -> Iterator[Callable[..., Viewer]]:
+    """Join as a viewer, and read the answer's head."""
+    viewers = []
+
+    def join(fps: float | None = None, buffer: int | None = None) -> Viewer:
+        viewers.append(Viewer(broadcaster, fps, buffer))
+        viewers[-1].begin()
+        return viewers[-1]
+
+    yield join
+    for viewer in viewers:
+        viewer.close()
+
+
+def test_the_answer_is_a_multipart_stream(broadcaster: Broadcaster) -> None:
+    viewer = Viewer(broadcaster)
+    head = viewer.begin()
+    assert head["Content-Type"] == f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+    assert head["Cache-Control"] == "no-store"
+    assert head["Content-Length"] is None
+    viewer.close()
+
+
+def test_a_part_tells_its_length_time_and_number(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
+    viewer = watch()
+    broadcaster.publish(picture(42, timestamp=time.monotonic() - 100))
+    headers, body = viewer.part()
+    assert headers["Content-Type"] == "image/jpeg"
+    assert int(headers["Content-Length"]) == len(body) == 1000
+    assert headers["X-Sequence"] == "42"
+    assert float(headers["X-Timestamp"]) == pytest.approx(time.time() - 100, abs=patience()), "of the wall clock"
+
+
+def test_every_picture_comes_in_order(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
+    viewer = watch()
+    for number in range(20):
+        broadcaster.publish(picture(number))
+        assert viewer.sequence() == number
+
+
+def test_a_viewer_that_does_not_read_skips_whole_pictures_and_holds_up_nobody(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
+    slow, fast = watch(buffer=8192), watch()
+    for number in range(60):
+        broadcaster.publish(picture(number, LARGE))
+        assert fast.sequence() == number
+    numbers = slow.until(59)
+    assert numbers == sorted(set(numbers)), "no picture twice, none out of order"
+    assert len(numbers) < 10, "what it missed is left out, not queued"
+    broadcaster.publish(picture(60, LARGE))
+    assert slow.sequence() == 60
+
+
+def test_the_rate_can_be_limited(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(broadcast, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
+    limited, free = watch(fps=10), watch()
+    seen = []
+    for number in range(90):
+        clock.now = 1000 + number / 30
+        broadcaster.publish(picture(number, timestamp=clock.now))
+        assert free.sequence() == number
+        # A round trip of the loop, so that it has offered the picture to all, in whichever order.
+        eventually(
+            lambda: broadcaster._epoll.closed is False and _settled(broadcaster, clock.now), "a turn of the loop"
+        )
+    broadcaster.stop()
+    while (headers := limited._headers()) and headers["X-Sequence"]:
+        seen.append(int(headers["X-Sequence"]))
+        limited.file.read(int(headers["Content-Length"]) + len(BOUNDARY) + 6)
+    assert len(seen) == pytest.approx(30, abs=2), seen
+    assert max(later - earlier for earlier, later in itertools.pairwise(seen)) <= 4, "evenly"
+
+
+def _settled(broadcaster: Broadcaster, now: float) -> bool:
+    """Whether nobody is owed the newest picture now."""
+    return all(
+        not viewer.rest and (viewer.shown == broadcaster._number or viewer.due > now)
+        for viewer in list(broadcaster._viewers.values())
+    )
+
+
+def test_a_viewer_gets_the_newest_picture_when_it_joins(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
+    first = watch()
+    broadcaster.publish(picture(1))
+    assert first.sequence() == 1
+    assert watch().sequence() == 1
+
+
+def test_a_viewer_never_gets_a_picture_from_before_anybody_watched(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
+    broadcaster.publish(picture(1))
+    viewer = watch()
+    broadcaster.publish(picture(2))
+    assert viewer.sequence() == 2
+
+
+def test_a_viewer_never_gets_the_last_picture_of_those_who_left(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
+    first = watch()
+    broadcaster.publish(picture(1))
+    first.sequence()
+    first.close()
+    eventually(lambda: not broadcaster.watched, "nobody watching")
+    # What was in work when the last one left comes now.
+    broadcaster.publish(picture(2))
+    later = watch()
+    broadcaster.publish(picture(3))
+    assert later.sequence() == 3
+
+
+def test_a_viewer_never_gets_the_picture_of_a_snapshot_before(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
+    threading.Timer(0.05, lambda: broadcaster.publish(picture(1))).start()
+    fresh = broadcaster.wait_fresh(patience())
+    assert fresh is not None
+    assert fresh.sequence == 1
+    viewer = watch()
+    broadcaster.publish(picture(2))
+    assert viewer.sequence() == 2
+
+
+def test_slates_go_to_viewers_and_to_those_who_join(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
+    before = watch()
+    broadcaster.publish(picture(1))
+    assert before.sequence() == 1
+    broadcaster.publish(picture(0), live=False)
+    assert before.sequence() == 0
+    before.close()
+    eventually(lambda: not broadcaster.watched, "nobody watching")
+    after = watch()
+    assert after.sequence() == 0, "a slate stays true while nobody looks"
+    broadcaster.clear()
+    broadcaster.publish(picture(2))
+    assert after.until(2)[-1] == 2, "live again on the same connection"
+
+
+def test_after_clear_a_viewer_waits_for_the_next_picture(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
+    first = watch()
+    broadcaster.publish(picture(0), live=False)
+    assert first.sequence() == 0
+    broadcaster.clear()
+    second = watch()
+    broadcaster.publish(picture(1))
+    assert second.sequence() == 1
+
+
+def test_an_unchanged_picture_is_sent_again_once_in_a_while(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert broadcast.REFRESH == 1.0
+    monkeypatch.setattr(broadcast, "REFRESH", 0.3)
+    viewer = watch()
+    still = picture(1)
+    broadcaster.publish(still)
+    stamps = [float(viewer.part()[0]["X-Timestamp"]) for _ in range(5)]
+    assert max(stamps) - min(stamps) < 0.6, "with the time at which it was taken, not that of sending"
+    again = Frame(still.data, still.format, 4, 4, 0, time.monotonic() + 50, 2)
+    broadcaster.publish(again)
+    while viewer.part()[0]["X-Sequence"] != "2":
+        pass
+
+
+def test_an_unchanged_picture_is_not_sent_at_once(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
+    viewer = watch()
+    still = picture(1)
+    for _ in range(50):
+        broadcaster.publish(still)
+    broadcaster.publish(picture(2))
+    assert viewer.until(2) in ([1, 2], [2])
+    assert broadcaster.sent.per_second() <= 1, "two pictures within two seconds"
+
+
+def test_a_viewer_that_leaves_is_forgotten(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
+    assert (broadcaster.viewers, broadcaster.watched) == (0, False)
+    one, two = watch(), watch()
+    assert (broadcaster.viewers, broadcaster.watched) == (2, True)
+    one.close()
+    eventually(lambda: broadcaster.viewers == 1, "one viewer")
+    assert broadcaster.watched
+    broadcaster.publish(picture(1))
+    assert two.sequence() == 1
+    two.close()
+    eventually(lambda: broadcaster.viewers == 0, "no viewer")
+    assert not broadcaster.watched
+
+
+def test_a_viewer_that_leaves_amid_a_picture_is_forgotten(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
+    viewer = watch(buffer=8192)
+    broadcaster.publish(picture(1, 20 * LARGE))
+    viewer.sock.recv(1000)
+    viewer.close()
+    eventually(lambda: broadcaster.viewers == 0, "no viewer")
+
+
+def test_a_viewer_that_takes_nothing_is_given_up(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert broadcast.STALLED == 30.0
+    monkeypatch.setattr(broadcast, "STALLED", 0.1)
+    monkeypatch.setattr(broadcast, "REFRESH", 0.05)
+    stuck, idle = watch(buffer=8192), watch()
+    broadcaster.publish(picture(1, 20 * LARGE))
+    idle.sequence()
+    broadcaster.publish(picture(2))
+    assert idle.until(2)[-1] == 2
+    eventually(lambda: broadcaster.viewers == 1, "the one that is stuck being dropped")
+    broadcaster.publish(picture(3))
+    assert idle.until(3)[-1] == 3
+    stuck.close()
+
+
+def test_wait_fresh_returns_what_was_taken_after_the_call(broadcaster: Broadcaster) -> None:
+    start = time.monotonic()
+    old, new = picture(1, timestamp=start - 1), picture(2, timestamp=start + 3600)
+
+    def publish() -> None:
+        eventually(lambda: broadcaster.watched, "somebody waiting")
+        broadcaster.publish(old)
+        broadcaster.publish(new)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    assert broadcaster.wait_fresh(patience()) is new
+    thread.join()
+    assert not broadcaster.watched
+
+
+def test_wait_fresh_does_not_take_an_older_picture_or_a_slate(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
+    viewer = watch()
+    broadcaster.publish(picture(1))
+    viewer.sequence()
+    assert broadcaster.wait_fresh(0) is None
+    assert broadcaster.wait_fresh(0.05) is None
+    threading.Timer(0.02, lambda: broadcaster.publish(picture(2), live=False)).start()
+    assert broadcaster.wait_fresh(0.2) is None
+    assert broadcaster.watched, "by the viewer still"
+
+
+def test_a_hundred_viewers_get_the_same(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
+    viewers = [watch() for _ in range(100)]
+    for number in range(3):
+        broadcaster.publish(picture(number, 100_000))
+        assert {viewer.part()[1] for viewer in viewers} == {picture(number, 100_000).data}
+    assert broadcaster.viewers == 100
+
+
+def test_stop_closes_all(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
+    viewers = [watch() for _ in range(3)]
+    waiting = []
+    thread = threading.Thread(target=lambda: waiting.append(broadcaster.wait_fresh(3600)))
+    thread.start()
+    eventually(lambda: broadcaster._waiting, "somebody waiting")
+    broadcaster.stop()
+    thread.join()
+    assert waiting == [None]
+    assert [viewer.file.read() for viewer in viewers] == [b""] * 3
+    assert not broadcaster.is_alive()
+
+
+def test_stop_meets_a_viewer_that_leaves(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread may see that it is to stop before it is woken."""
+    watch()
+    really_write = os.eventfd_write
+
+    def write(fd: int, value: int) -> None:
+        really_write(fd, value)
+        broadcaster._thread.join(0.3)
+        really_write(fd, value)
+
+    monkeypatch.setattr(os, "eventfd_write", write)
+    broadcaster.stop()
+    assert not broadcaster.is_alive()
+
+
+def test_what_comes_after_the_stop_is_let_go(broadcaster: Broadcaster) -> None:
+    broadcaster.stop()
+    broadcaster.publish(picture(1))
+    broadcaster.publish(picture(0), live=False)
+    viewer = Viewer(broadcaster)
+    assert viewer.file.read() == b""
+    viewer.close()
+    assert broadcaster.wait_fresh(3600) is None
+
+
+def test_it_does_not_spin_when_there_is_nothing_to_do(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A viewer that was shown all there is, and one that has to wait for its turn, cost nothing."""
+    turns = []
+    really_turn = broadcaster._turn
+
+    def turn() -> None:
+        turns.append(1)
+        really_turn()
+
+    monkeypatch.setattr(broadcaster, "_turn", turn)
+    done, limited, stuck = watch(), watch(fps=0.001), watch(buffer=8192)
+    for number in range(3):
+        broadcaster.publish(picture(number, 20 * LARGE))
+        done.sequence()
+    limited.sequence()
+    stuck.sock.recv(1000)
+    before = len(turns)
+    time.sleep(0.5)
+    assert len(turns) - before < 10
+
+
+def test_the_rate_counts_the_last_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(broadcast, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    rate = Rate()
+    assert rate.per_second() == 0
+    for tick in range(300):
+        clock.now = tick / 30
+        rate.count()
+    assert rate.per_second() == pytest.approx(30, abs=0.5)
+    clock.now += 1
+    assert rate.per_second() == pytest.approx(15, abs=0.5)
+    clock.now += 60
+    assert rate.per_second() == 0

@@ -1,0 +1,505 @@
+"""The page in a real browser: see, type, hold, and be told what is lost."""
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright import sync_api as playwright
+
+from kvmd.contract.hid import COORDINATE_MAX, Capability, KeyboardReport, Report
+from kvmd.input.keymap import KEYS
+from kvmd_drivers.virtual import VirtualHid
+from kvmd_drivers.virtual.session import Pointer
+from tests.conftest import HOST, PASSWORD, Daemon
+from tests.waiting import eventually, patience
+
+Button = Literal["left", "middle", "right"]
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TEXT = (slice(0, 660), slice(0, 1280))
+"""The console, without the bar below, on which a clock runs."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    with playwright.sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(daemon: Daemon, browser: playwright.Browser) -> Iterator[playwright.Page]:
+    """The page, freshly opened; in the end nothing is held, and its console has nothing to say but a refused login."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, device_scale_factor=1)
+    context.set_default_timeout(patience() * 1000)
+    page = context.new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: said.append(f"uncaught: {error}"))
+    page.goto(f"http://{HOST}:{daemon.port}/")
+    yield page
+    context.close()
+    unexpected = [text for text in said if "status of 401" not in text]
+    assert not unexpected
+    eventually(lambda: daemon.down() == (0, ()), "everything being released")
+    eventually(lambda: not pointer(daemon).buttons, "the buttons being released")
+    daemon.computer.plug_video(True)
+    daemon.computer.plug_host(True)
+    eventually(lambda: daemon.kvm.video.slot.is_online and daemon.kvm.input.slot.is_online, "both being online")
+
+
+@pytest.fixture
+def console(page: playwright.Page) -> playwright.Page:
+    """The page, logged in, with its stream running."""
+    log_in(page, PASSWORD)
+    page.locator("#stream").wait_for(state="visible")
+    wait_for_stream(page)
+    page.locator("#screen").focus()
+    return page
+
+
+def pointer(daemon: Daemon) -> Pointer:
+    return daemon.computer.state().pointer
+
+
+def on_screen(page: playwright.Page, x: int, y: int) -> tuple[float, float]:
+    """Where in the page a pixel of the computer's screen is."""
+    box = page.locator("#stream").bounding_box()
+    assert box is not None
+    return box["x"] + (x + 0.5) * box["width"] / 1280, box["y"] + (y + 0.5) * box["height"] / 720
+
+
+def text_of(page: playwright.Page, selector: str) -> str:
+    return page.locator(selector).text_content() or ""
+
+
+def is_at(daemon: Daemon, x: int, y: int) -> bool:
+    """Tell whether the computer's pointer is there, but for a pixel."""
+    return abs(pointer(daemon).x - x) <= 1 and abs(pointer(daemon).y - y) <= 1
+
+
+def log_in(page: playwright.Page, password: str) -> None:
+    page.locator("input[name=password]").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def wait_for_stream(page: playwright.Page) -> None:
+    eventually(lambda: page.evaluate("document.getElementById('stream').naturalWidth") == 1280, "the stream's picture")
+
+
+def seen(page: playwright.Page) -> NDArray[np.uint8]:
+    """The pixels that the page shows of the computer's screen, in the stream's own size."""
+    page.evaluate(
+        "Object.assign(document.getElementById('stream').style,"
+        "{position: 'fixed', left: 0, top: 0, width: '1280px', height: '720px', zIndex: 9,"
+        " maxWidth: 'none', maxHeight: 'none', border: 0})"
+    )
+    shot = page.screenshot(clip={"x": 0, "y": 0, "width": 1280, "height": 720})
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)[TEXT]
+
+
+def snapshot(daemon: Daemon) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(daemon.get("/snapshot").body)).convert("RGB")).astype(int)[TEXT]
+
+
+def differing(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
+    """How many pixels differ by more than JPEG and a browser's colours make them, the blinking cursor left aside."""
+    return int((np.abs(one - other).max(axis=2) > 40).sum())
+
+
+def test_a_wrong_password_is_told_and_the_right_one_lets_in(page: playwright.Page, daemon: Daemon) -> None:
+    page.locator("#login").wait_for(state="visible")
+    assert page.locator("#console").is_hidden()
+    log_in(page, "wrong")
+    page.get_by_text("wrong user name or password").wait_for()
+    assert page.locator("#console").is_hidden()
+    log_in(page, PASSWORD)
+    page.locator("#console").wait_for(state="visible")
+    assert page.locator("#login").is_hidden()
+    assert page.locator("input[name=password]").input_value() == ""
+    wait_for_stream(page)
+    assert daemon.kvm.video.broadcaster.viewers == 1
+
+
+def test_what_is_typed_is_seen_in_the_page(console: playwright.Page, daemon: Daemon) -> None:
+    before = seen(console)
+    for letter in "hello":
+        console.keyboard.press(letter)
+    eventually(lambda: any(line.text.endswith("hello") for line in daemon.computer.state().lines), "the text")
+    row, column = daemon.computer.state().cursor
+    wanted = snapshot(daemon)
+    word = (slice(row * 28, row * 28 + 28), slice((column - 5) * 16, column * 16))
+    assert differing(before[word], wanted[word]) > 100, "there was nothing there"
+    eventually(lambda: differing(seen(console)[word], wanted[word]) == 0, "the word in the page")
+    assert differing(seen(console), snapshot(daemon)) <= 28 * 16, "all of the screen is the same but for the cursor"
+
+
+def test_shift_and_chords_are_typed(console: playwright.Page, daemon: Daemon) -> None:
+    console.keyboard.press("Shift+H")
+    console.keyboard.press("Control+Alt+Delete")
+    console.keyboard.press("Tab")
+    eventually(lambda: daemon.computer.state().keys[-1] == "Tab", "the last key")
+    assert list(daemon.computer.state().keys[-3:]) == ["Shift+H", "Ctrl+Alt+Delete", "Tab"]
+    assert console.evaluate("document.activeElement.id") == "screen", "the tab key goes to the computer"
+
+
+def test_a_held_key_is_held_until_the_page_loses_the_focus(console: playwright.Page, daemon: Daemon) -> None:
+    console.keyboard.down("ShiftLeft")
+    console.keyboard.down("KeyA")
+    eventually(lambda: daemon.down() == (2, (KEYS["KeyA"].usage,)), "both being held")
+    console.locator("#screen").blur()
+    eventually(lambda: daemon.down() == (0, ()), "the release")
+
+
+def test_a_key_is_held_until_it_is_let_go(console: playwright.Page, daemon: Daemon) -> None:
+    console.keyboard.down("KeyA")
+    eventually(lambda: daemon.down() == (0, (KEYS["KeyA"].usage,)), "the key being held")
+    before = len(daemon.computer.state().keys)
+    console.keyboard.down("KeyA")
+    console.keyboard.up("KeyA")
+    eventually(lambda: daemon.down() == (0, ()), "the release")
+    assert len(daemon.computer.state().keys) == before, "the browser's repeats are none of the computer's"
+
+
+def test_a_page_that_is_left_holds_nothing(console: playwright.Page, daemon: Daemon) -> None:
+    console.keyboard.down("KeyA")
+    eventually(lambda: daemon.down() != (0, ()), "the key being held")
+    console.goto("about:blank")
+    eventually(lambda: daemon.down() == (0, ()), "the release")
+
+
+def test_how_things_stand_is_told(console: playwright.Page, daemon: Daemon) -> None:
+    console.locator("#capture", has_text="720").wait_for()
+    assert console.locator("#capture").get_attribute("data-state") == "online"
+    assert daemon.name in text_of(console, "#hid")
+    daemon.post("/api/virtual", {"computer": daemon.name, "signal": False, "host": False})
+    console.locator("#capture[data-state='no signal']").wait_for()
+    console.locator("#hid[data-state='no signal']").wait_for()
+    assert "video" not in text_of(console, "#capture")
+    assert "the virtual computer's cable is unplugged" in text_of(console, "#capture")
+    assert "USB cable is unplugged" in text_of(console, "#hid")
+    eventually(lambda: np.abs(seen(console)[5, 5] - (16, 20, 26)).max() < 6, "the slate in the page")
+    daemon.post("/api/virtual", {"computer": daemon.name, "signal": True, "host": True})
+    console.locator("#capture[data-state=online]").wait_for()
+    console.locator("#hid[data-state=online]").wait_for()
+    eventually(
+        lambda: differing(seen(console), snapshot(daemon)) <= 28 * 16, "the screen in the page, without a reload"
+    )
+
+
+@pytest.mark.parametrize("place", [(0, 0), (1279, 719)])
+@pytest.mark.parametrize("size", [(1400, 1000), (1000, 900), (500, 400), (1900, 500)])
+def test_the_pointer_follows_the_mouse(
+    console: playwright.Page, daemon: Daemon, place: tuple[int, int], size: tuple[int, int]
+) -> None:
+    console.set_viewport_size({"width": size[0], "height": size[1]})
+    console.mouse.move(*on_screen(console, 320, 180))
+    console.mouse.move(*on_screen(console, *place))
+    eventually(lambda: is_at(daemon, *place), f"the pointer at {place}, it is at {pointer(daemon)}")
+
+
+@pytest.mark.parametrize(("button", "mask"), [("left", 1), ("right", 2), ("middle", 4)])
+def test_a_drag_holds_the_button_from_its_start_to_its_end(
+    console: playwright.Page, daemon: Daemon, button: Button, mask: int
+) -> None:
+    console.mouse.move(*on_screen(console, 100, 100))
+    console.mouse.down(button=button)
+    eventually(lambda: pointer(daemon).buttons == mask and is_at(daemon, 100, 100), "the press")
+    console.mouse.move(*on_screen(console, 900, 500), steps=20)
+    eventually(lambda: is_at(daemon, 900, 500), "the end of the drag")
+    assert pointer(daemon).buttons == mask
+    console.mouse.up(button=button)
+    eventually(lambda: not pointer(daemon).buttons, "the release")
+
+
+def test_a_drag_that_leaves_the_picture_goes_on_at_its_edge(console: playwright.Page, daemon: Daemon) -> None:
+    console.mouse.move(*on_screen(console, 100, 100))
+    console.mouse.down()
+    console.mouse.move(5, 5)
+    eventually(lambda: is_at(daemon, 0, 0), "the corner")
+    assert pointer(daemon).buttons == 1
+    console.mouse.up()
+    eventually(lambda: not pointer(daemon).buttons, "the release, outside of the picture")
+
+
+def test_two_buttons_go_down_and_up_one_by_one(console: playwright.Page, daemon: Daemon) -> None:
+    console.mouse.move(*on_screen(console, 200, 200))
+    console.mouse.down(button="left")
+    eventually(lambda: pointer(daemon).buttons == 1, "left being down")
+    console.mouse.down(button="right")
+    eventually(lambda: pointer(daemon).buttons == 3, "right being down")
+    console.mouse.up(button="left")
+    eventually(lambda: pointer(daemon).buttons == 2, "left being up")
+    console.mouse.up(button="right")
+    eventually(lambda: pointer(daemon).buttons == 0, "right being up")
+
+
+def test_the_wheel_turns_by_its_steps(console: playwright.Page, daemon: Daemon) -> None:
+    console.mouse.move(*on_screen(console, 200, 200))
+    before = pointer(daemon)
+    for delta in (-100, -50, -50, 300):
+        console.mouse.wheel(0, delta)
+    console.mouse.wheel(200, 0)
+    eventually(lambda: pointer(daemon).hwheel - before.hwheel == 2, "the horizontal wheel")
+    assert pointer(daemon).wheel - before.wheel == -1
+
+
+def test_a_held_button_is_released_when_the_page_loses_the_focus(console: playwright.Page, daemon: Daemon) -> None:
+    console.mouse.move(*on_screen(console, 200, 200))
+    console.mouse.down()
+    eventually(lambda: pointer(daemon).buttons == 1, "the press")
+    console.locator("#screen").blur()
+    eventually(lambda: not pointer(daemon).buttons, "the release")
+
+
+def test_keys_and_clicks_keep_their_order(
+    console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = noted(daemon, monkeypatch)
+
+    def edges() -> list[tuple[str, int]]:
+        """What goes down and up, without the moves."""
+        states = [
+            ("modifiers", r.modifiers) if isinstance(r, KeyboardReport) else ("buttons", r.buttons) for r in reports
+        ]
+        return [state for state, before in zip(states, [("buttons", 0), *states], strict=False) if state != before]
+
+    console.keyboard.down("ControlLeft")
+    console.mouse.click(*on_screen(console, 300, 300))
+    console.keyboard.up("ControlLeft")
+    eventually(lambda: edges()[-1:] == [("modifiers", 0)], "the last of it")
+    assert edges()[0] == ("modifiers", 1)
+    assert edges()[-3:] == [("buttons", 1), ("buttons", 0), ("modifiers", 0)]
+
+
+def test_the_captured_mouse_says_how_far_it_goes(console: playwright.Page, daemon: Daemon) -> None:
+    console.mouse.move(*on_screen(console, 640, 360))
+    eventually(lambda: is_at(daemon, 640, 360), "the middle")
+    console.get_by_role("button", name="Capture mouse").click()
+    console.wait_for_function("document.pointerLockElement?.id === 'screen'")
+    console.get_by_text("The mouse is captured; Escape lets it go.").wait_for()
+    before = pointer(daemon)
+    console.evaluate(
+        "for (const [x, y] of [[30, 0], [-10, 5], [200, -40]]) document.getElementById('screen').dispatchEvent("
+        "new PointerEvent('pointermove', {movementX: x, movementY: y, bubbles: true, cancelable: true}))"
+    )
+    eventually(lambda: pointer(daemon).x - before.x == 220, "the sum of the moves")
+    assert pointer(daemon).y - before.y == -35
+    console.mouse.down()
+    eventually(lambda: pointer(daemon).buttons == 1, "the press")
+    console.evaluate("document.exitPointerLock()")
+    eventually(lambda: not pointer(daemon).buttons, "the release with the capture")
+    console.get_by_text("Click the screen to type; click elsewhere to stop.").wait_for()
+    console.mouse.up()
+
+
+@pytest.mark.parametrize(
+    ("able", "hint"),
+    [
+        (Capability.KEYBOARD, "this device has no mouse"),
+        (Capability.KEYBOARD | Capability.RELATIVE_MOUSE, "click the screen to type and to capture the mouse"),
+    ],
+)
+def test_what_the_device_lacks_is_told_and_left_alone(
+    console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch, able: Capability, hint: str
+) -> None:
+    monkeypatch.setattr(VirtualHid, "capabilities", able)
+    console.get_by_text(hint).wait_for()
+    assert console.locator("#capture-mouse").is_visible() == (Capability.RELATIVE_MOUSE in able)
+    before = pointer(daemon)
+    console.mouse.move(*on_screen(console, 10, 10))
+    console.mouse.wheel(0, 100)
+    console.keyboard.press("a")
+    eventually(lambda: daemon.computer.state().keys[-1] == "A", "a key after all of it")
+    assert pointer(daemon) == before
+    assert console.locator("#problem").text_content() == ""
+
+
+def test_what_a_person_should_know_is_told(console: playwright.Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = VirtualHid.status
+    remarks = ("no media keys: there was no room",)
+    monkeypatch.setattr(VirtualHid, "status", lambda hid: msgspec.structs.replace(status(hid), remarks=remarks))
+    console.locator("#remarks", has_text="no media keys: there was no room").wait_for()
+
+
+def test_the_lamps_are_shown(console: playwright.Page, daemon: Daemon) -> None:
+    console.keyboard.press("CapsLock")
+    console.locator(".led.lit", has_text="Caps").wait_for()
+    console.keyboard.press("CapsLock")
+    eventually(lambda: not daemon.computer.leds.caps, "the lamp being out")
+
+
+def test_a_log_out_ends_the_session(console: playwright.Page, daemon: Daemon) -> None:
+    console.get_by_role("button", name="Log out").click()
+    console.locator("#login").wait_for(state="visible")
+    assert console.locator("#console").is_hidden()
+    eventually(lambda: daemon.kvm.video.broadcaster.viewers == 0, "the stream being closed")
+    console.reload()
+    console.locator("#login").wait_for(state="visible")
+
+
+def test_a_reload_needs_no_login(console: playwright.Page) -> None:
+    console.reload()
+    console.locator("#console").wait_for(state="visible")
+
+
+def test_a_session_that_has_ended_asks_for_a_login(console: playwright.Page, daemon: Daemon) -> None:
+    daemon.kvm.auth._sessions.clear()
+    console.locator("#login").wait_for(state="visible")
+    daemon.token = daemon.login()
+
+
+def test_the_pages_files(daemon: Daemon) -> None:
+    for path, kind in (
+        ("/", "text/html"),
+        ("/static/page.js", "text/javascript"),
+        ("/static/api.js", "text/javascript"),
+        ("/static/keyboard.js", "text/javascript"),
+        ("/static/mouse.js", "text/javascript"),
+        ("/static/style.css", "text/css"),
+        ("/static/icon.svg", "image/svg+xml"),
+    ):
+        answer = daemon.get(path, token="")
+        assert (answer.code, answer.headers.get_content_type()) == (200, kind)
+    again = daemon.get("/static/page.js", token="", headers={"If-None-Match": answer.headers["ETag"] or ""})
+    assert again.code in {200, 304}
+    assert json.loads(daemon.get("/static/", token="").body)["status"] == 0
+
+
+def noted(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The reports that the computer takes from now on."""
+    reports = []
+    take = daemon.computer.take
+
+    def note(report: Report) -> None:
+        reports.append(report)
+        take(report)
+
+    monkeypatch.setattr(daemon.computer, "take", note)
+    return reports
+
+
+def test_the_last_pixel_is_the_far_edge(
+    console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console.mouse.move(*on_screen(console, 640, 360))
+    eventually(lambda: is_at(daemon, 640, 360), "the middle")
+    reports = noted(daemon, monkeypatch)
+    console.mouse.move(*on_screen(console, 1279, 719))
+    eventually(lambda: reports, "the move")
+    assert (reports[-1].x, reports[-1].y) == (COORDINATE_MAX, COORDINATE_MAX)
+
+
+def test_a_button_that_was_pressed_elsewhere_is_none_of_the_computers(
+    console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = noted(daemon, monkeypatch)
+    console.mouse.move(700, 5)
+    console.mouse.down()
+    console.locator("#screen").focus()
+    console.mouse.move(*on_screen(console, 200, 200), steps=3)
+    eventually(lambda: is_at(daemon, 200, 200), "the move")
+    console.mouse.up()
+    assert not any(getattr(report, "buttons", 0) for report in reports)
+
+
+def test_a_click_beside_the_picture_moves_nothing(
+    console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console.set_viewport_size({"width": 1900, "height": 500})
+    left = on_screen(console, 0, 360)[0]
+    reports = noted(daemon, monkeypatch)
+    console.mouse.click(left / 2, 250)
+    console.keyboard.press("KeyA")
+    eventually(lambda: len(reports) >= 2 and isinstance(reports[-1], KeyboardReport), "the key after it")
+    assert all(isinstance(report, KeyboardReport) for report in reports)
+
+
+def test_a_second_finger_changes_nothing(console: playwright.Page, daemon: Daemon) -> None:
+    fingers = [{"id": number, "x": x, "y": y} for number, (x, y) in enumerate([on_screen(console, 300, 300)] * 2)]
+    fingers[1]["x"] += 200
+    tool = console.context.new_cdp_session(console)
+
+    def touch(kind: str, *points: dict[str, Any]) -> None:
+        tool.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
+
+    touch("touchStart", fingers[0])
+    eventually(lambda: pointer(daemon).buttons == 1 and is_at(daemon, 300, 300), "the finger")
+    touch("touchStart", *fingers)
+    fingers[1]["x"] += 50
+    touch("touchMove", *fingers)
+    console.keyboard.press("KeyA")
+    eventually(lambda: daemon.computer.state().keys[-1] == "A", "the key after it")
+    assert pointer(daemon).buttons == 1
+    assert is_at(daemon, 300, 300)
+    touch("touchEnd")
+    eventually(lambda: not pointer(daemon).buttons, "the release")
+
+
+def test_moves_in_fractions_of_a_pixel_add_up(console: playwright.Page, daemon: Daemon) -> None:
+    console.get_by_role("button", name="Capture mouse").click()
+    console.wait_for_function("document.pointerLockElement?.id === 'screen'")
+    before = pointer(daemon)
+    # Chromium has whole numbers there, other browsers have not (Pointer Lock 2.0)
+    console.evaluate(
+        "for (let i = 0; i < 10; i++) document.getElementById('screen').dispatchEvent(Object.defineProperties("
+        "new PointerEvent('pointermove', {bubbles: true, cancelable: true}),"
+        " {movementX: {value: 1.5}, movementY: {value: -0.5}}))"
+    )
+    eventually(lambda: pointer(daemon).x - before.x == 15, "the sum of the moves")
+    assert pointer(daemon).y - before.y == -5
+    assert console.locator("#problem").text_content() == ""
+    console.evaluate("document.exitPointerLock()")
+
+
+def test_turns_that_wait_become_one(console: playwright.Page, daemon: Daemon) -> None:
+    asked = []
+    console.on("request", lambda request: asked.append(request.url) if "mouse" in request.url else None)
+    console.mouse.move(*on_screen(console, 200, 200))
+    before = pointer(daemon)
+    console.evaluate(
+        "for (let i = 0; i < 200; i++) document.getElementById('stream').dispatchEvent("
+        "new WheelEvent('wheel', {deltaY: 100, bubbles: true, cancelable: true}))"
+    )
+    eventually(lambda: pointer(daemon).wheel - before.wheel == -200, "two hundred turns")
+    console.evaluate("0")  # the requests are told meanwhile
+    assert 1 <= len(asked) < 100
+
+
+def test_the_wheel_that_turns_round_begins_anew(console: playwright.Page, daemon: Daemon) -> None:
+    console.mouse.move(*on_screen(console, 200, 200))
+    before = pointer(daemon)
+    console.mouse.wheel(0, 180)
+    eventually(lambda: pointer(daemon).wheel - before.wheel == -1, "the first notch")
+    console.mouse.wheel(0, -100)
+    eventually(lambda: pointer(daemon).wheel == before.wheel, "the notch back")
+
+
+def test_a_page_that_is_left_while_a_request_hangs_holds_nothing(console: playwright.Page, daemon: Daemon) -> None:
+    console.mouse.move(*on_screen(console, 200, 200))
+    console.mouse.down()
+    eventually(lambda: pointer(daemon).buttons == 1, "the press")
+    console.evaluate(
+        "const real = window.fetch; let first = true;"
+        "window.fetch = (...all) => first && all[0]?.includes?.('api/mouse') ? (first = false, new Promise(() => {}))"
+        " : real(...all); 0"
+    )
+    console.mouse.move(*on_screen(console, 250, 250))
+    console.goto("about:blank")
+    eventually(lambda: not pointer(daemon).buttons, "the release")

@@ -1,0 +1,51 @@
+"""How everything stands, as a program reads it."""
+
+from datetime import datetime
+
+import kvmd
+from tests.conftest import Daemon
+from tests.waiting import eventually
+
+
+def test_it_has_everything_worth_knowing(daemon: Daemon) -> None:
+    eventually(lambda: daemon.kvm.video.slot.is_online and daemon.kvm.input.slot.is_online, "both being online")
+    answer = daemon.get("/api/status")
+    assert answer.json["info"] == "status success"
+    status = answer.data
+    assert status.keys() == {"version", "board", "capture", "hid", "power"}
+    assert status["version"] == kvmd.__version__
+    capture, hid = status["capture"], status["hid"]
+    assert capture["state"] == "online"
+    assert capture["resolution"] == {"width": 1280, "height": 720}
+    assert (capture["driver"], capture["format"], capture["frame_rate"]) == ("virtual", "RGB24", 30.0)
+    assert capture.keys() >= {"captured_fps", "sent_fps", "viewers", "dropped", "unchanged", "device"}
+    assert (hid["state"], hid["driver"], hid["host_connected"]) == ("online", "virtual", True)
+    assert hid["leds"] == {"num": False, "caps": False, "scroll": False}
+    assert hid["capabilities"] == [
+        "keyboard",
+        "absolute_mouse",
+        "relative_mouse",
+        "leds",
+        "consumer_control",
+        "system_control",
+    ]
+    for role in (capture, hid):
+        assert datetime.fromisoformat(role["since"]).tzinfo is not None
+
+
+def test_a_loss_is_told_with_its_reason(daemon: Daemon) -> None:
+    daemon.post("/api/virtual", {"computer": daemon.name, "signal": False, "host": False})
+    status = eventually(
+        lambda: (now := daemon.status())["capture"]["state"] == now["hid"]["state"] == "no signal" and now, "the loss"
+    )
+    assert status["capture"]["reason"] == "no signal: the virtual computer's cable is unplugged"
+    assert (status["capture"]["resolution"], status["capture"]["format"]) == (None, None)
+    assert status["hid"]["reason"] == "no host: the virtual computer's USB cable is unplugged"
+    assert (status["hid"]["host_connected"], status["hid"]["leds"]) == (False, None)
+    daemon.post("/api/virtual", {"computer": daemon.name, "signal": True, "host": True})
+    eventually(lambda: daemon.kvm.video.slot.is_online and daemon.kvm.input.slot.is_online, "both being online again")
+
+
+def test_devices_are_a_list(daemon: Daemon) -> None:
+    for device in daemon.get("/api/devices").data:
+        assert device.keys() == {"name", "subsystem", "node", "label", "usb_id", "serial", "path", "drivers"}
