@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from msgspec import Meta
 
 from kvmd import (
+    BaseDriver,
     Capability,
     CaptureDriver,
     CaptureStatus,
@@ -37,6 +38,7 @@ from kvmd import (
 
 from .computer import VirtualOptions, shared
 from .endpoint import blueprint
+from .power import VirtualPower
 from .session import HEIGHT, WIDTH
 
 if TYPE_CHECKING:
@@ -183,9 +185,9 @@ class VirtualHid(HidDriver):
 
 
 @hookimpl
-def kvmd_drivers() -> Iterable[type[CaptureDriver] | type[HidDriver]]:
+def kvmd_drivers() -> Iterable[type[BaseDriver]]:
     """Offer the drivers."""
-    return [VirtualCapture, VirtualHid]
+    return [VirtualCapture, VirtualHid, VirtualPower]
 
 
 @hookimpl

@@ -157,6 +157,18 @@ def test_what_was_due_happens_in_its_order_when_nobody_looked(computer: Computer
     assert phase_of(computer) is Phase.OFF
 
 
+def test_a_press_that_cut_the_power_says_nothing_of_the_next(computer: Computer, clock: Clock) -> None:
+    hold(computer, clock, POWER, OVERRIDE)
+    hold(computer, clock, POWER, STARTS_IN + 0.1)
+    assert phase_of(computer) is Phase.RUNNING
+
+
+def test_a_pulled_front_panel_presses_nothing(computer: Computer) -> None:
+    computer.press(POWER)
+    computer.plug_panel(False)
+    assert not computer.is_down(POWER)
+
+
 def test_a_press_held_from_off_starts_it_and_cuts_the_power_again(computer: Computer, clock: Clock) -> None:
     switch_off(computer)
     computer.press(POWER)
