@@ -6,12 +6,12 @@ from typing import Any
 
 from bench.kernel.test_streamers import FPS, ROUNDS, SCENARIOS, SECONDS, STREAMERS, VIEWERS
 from bench.table import Row, Table
-from tests.lab import image, tools
-from tests.lab.machine import Limits, Machine
+from tests.lab import tools
+from tests.lab.shares import module_of
+from tests.lab.workshop import Workshop
 
 CHECKOUT = Path(__file__).parents[1]
 TEST = "bench/kernel/test_streamers.py::test_streamer"
-LIMITS = Limits(total=900, silence=180)
 
 NAMES = {"kvmd": "kvmd", "ustreamer": "µStreamer"}
 GROUPS = {
@@ -45,26 +45,25 @@ def measure(say: Say) -> Table | None:
 
 def _run(nodeids: list[str], say: Say) -> dict[str, list[Seen]]:
     """Return, for each streamer, what was seen in each round."""
-    machine = Machine(image.cached(CHECKOUT, say), CHECKOUT / "build" / "bench", LIMITS)
+    workshop = Workshop(CHECKOUT, ["--tb=short", module_of(TEST)], say)
+    machine = workshop.boot("bench")
     seen: dict[str, list[Seen]] = {name: [] for name in STREAMERS}
-    say("booting the guest")
-    said_bye = False
     try:
-        machine.start(CHECKOUT, nodeids, ["--tb=short"])
-        while not said_bye:
-            _, message = machine.receive()
-            said_bye = message["kind"] == "bye"
-            _take(message, seen, say)
+        machine.start()
+        while machine.receive()["kind"] != "hello":
+            pass
+        machine.run(nodeids)
+        while not all(len(rounds) == ROUNDS for rounds in seen.values()):
+            _take(machine.receive(), seen, say)
     finally:
-        machine.stop(20 if said_bye else 0)
-    if not all(len(rounds) == ROUNDS for rounds in seen.values()):
-        raise RuntimeError(f"the guest did not run every test; see {machine.logs}")
+        machine.stop()
+        workshop.close()
     return seen
 
 
 def _take(message: dict[str, Any], seen: dict[str, list[Seen]], say: Say) -> None:
     """Note the results of a test that was run; a failed one ends the measurement."""
-    if message["kind"] == "uncollected":
+    if message["kind"] == "missing":
         raise RuntimeError(message["text"])
     if message["kind"] != "report":
         return

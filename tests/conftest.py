@@ -181,10 +181,12 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
 
 
 @pytest.fixture(scope="session", autouse=True)
-def patient_conformance() -> None:
+def patient_conformance() -> Iterator[None]:
     """Let the conformance suite wait as long for a driver as this machine needs."""
-    for module in (conformance.driver, conformance.capture, conformance.hid):
-        vars(module)["PATIENCE"] = patience()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (conformance.driver, conformance.capture, conformance.hid, conformance.power):
+            patch.setattr(module, "PATIENCE", patience())
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -82,5 +82,5 @@ def watch(streamer: Streamer, viewers: int) -> dict[str, float]:
     """Let viewers look for a while; see bench/viewers.py for what it gives."""
     command = [sys.executable, "-m", "bench.viewers", f"--port={streamer.port}", f"--pid={streamer.pid}"]
     command += [f"--viewers={viewers}", f"--seconds={SECONDS}", f"--settle={SETTLE}"]
-    seen: dict[str, float] = json.loads(run(*command, timeout=100))
+    seen: dict[str, float] = json.loads(run(*command))
     return seen

@@ -22,6 +22,7 @@ from kvmd.testing import CaptureConformance
 from kvmd_drivers.picamera2 import Picamera2Capture, Picamera2Options, choices
 
 from .camera import COLOURS, Camera, Fault
+from .capture import reading, signal_of
 from .viewer import pixel
 from .waiting import eventually, patience, run
 
@@ -79,7 +80,7 @@ class TestUsb(_Conformance):
 
 
 def take(driver: Picamera2Capture, count: int) -> list[Frame]:
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         return list(itertools.islice(frames, count))
 
 
@@ -135,8 +136,7 @@ def test_bars_have_their_colours(capture: Capture) -> None:
     for frame in take(driver, 5):
         assert (frame.format, frame.width, frame.height, frame.stride) == (PixelFormat.NV12, 640, 480, 640)
         assert_bars(frame)
-    signal = driver.status().signal
-    assert signal is not None
+    signal = signal_of(driver)
     assert (signal.width, signal.height, signal.format) == (640, 480, PixelFormat.NV12)
     assert "Virtual0" in driver.status().device
 
@@ -155,9 +155,7 @@ def test_frame_rate_is_set_or_the_nearest(capture: Capture) -> None:
     for asked, expected in ((30, 30), (1000, 60), (1, 30)):
         driver = capture(**VIRTUAL, frame_rate=asked)
         take(driver, 1)
-        signal = driver.status().signal
-        assert signal is not None
-        assert signal.frame_rate == pytest.approx(expected, abs=0.01)
+        assert signal_of(driver).frame_rate == pytest.approx(expected, abs=0.01)
         driver.close()
 
 
@@ -300,7 +298,7 @@ class TestEncoder:
 
     def test_newest_picture_alone_is_kept(self, made: list[int], capture: Capture) -> None:
         driver = capture(**VIRTUAL)
-        with contextlib.closing(driver.frames()) as frames:
+        with reading(driver) as frames:
             first = next(frames)
             assert (first.format, first.stride, first.width, first.height) == (PixelFormat.MJPEG, 0, 640, 480)
             assert Image.open(io.BytesIO(first.data)).size == (640, 480)
@@ -309,9 +307,7 @@ class TestEncoder:
             second = next(frames)
         assert second.sequence >= first.sequence + 4
         assert first.timestamp < second.timestamp <= time.monotonic()
-        signal = driver.status().signal
-        assert signal is not None
-        assert signal.format is PixelFormat.MJPEG
+        assert signal_of(driver).format is PixelFormat.MJPEG
 
     # of picamera2's thread, which is the case in question
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -378,9 +374,7 @@ def test_what_usb_cameras_cannot_do(camera: Camera, capture: Capture) -> None:
     driver = capture(**USB, frame_rate=5)
     assert driver.status().remarks == ("the camera sets its frame rate itself: frame_rate is of no effect",)
     assert take(driver, 1)
-    signal = driver.status().signal
-    assert signal is not None
-    assert signal.frame_rate is None
+    assert signal_of(driver).frame_rate is None
 
 
 def test_cameras_are_found_by_the_number_that_the_message_names(camera: Camera, capture: Capture) -> None:

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from kvmd.contract.device import best_match, device_at, list_devices
 from kvmd.testing import CaptureConformance
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options, uapi
 
-from .capture import Capture
+from .capture import Capture, has_dropped, reading, signal_of
 from .vivid import Vivid
 from .waiting import eventually, patience
 
@@ -52,7 +53,7 @@ class TestConformance(CaptureConformance):
 
     @pytest.fixture
     def driver(self) -> V4l2Capture:
-        options = V4l2Options(device=str(self.card.node), width=640, height=480, timeout=1)
+        options = V4l2Options(device=str(self.card.node), width=640, height=480, timeout=2)
         return V4l2Capture(options, device_at(str(self.card.node)))
 
     def unplug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the card is the same
@@ -64,7 +65,7 @@ class TestConformance(CaptureConformance):
 
 def take(driver: V4l2Capture, count: int) -> list[Frame]:
     """Frames without their data, which does not last."""
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         return list(itertools.islice(frames, count))
 
 
@@ -88,7 +89,7 @@ def test_every_raw_format_is_captured(hdmi: Path, capture: Capture, pixel_format
     lines = {PixelFormat.NV12: 1.5, PixelFormat.YU12: 1.5}.get(pixel_format, 1)
     sequence = -1
     begin = time.monotonic()
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         for frame in itertools.islice(frames, 5):
             assert frame.format is pixel_format
             assert len(frame.data) == frame.stride * frame.height * lines
@@ -96,8 +97,7 @@ def test_every_raw_format_is_captured(hdmi: Path, capture: Capture, pixel_format
             assert begin <= frame.timestamp <= time.monotonic()
             sequence = frame.sequence
         seen = bars(frame)
-        signal = driver.status().signal
-    assert signal is not None
+        signal = signal_of(driver)
     assert (signal.width, signal.height, signal.format) == (frame.width, frame.height, pixel_format)
     driver.close()
     assert driver.status().signal is None
@@ -129,7 +129,7 @@ def test_size_is_asked_of_an_input_that_can_scale(vivid: Vivid, capture: Capture
 
 
 def test_frame_is_not_valid_after_the_next(hdmi: Path, capture: Capture) -> None:
-    with contextlib.closing(capture(hdmi).frames()) as frames:
+    with reading(capture(hdmi)) as frames:
         first = next(frames)
         next(frames)
         with pytest.raises(ValueError, match="released"):
@@ -138,11 +138,11 @@ def test_frame_is_not_valid_after_the_next(hdmi: Path, capture: Capture) -> None
 
 def test_viewer_that_keeps_a_slice_harms_nobody(hdmi: Path, capture: Capture) -> None:
     driver = capture(hdmi)
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         kept = next(frames).data[:16]
-    assert isinstance(kept, memoryview)
     driver.close()
     assert len(bytes(kept)) == 16
+    assert isinstance(kept, memoryview)
     kept.release()
     driver.open()
     assert len(take(driver, 2)) == 2
@@ -150,7 +150,7 @@ def test_viewer_that_keeps_a_slice_harms_nobody(hdmi: Path, capture: Capture) ->
 
 def test_second_driver_is_told_that_the_node_is_busy(hdmi: Path, capture: Capture) -> None:
     first = capture(hdmi)
-    with contextlib.closing(first.frames()) as frames:
+    with reading(first) as frames:
         next(frames)
         with pytest.raises(DriverError, match="is in use by another program"):
             take(capture(hdmi), 1)
@@ -159,7 +159,7 @@ def test_second_driver_is_told_that_the_node_is_busy(hdmi: Path, capture: Captur
 
 def test_newest_frame_after_a_pause(hdmi: Path, capture: Capture) -> None:
     driver = capture(hdmi)
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         next(frames)
         filled = eventually(lambda: filled_buffers(driver), "all buffers but that of the first frame to be filled")
         # only the last of them is given, or the first again, if that was filled anew meanwhile
@@ -197,10 +197,9 @@ def test_close_ends_an_iterator_that_waits(vivid: Vivid, capture: Capture) -> No
 
 def test_webcam_gives_its_largest_fluent_size(vivid: Vivid, capture: Capture) -> None:
     driver = capture(vivid.load(**WEBCAM))
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         next(frames)
-        signal = driver.status().signal
-    assert signal is not None
+        signal = signal_of(driver)
     # its 3840x2160 has 15 frames a second at most, its 1280x720 60
     assert (signal.width, signal.height, signal.frame_rate) == (1920, 1080, 30)
     assert signal.format is PixelFormat.YU12
@@ -216,11 +215,9 @@ def test_webcam_gives_size_and_rate_that_are_asked_for(vivid: Vivid, capture: Ca
 
 def test_rate_that_a_webcam_cannot_do_is_adjusted(vivid: Vivid, capture: Capture) -> None:
     driver = capture(vivid.load(**WEBCAM), width=320, height=180, frame_rate=500)
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         next(frames)
-        signal = driver.status().signal
-    assert signal is not None
-    assert signal.frame_rate == 120
+        assert signal_of(driver).frame_rate == 120
 
 
 def test_size_that_a_webcam_cannot_do_is_named(vivid: Vivid, capture: Capture) -> None:
@@ -248,11 +245,11 @@ def test_timeout_below_the_frame_interval(vivid: Vivid, capture: Capture) -> Non
 
 def test_damaged_frame_is_dropped_and_counted(vivid: Vivid, capture: Capture) -> None:
     driver = capture(vivid.load(**WEBCAM), width=320, height=180)
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         before = next(frames).sequence
         assert driver.status().dropped == 0
         vivid.control("inject_v4l2_buf_flag_error", 1)
-        eventually(lambda: (next(frames), driver.status().dropped)[1], "a damaged frame")
+        eventually(partial(has_dropped, driver, frames, 1), "a damaged frame")
         assert driver.status().dropped == 1
         assert next(frames).sequence > before
     assert driver.status().dropped == 1
@@ -271,18 +268,18 @@ def test_stream_that_does_not_start_leaves_nothing_behind(vivid: Vivid, capture:
 @pytest.mark.parametrize("control", ["inject_vidioc_qbuf_error", "inject_fatal_streaming_error"])
 def test_errors_of_the_driver_are_survived_and_counted(vivid: Vivid, capture: Capture, control: str) -> None:
     driver = capture(vivid.load(**WEBCAM), width=320, height=180)
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         last = next(frames).sequence
         for count in (1, 2):
             vivid.control(control, 1)
-            eventually(lambda: (next(frames), driver.status().dropped)[1] == count, f"error {count}")  # noqa: B023
+            eventually(partial(has_dropped, driver, frames, count), f"error {count}")
             before, last = last, next(frames).sequence
             assert before < last
 
 
 def test_error_that_does_not_end_is_told(vivid: Vivid, capture: Capture) -> None:
     driver = capture(vivid.load(**WEBCAM), width=320, height=180)
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         next(frames)
         # the stream is begun anew after the first, which the second keeps from happening
         vivid.control("inject_vidioc_streamon_error", 1)
@@ -296,7 +293,7 @@ def test_error_that_does_not_end_is_told(vivid: Vivid, capture: Capture) -> None
 def test_unplug_and_replug_while_streaming(vivid: Vivid, capture: Capture, planes: int) -> None:
     node = vivid.load(**WEBCAM, multiplanar=planes)
     driver = capture(node)
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         next(frames)
         pull = threading.Timer(0.5, vivid.unbind)
         pull.start()

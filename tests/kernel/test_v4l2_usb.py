@@ -1,6 +1,5 @@
 """The v4l2 driver on a USB camera, with the kernel's own uvcvideo between them."""
 
-import contextlib
 import hashlib
 import itertools
 
@@ -12,7 +11,7 @@ from kvmd.testing import CaptureConformance
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options
 
 from .camera import COLOURS, Camera, Fault
-from .capture import Capture
+from .capture import Capture, reading, signal_of
 from .waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("units_masked")
@@ -25,7 +24,7 @@ class TestConformance(CaptureConformance):
     def driver(self, camera: Camera, request: pytest.FixtureRequest) -> V4l2Capture:
         self.camera = camera
         node = str(camera.plug())
-        return V4l2Capture(V4l2Options(device=node, format=request.param, timeout=1), device_at(node))
+        return V4l2Capture(V4l2Options(device=node, format=request.param, timeout=2), device_at(node))
 
     def unplug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the camera is the same
         self.camera.fault(Fault.STALL)
@@ -45,17 +44,16 @@ def test_metadata_node_is_refused(camera: Camera, capture: Capture) -> None:
 
 def test_rate_and_size_are_what_the_camera_offers(camera: Camera, capture: Capture) -> None:
     driver = capture(camera.plug(rate=5))
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         next(frames)
-        signal = driver.status().signal
-    assert signal is not None
+        signal = signal_of(driver)
     assert (signal.width, signal.height, signal.frame_rate, signal.format) == (640, 480, 5, PixelFormat.MJPEG)
 
 
 def test_late_reader_gets_the_newest_picture(camera: Camera, capture: Capture) -> None:
     driver = capture(camera.plug())
     pictures = camera.state()["pictures"]
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         first = next(frames)
         before = pictures.index(hashlib.sha256(first.data).hexdigest())
         sent = camera.state()["frames"]
@@ -70,7 +68,7 @@ def test_late_reader_gets_the_newest_picture(camera: Camera, capture: Capture) -
 def test_damaged_pictures_are_counted_and_never_given(camera: Camera, capture: Capture) -> None:
     driver = capture(camera.plug(rate=20))
     pictures = camera.state()["pictures"]
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         for fault in (Fault.TORN, Fault.HEADLESS, Fault.TINY, Fault.TRAILING):
             before = driver.status().dropped
             camera.fault(fault, every=2)
@@ -82,7 +80,7 @@ def test_damaged_pictures_are_counted_and_never_given(camera: Camera, capture: C
 def test_zeros_after_the_end_of_a_jpeg_do_no_harm(camera: Camera, capture: Capture) -> None:
     driver = capture(camera.plug())
     camera.fault(Fault.PADDED)
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         eventually(lambda: bytes(next(frames).data[-500:]) == bytes(500), "a picture with zeros after its end")
     assert driver.status().dropped == 0
 
@@ -90,7 +88,7 @@ def test_zeros_after_the_end_of_a_jpeg_do_no_harm(camera: Camera, capture: Captu
 def test_nothing_but_damaged_pictures_is_no_signal(camera: Camera, capture: Capture) -> None:
     driver = capture(camera.plug(), timeout=1)
     camera.fault(Fault.TORN)
-    with contextlib.closing(driver.frames()) as frames, pytest.raises(NoSignal, match="no frames for 1 s"):
+    with reading(driver) as frames, pytest.raises(NoSignal, match="no frames for 1 s"):
         list(itertools.islice(frames, 100))
     assert driver.status().dropped > 0
 
@@ -98,7 +96,7 @@ def test_nothing_but_damaged_pictures_is_no_signal(camera: Camera, capture: Capt
 def test_pulled_camera_is_lost_and_its_node_let_go(camera: Camera, capture: Capture) -> None:
     node = camera.plug(port=1)
     driver = capture(node)
-    with contextlib.closing(driver.frames()) as frames:
+    with reading(driver) as frames:
         next(frames)
         camera.unplug(port=1)
         with pytest.raises(DeviceLost, match=f"^{node}: the device is gone"):
@@ -106,5 +104,5 @@ def test_pulled_camera_is_lost_and_its_node_let_go(camera: Camera, capture: Capt
     driver.close()
     again = camera.plug(port=2)
     assert again == node, "a node that nobody holds gives its number away"
-    with contextlib.closing(capture(again).frames()) as frames:
+    with reading(capture(again)) as frames:
         assert next(frames).format is PixelFormat.MJPEG

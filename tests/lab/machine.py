@@ -1,5 +1,6 @@
 """The running guest: a QEMU process, its console, and the messages that go in and out."""
 
+import contextlib
 import json
 import re
 import select
@@ -15,7 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from tests.waiting import Deadline
+from tests.waiting import Deadline, patience
 
 from .errors import GuestLost
 from .qemu import Launch, Places
@@ -106,6 +107,7 @@ class Machine:
                     raise self._error(f"the guest has shown no sign of life for {self._deadline}") from None
                 continue
             if message is None:
+                self._await_end()
                 raise self._error("the guest has ended")
             if message["kind"] == "stuck":
                 raise self._error(f"the test hangs, after {message['after']}:\n{message['stacks']}")
@@ -135,6 +137,12 @@ class Machine:
         lines = [line for line in CONTROL.sub("", content).splitlines() if line.strip()]
         end = "\n".join(lines[-TAIL:])
         return GuestLost(f"{text}\n\n---- end of {self._places.console} ----\n{end}")
+
+    def _await_end(self) -> None:
+        """Let QEMU write its last words."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience())
 
     def _accept(self, listener: socket.socket, process: subprocess.Popen[bytes]) -> socket.socket:
         """Wait for QEMU, which connects before it boots."""

@@ -6,6 +6,7 @@ from threading import Event
 import pytest
 
 from kvmd import DeviceLost, DriverError, Press
+from tests.waiting import patience
 
 
 class Button:
@@ -41,7 +42,7 @@ def test_the_end_releases_the_button_before_it_returns(press: Press) -> None:
     button = Button()
     with ThreadPoolExecutor() as pool:
         pressing = pool.submit(press.hold, 60, button.down, button.up)
-        assert button.is_down.wait(60)
+        assert button.is_down.wait(patience())
         press.end()
         assert button.done == ["down", "up"]
         with pytest.raises(DriverError, match="the press was cut short"):
@@ -52,7 +53,7 @@ def test_a_second_press_waits_for_the_first(press: Press) -> None:
     first, second = Button(), Button()
     with ThreadPoolExecutor() as pool:
         pressing = pool.submit(press.hold, 60, first.down, first.up)
-        assert first.is_down.wait(60)
+        assert first.is_down.wait(patience())
         waiting = pool.submit(press.hold, 60, second.down, second.up)
         press.end()
         for each in (pressing, waiting):

@@ -16,7 +16,7 @@ from kvmd.plugins.choice import Choice
 from kvmd.power.facility import Power
 from kvmd.power.lamps import PowerState
 from kvmd.slot import SlotStatus, State
-from tests.waiting import eventually
+from tests.waiting import eventually, patience
 
 ALL = PowerCapability.POWER_BUTTON | PowerCapability.RESET_BUTTON | PowerCapability.POWER_LAMP
 ALL |= PowerCapability.DISK_LAMP
@@ -241,7 +241,7 @@ class TestOneAtATime:
 
         presser = threading.Thread(target=press)
         presser.start()
-        assert bench.panel.held.wait(60)
+        assert bench.panel.held.wait(patience())
         with pytest.raises(Busy, match=r"^power: the reset button is pressed, for \d+\.\d s more; try again") as raised:
             bench.power.force_off()
         assert 0 < raised.value.retry_after <= 20
@@ -292,7 +292,7 @@ class TestLoss:
 
         presser = threading.Thread(target=press)
         presser.start()
-        assert bench.panel.held.wait(60)
+        assert bench.panel.held.wait(patience())
         bench.power.stop()
         assert bench.panel.down == []
         presser.join()
