@@ -31,14 +31,11 @@ from kvmd import (
     DeviceAbsent,
     DeviceLost,
     DriverError,
-    DriverOptions,
     Match,
-    PowerButton,
-    PowerCapability,
     PowerDriver,
     PowerStatus,
-    Press,
-    Unsupported,
+    RelayDriver,
+    RelayOptions,
     hookimpl,
 )
 
@@ -59,26 +56,13 @@ HIDIOCGRAWNAME: Final = 2 << 30 | NAME_SIZE << 16 | 0x4804
 HIDIOCSFEATURE: Final = 3 << 30 | (1 + REPORT_SIZE) << 16 | 0x4806
 HIDIOCGFEATURE: Final = 3 << 30 | (1 + REPORT_SIZE) << 16 | 0x4807
 
-CAPABILITIES: Final = {
-    PowerButton.POWER: PowerCapability.POWER_BUTTON,
-    PowerButton.RESET: PowerCapability.RESET_BUTTON,
-}
 
-Channel = Annotated[int, Meta(ge=1, le=8)]
-
-
-class HidRelayOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
+class HidRelayOptions(RelayOptions, frozen=True, forbid_unknown_fields=True):
     """Which board, and which relay is wired to which button."""
 
     device: Annotated[str | None, Meta(description="The board's node, such as `/dev/hidraw0`; not set: found.")] = None
     path: Annotated[
         str | None, Meta(description="The port it is plugged into, udev's `ID_PATH`; `*` for any part.")
-    ] = None
-    power_channel: Annotated[
-        Channel | None, Meta(description="The relay at the power button, as numbered on the board; not set: none.")
-    ] = None
-    reset_channel: Annotated[
-        Channel | None, Meta(description="The relay at the reset button, as numbered on the board; not set: none.")
     ] = None
 
     def node(self) -> str | None:
@@ -100,7 +84,7 @@ def closed_relays(report: bytes) -> set[int]:
     return {bit + 1 for bit in range(8) if report[REPORT_SIZE - 1] >> bit & 1}
 
 
-class HidRelay(PowerDriver):
+class HidRelay(RelayDriver):
     """Presses buttons by the relays of a HID device."""
 
     name = "hid_relay"
@@ -110,49 +94,23 @@ class HidRelay(PowerDriver):
     def __init__(self, options: HidRelayOptions, device: Device | None) -> None:
         self._node = (device and device.node) or options.device or "no node"
         self._options = options
-        self._channels = {
-            button: channel
-            for button, channel in (
-                (PowerButton.POWER, options.power_channel),
-                (PowerButton.RESET, options.reset_channel),
-            )
-            if channel is not None
-        }
+        super().__init__(options)
         self._label = f"USB relay board ({self._node})"
         self._fd = -1
-        self._press = Press()
-
-    @property
-    def capabilities(self) -> PowerCapability:
-        """The buttons that are wired."""
-        wired = PowerCapability(0)
-        for button in self._channels:
-            wired |= CAPABILITIES[button]
-        return wired
 
     def open(self) -> None:
         """Prove that it is a relay board, and open the wired relays."""
-        self._check_wiring()
+        self.check_wiring()
         self._fd = _open_node(self._node)
         relays = self._identify()
-        for channel in self._channels.values():
+        for channel in self.channels.values():
             if channel > relays:
                 raise DriverError(
                     f"{self._label} has no relay {channel}: "
                     f"power.options.power_channel and reset_channel are 1 to {relays}"
                 )
-            self._switch(channel, closed=False)
-        self._press.allow()
-
-    def press(self, button: PowerButton, seconds: float) -> None:
-        """Close the button's relay for so long."""
-        channel = self._channels.get(button)
-        if channel is None:
-            raise Unsupported(f"no relay is wired to the {button.value} button: power.options.{button.value}_channel")
-        self.watch(0)
-        self._press.hold(
-            seconds, lambda: self._switch(channel, closed=True), lambda: self._switch(channel, closed=False)
-        )
+            self.switch(channel, closed=False)
+        self.holding.allow()
 
     def watch(self, timeout: float) -> bool:
         """Wait for the board to be pulled, which ends a press: the kernel then hangs up. There are no lamps."""
@@ -161,7 +119,7 @@ class HidRelay(PowerDriver):
         poll = select.poll()
         poll.register(self._fd, 0)  # of hang-ups and errors poll reports in any case
         if poll.poll(timeout * 1000):
-            self._press.end()
+            self.holding.end()
             raise DeviceLost(f"{self._label} is gone: was it pulled?")
         return False
 
@@ -171,21 +129,11 @@ class HidRelay(PowerDriver):
 
     def close(self) -> None:
         """Open the relay of a press that is under way, and let go of the node."""
-        self._press.end()
+        self.holding.end()
         fd, self._fd = self._fd, -1
         if fd >= 0:
             with contextlib.suppress(OSError):
                 os.close(fd)
-
-    def _check_wiring(self) -> None:
-        options = self._options
-        if not self._channels:
-            raise DeviceAbsent("no relay is wired to a button: set power.options.power_channel or reset_channel")
-        if options.power_channel == options.reset_channel:
-            raise DriverError(
-                f"relay {options.power_channel} cannot be wired to both buttons: "
-                "power.options.power_channel and reset_channel are the same"
-            )
 
     def _identify(self) -> int:
         """Look at what it says of itself; return how many relays it has.
@@ -204,7 +152,8 @@ class HidRelay(PowerDriver):
         self._label = f"{product[0]} {serial} ({self._node})"
         return int(product[1])
 
-    def _switch(self, channel: int, closed: bool) -> None:
+    def switch(self, channel: int, closed: bool) -> None:
+        """Switch a relay, and see that it has obeyed."""
         self._ioctl(HIDIOCSFEATURE, command(channel, closed))
         if (channel in closed_relays(self._state())) is not closed:
             raise DriverError(f"relay {channel} of {self._label} did not {'close' if closed else 'open'}")

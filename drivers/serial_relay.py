@@ -29,13 +29,10 @@ from kvmd import (
     DeviceAbsent,
     DeviceLost,
     DriverError,
-    DriverOptions,
-    PowerButton,
-    PowerCapability,
     PowerDriver,
     PowerStatus,
-    Press,
-    Unsupported,
+    RelayDriver,
+    RelayOptions,
     hookimpl,
 )
 
@@ -49,25 +46,12 @@ RELEASES: Final = 2
 PAUSE: Final = 0.02
 """Seconds between two commands, so that a board need not keep the second; four bytes take 4 ms."""
 
-CAPABILITIES: Final = {
-    PowerButton.POWER: PowerCapability.POWER_BUTTON,
-    PowerButton.RESET: PowerCapability.RESET_BUTTON,
-}
 
-Channel = Annotated[int, Meta(ge=1, le=MAX_CHANNEL)]
-
-
-class SerialRelayOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
+class SerialRelayOptions(RelayOptions, frozen=True, forbid_unknown_fields=True):
     """Which serial port, and which relay is wired to which button."""
 
     device: Annotated[
         str | None, Meta(description="The port, such as a link in `/dev/serial/by-path/`; it has to be given.")
-    ] = None
-    power_channel: Annotated[
-        Channel | None, Meta(description="The relay at the power button, as numbered on the board; not set: none.")
-    ] = None
-    reset_channel: Annotated[
-        Channel | None, Meta(description="The relay at the reset button, as numbered on the board; not set: none.")
     ] = None
 
 
@@ -77,7 +61,7 @@ def command(channel: int, closed: bool) -> bytes:
     return frame + bytes((sum(frame) & 0xFF,))
 
 
-class SerialRelay(PowerDriver):
+class SerialRelay(RelayDriver):
     """Presses buttons by relays behind a serial port."""
 
     name = "serial_relay"
@@ -86,46 +70,22 @@ class SerialRelay(PowerDriver):
 
     def __init__(self, options: SerialRelayOptions, device: Device | None) -> None:  # noqa: ARG002  # it is in the options
         self._options = options
-        self._channels = {
-            button: channel
-            for button, channel in (
-                (PowerButton.POWER, options.power_channel),
-                (PowerButton.RESET, options.reset_channel),
-            )
-            if channel is not None
-        }
+        super().__init__(options)
         self._port: Any = None
-        self._press = Press()
-
-    @property
-    def capabilities(self) -> PowerCapability:
-        """The buttons that are wired."""
-        wired = PowerCapability(0)
-        for button in self._channels:
-            wired |= CAPABILITIES[button]
-        return wired
 
     def open(self) -> None:
         """Open the port for ourselves alone, and open the wired relays."""
         self._port = _open_port(self._checked_path())
-        for channel in self._channels.values():
-            self._release(channel)
-        self._press.allow()
-
-    def press(self, button: PowerButton, seconds: float) -> None:
-        """Close the button's relay for so long."""
-        channel = self._channels.get(button)
-        if channel is None:
-            raise Unsupported(f"no relay is wired to the {button.value} button: power.options.{button.value}_channel")
-        self.watch(0)
-        self._press.hold(seconds, lambda: self._write(command(channel, closed=True)), lambda: self._release(channel))
+        for channel in self.channels.values():
+            self.switch(channel, closed=False)
+        self.holding.allow()
 
     def watch(self, timeout: float) -> bool:
         """Wait for the adapter to be pulled, which ends a press: the kernel then hangs up. There are no lamps."""
         poll = select.poll()
         poll.register(self._opened().fileno(), 0)  # of hang-ups and errors poll reports in any case
         if poll.poll(timeout * 1000):
-            self._press.end()
+            self.holding.end()
             raise DeviceLost(f"{self._options.device} is gone: was the relay board pulled?")
         return False
 
@@ -135,7 +95,7 @@ class SerialRelay(PowerDriver):
 
     def close(self) -> None:
         """Open the relay of a press that is under way, and close the port."""
-        self._press.end()
+        self.holding.end()
         port, self._port = self._port, None
         if port:
             with contextlib.suppress(OSError, termios.error):
@@ -152,13 +112,7 @@ class SerialRelay(PowerDriver):
                 "serial_relay writes to no port that was not named: "
                 "set power.options.device to the relay board's link in /dev/serial/by-path/"
             )
-        if not self._channels:
-            raise DeviceAbsent("no relay is wired to a button: set power.options.power_channel or reset_channel")
-        if options.power_channel == options.reset_channel:
-            raise DriverError(
-                f"relay {options.power_channel} cannot be wired to both buttons: "
-                "power.options.power_channel and reset_channel are the same"
-            )
+        self.check_wiring()
         return options.device
 
     def _opened(self) -> Any:  # noqa: ANN401  # pyserial has no types
@@ -166,9 +120,10 @@ class SerialRelay(PowerDriver):
             return port
         raise DeviceLost(f"{self._options.device} is not open: the driver is closed")
 
-    def _release(self, channel: int) -> None:
-        for _ in range(RELEASES):
-            self._write(command(channel, closed=False))
+    def switch(self, channel: int, closed: bool) -> None:
+        """Switch a relay; it is told twice to open, as nothing is acknowledged."""
+        for _ in range(1 if closed else RELEASES):
+            self._write(command(channel, closed))
 
     def _write(self, data: bytes) -> None:
         try:

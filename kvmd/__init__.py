@@ -39,6 +39,7 @@ from kvmd.contract.hid import (
     SystemReport,
 )
 from kvmd.contract.power import PowerButton, PowerCapability, PowerDriver, PowerStatus, Press
+from kvmd.contract.relays import RelayDriver, RelayOptions
 from kvmd.contract.settings import RoleSettings
 from kvmd.errors import (
     ConfigError,
@@ -104,6 +105,8 @@ __all__ = [
     "PowerStatus",
     "Press",
     "RelativeMouseReport",
+    "RelayDriver",
+    "RelayOptions",
     "Report",
     "RequestError",
     "RoleSettings",
