@@ -28,8 +28,8 @@ class RelayOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
 class RelayDriver(PowerDriver):
     """What drivers of such boards have in common; each says how a relay is switched, and opens and closes its device.
 
-    ``open`` calls ``check_wiring``, opens every relay of ``channels`` and then calls ``holding.allow``; ``close`` begins
-    with ``holding.end``; so does a ``watch`` that finds the board gone.
+    ``open`` calls ``check_wiring``, opens every relay of ``channels`` and calls ``holding.allow``. ``close`` begins
+    with ``holding.end``, and so does a ``watch`` that finds the board gone.
 
     :ivar channels: the relay at each button that is wired
     :ivar holding: the press that is under way

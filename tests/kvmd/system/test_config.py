@@ -1,28 +1,23 @@
-"""Settings: every mistake is named with its file, key, value and what is accepted; what is shown is what holds."""
+"""Structs out of TOML: every mistake in options is named; structs and values in words."""
 
 import datetime
 import enum
 import math
-import re
 import tomllib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import pytest
 from msgspec import Meta
 
-from kvmd.contract import settings as sections
 from kvmd.contract.capture import CaptureDriver
 from kvmd.contract.device import DeviceOptions, DriverOptions
 from kvmd.contract.hid import HidDriver
-from kvmd.contract.settings import CaptureSettings, Settings, load, source_of
 from kvmd.errors import ConfigError
 from kvmd.plugins.registry import Registry
-from kvmd.system.config import Option, convert, markdown_table, options_of, toml_value, value_of
+from kvmd.system.config import Option, convert, markdown_table, options_of, toml_value
 
-BOUNDED = "whole number (at least 1, at most 100)"
 PART = Annotated[int, Meta(ge=1)]
 
 
@@ -55,72 +50,10 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("flag and part exclude each other: set one")
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[str], Path]:
-    """Write a settings file and return its path."""
-
-    def write(text: str) -> Path:
-        path = tmp_path / "kvmd.toml"
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def message(call: Callable[..., object], *args: object) -> str:
     with pytest.raises(ConfigError) as raised:
         call(*args)
     return str(raised.value)
-
-
-class TestMistakesInTheFile:
-    @pytest.mark.parametrize(
-        ("text", "expected"),
-        [
-            ("foo = 1", "foo is not known; there are: auth, board, capture, hid, plugins, power, web"),
-            ("[web]\nport = 80", "web.port is not known; there are: listen, video_listen"),
-            ("[web.listen]\na = 1", "web.listen = { a = 1 } cannot be used; accepted: list of text"),
-            ("board = 3", "board = 3 cannot be used; accepted: text"),
-            ("capture = 3", "capture = 3 cannot be used; accepted: a table [capture]"),
-            ("[capture]\ndriver = true", "capture.driver = true cannot be used; accepted: text"),
-            ("[capture]\noptions = 3", "capture.options = 3 cannot be used; accepted: table"),
-            ('[capture]\nquality = "high"', f'capture.quality = "high" cannot be used; accepted: {BOUNDED}'),
-            ("[capture]\nquality = 0", f"capture.quality = 0 cannot be used; accepted: {BOUNDED}"),
-            ("[capture]\nquality = 101", f"capture.quality = 101 cannot be used; accepted: {BOUNDED}"),
-            ("[capture]\nquality = 2020-01-01", f"capture.quality = 2020-01-01 cannot be used; accepted: {BOUNDED}"),
-            (
-                "[hid]\nhold_timeout = nan",
-                "hid.hold_timeout = nan cannot be used; accepted: number (above 0, at most 3600)",
-            ),
-            ("[plugins]\nacme = 1", "plugins = { acme = 1 } cannot be used; accepted: table"),
-            ('[web]\nlisten = "[::]:80"', 'web.listen = "[::]:80" cannot be used; accepted: list of text'),
-            ("[web]\nlisten = [80]", "web.listen = [80] cannot be used; accepted: list of text"),
-            (
-                '[auth]\nopen = ["keys"]',
-                'auth.open = ["keys"] cannot be used; accepted: list of one of "stream", "snapshot", "keyboard", '
-                '"mouse", "status", "devices"',
-            ),
-        ],
-    )
-    def test_are_named(self, write: Callable[[str], Path], text: str, expected: str) -> None:
-        path = write(text)
-        assert message(load, path) == f"{path}: {expected}"
-
-    def test_not_toml(self, write: Callable[[str], Path]) -> None:
-        path = write("[capture\n")
-        assert message(load, path).startswith(f"{path}: not TOML: ")
-
-    def test_not_text(self, tmp_path: Path) -> None:
-        path = tmp_path / "kvmd.toml"
-        path.write_bytes(b'name = "\xff"')
-        assert message(load, path).startswith(f"{path}: not TOML: ")
-
-    def test_missing(self, tmp_path: Path) -> None:
-        path = tmp_path / "none.toml"
-        assert message(load, path) == f"{path}: cannot be read: No such file or directory"
-
-    def test_unreadable(self, tmp_path: Path) -> None:
-        assert message(load, tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
 
 
 class TestMistakesInOptions:
@@ -171,60 +104,7 @@ class TestMistakesInOptions:
         assert said.startswith('kvmd.toml: capture.options.usb_id = "534D" cannot be used; accepted: text (as ')
 
 
-class TestLoad:
-    def test_defaults(self, write: Callable[[str], Path]) -> None:
-        settings = load(write(""))
-        assert settings == Settings()
-        assert (settings.capture.driver, settings.hid.driver) == ("auto", "auto")
-        assert settings.web.listen == ["[::]:80"]
-        assert settings.web.video_listen == ["[::]:8008"]
-        assert settings.auth.open == []
-
-    def test_without_a_default_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sections, "DEFAULT_PATH", tmp_path / "kvmd.toml")
-        assert load(None) == Settings()
-
-    def test_with_a_default_file(self, write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sections, "DEFAULT_PATH", write("[capture]\nquality = 50"))
-        assert load(None).capture.quality == 50
-
-    def test_the_example_of_the_documentation(self, write: Callable[[str], Path]) -> None:
-        settings = load(
-            write('[capture]\noptions = { device = "/dev/video0" }\n[auth]\nopen = ["stream", "snapshot"]\n')
-        )
-        assert settings.capture.options == {"device": "/dev/video0"}
-        assert settings.auth.open == ["stream", "snapshot"]
-
-    def test_settings_cannot_change(self) -> None:
-        with pytest.raises(AttributeError):
-            Settings().capture.quality = 1  # type: ignore[misc]  # mypy sees it, too
-
-
 class TestOptions:
-    def test_settings_are_listed_in_their_order(self) -> None:
-        assert [option.key for option in options_of(Settings)] == [
-            "board",
-            "capture.driver",
-            "capture.options",
-            "capture.quality",
-            "hid.driver",
-            "hid.options",
-            "hid.hold_timeout",
-            "power.driver",
-            "power.options",
-            "power.short_press",
-            "power.long_press",
-            "web.listen",
-            "web.video_listen",
-            "auth.open",
-            "auth.file",
-            "auth.token_lifetime",
-            "plugins",
-        ]
-
-    def test_every_setting_has_a_help_text(self) -> None:
-        assert [option.key for option in options_of(Settings) if not option.help.endswith(".")] == []
-
     @pytest.mark.parametrize("driver", Registry().drivers, ids=lambda driver: f"{driver.__name__}")
     def test_every_option_of_every_driver_has_a_help_text(self, driver: type[CaptureDriver] | type[HidDriver]) -> None:
         assert [option.key for option in options_of(driver.Options) if not option.help.endswith(".")] == []
@@ -249,23 +129,6 @@ class TestOptions:
         assert options["x.part"] == Option("x.part", "whole number (at least 1) or not set", None, "A part.")
         assert options["x.names"].default == []
         assert options["x.size"].default is msgspec.NODEFAULT
-
-    def test_values(self) -> None:
-        settings = Settings(capture=CaptureSettings(quality=7))
-        values = {option.key: value_of(settings, option) for option in options_of(Settings)}
-        assert values["capture.quality"] == 7
-        assert values["web.listen"] == ["[::]:80"]
-
-    def test_sources(self, write: Callable[[str], Path]) -> None:
-        path = write("[capture]\nquality = 80\noptions = {}\n[auth]\nopen = []")
-        sources = {option.key: source_of(path, option) for option in options_of(Settings)}
-        given = {key for key, source in sources.items() if source == str(path)}
-        assert given == {"capture.quality", "capture.options", "auth.open"}
-        assert {source for key, source in sources.items() if key not in given} == {"default"}
-
-    def test_source_without_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sections, "DEFAULT_PATH", tmp_path / "none.toml")
-        assert source_of(None, next(options_of(Settings))) == "default"
 
     def test_table(self) -> None:
         rows = markdown_table([Option("a", "text", "b", "C."), Option("d", "text or not set", None, "E.")])
@@ -313,16 +176,3 @@ class TestTomlValue:
 
     def test_none(self) -> None:
         assert toml_value(None) == "not set"
-
-
-def test_the_file_that_is_installed_shows_the_defaults(tmp_path: Path) -> None:
-    shipped = Path(__file__).parents[3] / "etc" / "kvmd.toml"
-    path = tmp_path / "kvmd.toml"
-    path.write_text(re.sub(r"(?m)^# (\w+ = )", r"\1", shipped.read_text()))
-    assert load(shipped) == load(path) == Settings()
-    given = tomllib.loads(path.read_text())
-    sections = {f"{name}.{key}" for name, section in given.items() if isinstance(section, dict) for key in section}
-    # The tables of plug-ins are theirs, and have no defaults here.
-    assert sections | {name for name, value in given.items() if not isinstance(value, dict)} == {
-        option.key for option in options_of(Settings)
-    } - {"plugins"}
