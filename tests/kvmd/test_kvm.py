@@ -200,6 +200,7 @@ def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(
 ) -> None:
     kvm.video._size = Size(640, 480)
     first(stream, is_live)
+    eventually(lambda: kvm.video._size != Size(640, 480), "a picture that was taken after that")
     computer.plug_video(False)
     shown = first(stream, is_slate)
     assert Image.open(io.BytesIO(shown[1])).size == (1280, 720), "as large as what was shown before"
