@@ -29,7 +29,7 @@ kernel-test: $(BIN)/.test
 lint: $(BIN)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy kvmd drivers plugins bench tests/kernel tests/lab
+	$(BIN)/mypy kvmd drivers plugins bench tests
 	$(BIN)/lint-imports
 
 format: $(BIN)/.lint

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -18,10 +19,10 @@ FLAGS_32 = ("-m32", "-D_TIME_BITS=64", "-D_FILE_OFFSET_BITS=64")
 class Narrow:
     """The same structs as a 32-bit x86 compiler lays them out: pointers of 32 bits, nothing aligned beyond 4 bytes."""
 
-    def __init__(self):
-        self._made = {}
+    def __init__(self) -> None:
+        self._made: dict[type, type] = {}
 
-    def __call__(self, kind):
+    def __call__(self, kind: Any) -> Any:
         if kind is ctypes.c_void_p or issubclass(kind, ctypes._Pointer):
             return ctypes.c_uint32
         if issubclass(kind, ctypes.Array):
@@ -30,7 +31,7 @@ class Narrow:
             return self._made.setdefault(kind, self._narrow(kind))
         return kind
 
-    def _narrow(self, kind):
+    def _narrow(self, kind: Any) -> type:
         base = ctypes.Structure if issubclass(kind, ctypes.Structure) else ctypes.Union
         members = {
             "_pack_": 4,
@@ -41,7 +42,7 @@ class Narrow:
         return type(kind.__name__, (base,), members)
 
 
-def fields(kind, path: str = "", start: int = 0) -> Iterator[tuple[str, int, int]]:
+def fields(kind: Any, path: str = "", start: int = 0) -> Iterator[tuple[str, int, int]]:
     """Path, offset and size of every field that the header has too, also of those within.
 
     What is reserved is left out: a later kernel makes a field of it, as Linux 6.3 did with a subdev format's stream.
@@ -56,7 +57,7 @@ def fields(kind, path: str = "", start: int = 0) -> Iterator[tuple[str, int, int
             yield from fields(field, path if hidden else f"{path}{name}.", start + place.offset)
 
 
-def layout(structs) -> dict[str, int]:
+def layout(structs: dict[str, type]) -> dict[str, int]:
     """Sizes and offsets by the C expressions that give them."""
     found = {}
     for name, kind in structs.items():
@@ -70,7 +71,7 @@ def layout(structs) -> dict[str, int]:
 class Compiler:
     """gcc, for this machine or with ``-m32``."""
 
-    def __init__(self, folder: Path, headers: tuple[str, ...], flags: tuple[str, ...] = ()):
+    def __init__(self, folder: Path, headers: tuple[str, ...], flags: tuple[str, ...] = ()) -> None:
         self._folder = folder
         self._head = "\n".join(f"#include <{name}>" for name in ("stddef.h", "stdio.h", "sys/ioctl.h", *headers))
         self._flags = flags
@@ -125,21 +126,21 @@ class Abi:
             pytest.skip("gcc-multilib is not installed, or this is not x86_64")
         return found
 
-    def test_every_constant_and_ioctl_is_the_headers(self, compiler):
+    def test_every_constant_and_ioctl_is_the_headers(self, compiler: Compiler) -> None:
         assert set(self.ioctls) <= set(self.constants)
         assert compiler.ask(list(self.constants)) == self.constants
 
-    def test_every_struct_is_the_headers(self, compiler):
+    def test_every_struct_is_the_headers(self, compiler: Compiler) -> None:
         mine = layout(self.structs)
         assert len(mine) > 5 * len(self.structs)
         assert compiler.ask(list(mine)) == mine
 
-    def test_every_struct_is_the_headers_with_32_bits(self, compiler_32):
+    def test_every_struct_is_the_headers_with_32_bits(self, compiler_32: Compiler) -> None:
         narrow = Narrow()
         mine = layout({name: narrow(kind) for name, kind in self.structs.items()})
         assert compiler_32.ask(list(mine)) == mine
 
-    def test_every_ioctl_is_the_headers_with_32_bits(self, compiler_32):
+    def test_every_ioctl_is_the_headers_with_32_bits(self, compiler_32: Compiler) -> None:
         narrow = Narrow()
         sizes = {name: ctypes.sizeof(narrow(kind)) for name, kind in self.structs.items()} | {"int": 4}
         mine = {name: self.constants[name] & ~SIZE_BITS | sizes[kind] << 16 for name, kind in self.ioctls.items()}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kvmd import testing as conformance
-from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, PowerSettings, Settings
+from kvmd.contract.settings import AuthSettings, CaptureSettings, Endpoint, HidSettings, PowerSettings, Settings
 from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
 from kvmd.web import create_app, create_video_app
@@ -47,6 +47,10 @@ class Answer:
         return self.json["data"]
 
 
+def _port(server: Server) -> int:
+    return int(server._servers[0].bind_addr[1])
+
+
 class Daemon:
     """kvmd as `kvmd demo` runs it, in this process.
 
@@ -58,7 +62,7 @@ class Daemon:
         self,
         folder: Path,
         *,
-        open_endpoints: list[str],
+        open_endpoints: list[Endpoint],
         hold_timeout: float,
         capture: str,
         registry: Registry,
@@ -85,11 +89,11 @@ class Daemon:
 
     @property
     def port(self) -> int:
-        return self._servers[0]._servers[0].bind_addr[1]
+        return _port(self._servers[0])
 
     @property
     def video_port(self) -> int:
-        return self._servers[1]._servers[0].bind_addr[1]
+        return _port(self._servers[1])
 
     @contextmanager
     def running(self) -> Iterator[Daemon]:
@@ -105,7 +109,7 @@ class Daemon:
                 server.stop()
 
     def login(self) -> str:
-        return self.post("/login_api", {"username": USER, "password": PASSWORD}, token="").data["token"]
+        return str(self.post("/login_api", {"username": USER, "password": PASSWORD}, token="").data["token"])
 
     def get(self, path: str, **kwargs: Any) -> Answer:
         return self.request("GET", path, **kwargs)
@@ -160,7 +164,7 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
 
     def make(
         *,
-        open_endpoints: list[str] | None = None,
+        open_endpoints: list[Endpoint] | None = None,
         hold_timeout: float = 600.0,
         capture: str = "virtual",
         registry: Registry | None = None,
@@ -180,7 +184,7 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
 def patient_conformance() -> None:
     """Let the conformance suite wait as long for a driver as this machine needs."""
     for module in (conformance.driver, conformance.capture, conformance.hid):
-        module.PATIENCE = patience()
+        vars(module)["PATIENCE"] = patience()
 
 
 @pytest.fixture(scope="module")

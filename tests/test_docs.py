@@ -6,11 +6,13 @@ import shutil
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 import pytest
 
 from docs import generate
+from kvmd.contract.capture import CaptureDriver
+from kvmd.contract.hid import HidDriver
 from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, Settings
 from kvmd.kvm import Kvm
 from kvmd.plugins import hookspecs
@@ -24,11 +26,11 @@ HOOKS = [value for value in vars(hookspecs).values() if hasattr(value, f"{PROJEC
 
 
 @pytest.mark.parametrize("path", generate.outputs(), ids=lambda path: path.name)
-def test_nothing_is_to_be_made_anew(path):
+def test_nothing_is_to_be_made_anew(path: Path) -> None:
     assert path.read_text() == generate.outputs()[path], "run `make docs`"
 
 
-def test_running_the_generator_writes_all_of_it(tmp_path, monkeypatch):
+def test_running_the_generator_writes_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = {path.relative_to(ROOT): text for path, text in generate.outputs().items()}
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     (tmp_path / "etc").mkdir()
@@ -38,7 +40,7 @@ def test_running_the_generator_writes_all_of_it(tmp_path, monkeypatch):
     assert {path: (tmp_path / path).read_text() for path in expected} == expected
 
 
-def test_a_fresh_marker_is_filled_and_closed(tmp_path, monkeypatch):
+def test_a_fresh_marker_is_filled_and_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     (tmp_path / "docs").mkdir()
     page = tmp_path / "docs/v4l2.md"
@@ -52,7 +54,7 @@ def test_a_fresh_marker_is_filled_and_closed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("driver", generate.bundled_drivers(), ids=lambda driver: driver.__name__)
-def test_every_driver_has_a_page_with_its_options(driver):
+def test_every_driver_has_a_page_with_its_options(driver: type[CaptureDriver] | type[HidDriver]) -> None:
     text = generate.page_of(driver).read_text()
     begin, end = map(text.index, generate.markers("options"))
     table = text[begin:end]
@@ -60,7 +62,7 @@ def test_every_driver_has_a_page_with_its_options(driver):
 
 
 @pytest.mark.parametrize("name", generate.PLUGINS)
-def test_every_plugin_with_settings_has_a_page_with_them(name):
+def test_every_plugin_with_settings_has_a_page_with_them(name: str) -> None:
     text = (ROOT / f"docs/{name}.md").read_text()
     begin, end = generate.markers("options")
     table = text[text.index(begin) : text.index(end)]
@@ -69,13 +71,13 @@ def test_every_plugin_with_settings_has_a_page_with_them(name):
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
-def test_every_hook_stands_in_the_documentation_with_its_arguments(hook):
+def test_every_hook_stands_in_the_documentation_with_its_arguments(hook: FunctionType) -> None:
     arguments = ", ".join(inspect.signature(hook).parameters)
     assert f"`{hook.__name__}({arguments})`" in (ROOT / "docs/plugins.md").read_text()
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_the_examples_of_plugins_load(number):
+def test_the_examples_of_plugins_load(number: int) -> None:
     examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs/plugins.md").read_text(), re.DOTALL)
     assert len(examples) == 5
     module = ModuleType("example")
@@ -83,22 +85,22 @@ def test_the_examples_of_plugins_load(number):
     exec(compile(examples[number], "docs/plugins.md", "exec"), vars(module))
     registry = Registry([EntryPoint("example", module.__name__, PROJECT)])
     del sys.modules[module.__name__]
-    pages_and_services = [*registry.blueprints(None), *registry.services(virtual_kvm())]
+    pages_and_services = [*registry.blueprints(virtual_kvm()), *registry.services(virtual_kvm())]
     assert len([*registry.drivers, *registry.boards(), *pages_and_services, *registry.commands()]) == 1
     assert registry.broken == []
 
 
-def test_there_are_hooks():
+def test_there_are_hooks() -> None:
     assert {hook.__name__ for hook in HOOKS} == {name for name in vars(hookspecs) if name.startswith("kvmd_")}
 
 
-def test_the_documentation_names_no_hook_that_is_none():
+def test_the_documentation_names_no_hook_that_is_none() -> None:
     named = set(re.findall(r"\bkvmd_[a-z_]+(?=\()", (ROOT / "docs/plugins.md").read_text()))
     assert named == {hook.__name__ for hook in HOOKS}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
+def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
     broken = []
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -111,34 +113,38 @@ def test_links_lead_somewhere(page):
     assert broken == []
 
 
-def _anchors(path):
+def _anchors(path: Path) -> set[str]:
     """Return the anchors that a forge gives to a page's headings."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def virtual_kvm():
+def virtual_kvm() -> Kvm:
     settings = Settings(
         capture=CaptureSettings(driver="virtual"), hid=HidSettings(driver="virtual"), auth=AuthSettings(file="none")
     )
     return Kvm(settings, Registry())
 
 
-def routes():
+def routes() -> list[tuple[str, str]]:
     app = create_app(virtual_kvm())
     return sorted(
-        {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods & {"GET", "POST", "PUT"}}
+        {
+            (method, rule.rule)
+            for rule in app.url_map.iter_rules()
+            for method in (rule.methods or set()) & {"GET", "POST", "PUT"}
+        }
     )
 
 
 @pytest.mark.parametrize(("method", "rule"), routes())
-def test_every_route_stands_in_the_api_reference(method, rule):
+def test_every_route_stands_in_the_api_reference(method: str, rule: str) -> None:
     path = re.sub("<.*?>", "NAME", rule)
     lines = [line for line in (ROOT / "docs/api.md").read_text().split("\n") if f"`{path}`" in line]
     assert any(re.search(rf"\b{method}\b", line) for line in lines), f"{method} {path} in no line of docs/api.md"
 
 
-def test_the_api_reference_names_no_route_that_is_none():
+def test_the_api_reference_names_no_route_that_is_none() -> None:
     known = {re.sub("<.*?>", "NAME", rule) for _, rule in routes()}
     table = re.findall(r"^\| [A-Z, ]+ \| `(/[^`]*)` \|", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
     assert set(table) == known

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ PACKAGES = SETUP["options"]["packages"].split()
 ENTRY_POINTS = [line for line in SETUP["options.entry_points"]["kvmd"].split("\n") if line]
 
 
-def tracked():
+def tracked() -> Iterator[tuple[str, Path]]:
     """List the files of the packages, and no leftovers of running them, with the packages that they are in."""
     for name, folder in FOLDERS.items():
         for path in sorted((ROOT / folder).rglob("*")):
@@ -27,13 +28,13 @@ def tracked():
                 yield name, inner
 
 
-def test_packages_are_those_on_disk():
+def test_packages_are_those_on_disk() -> None:
     on_disk = {".".join([name, *inner.parts[:-1]]) for name, inner in tracked() if inner.name == "__init__.py"}
     assert on_disk == set(PACKAGES)
     assert sorted(PACKAGES) == PACKAGES
 
 
-def test_every_data_file_is_named_and_every_name_is_of_a_file():
+def test_every_data_file_is_named_and_every_name_is_of_a_file() -> None:
     data = {f"{name}/{inner}" for name, inner in tracked() if inner.suffix != ".py"}
     found = set()
     for package, patterns in SETUP["options.package_data"].items():
@@ -46,7 +47,7 @@ def test_every_data_file_is_named_and_every_name_is_of_a_file():
     assert found == data
 
 
-def test_every_driver_has_an_entry_point():
+def test_every_driver_has_an_entry_point() -> None:
     modules = {line.split(" = ")[1] for line in ENTRY_POINTS}
     on_disk = {
         f"kvmd_drivers.{inner.parts[0].removesuffix('.py')}" for name, inner in tracked() if _is_driver(name, inner)
@@ -54,18 +55,18 @@ def test_every_driver_has_an_entry_point():
     assert {module for module in modules if module.startswith("kvmd_drivers.")} == on_disk
 
 
-def _is_driver(name, inner):
+def _is_driver(name: str, inner: Path) -> bool:
     is_module = len(inner.parts) == 1 and inner.suffix == ".py" and inner.name != "__init__.py"
     return name == "kvmd_drivers" and (is_module or (len(inner.parts) == 2 and inner.name == "__init__.py"))
 
 
-def test_the_installed_package_has_the_entry_points_of_setup_cfg():
+def test_the_installed_package_has_the_entry_points_of_setup_cfg() -> None:
     installed = {f"{point.name} = {point.value}" for point in importlib.metadata.entry_points(group="kvmd")}
     assert set(ENTRY_POINTS) <= installed
 
 
 @pytest.mark.parametrize("line", ENTRY_POINTS)
-def test_drivers_import_on_a_bare_machine(line):
+def test_drivers_import_on_a_bare_machine(line: str) -> None:
     """Vendor libraries and those for one page or command are imported where they are used."""
     module = line.split(" = ")[1]
     absent = ["evdev", "picamera2", "serial", "libcamera"]
@@ -75,7 +76,7 @@ def test_drivers_import_on_a_bare_machine(line):
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build a wheel from a copy of the sources; with the setuptools that is installed, where it is new enough."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
@@ -86,20 +87,31 @@ def wheel(tmp_path_factory):
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     flags = ["--no-build-isolation"] if _setuptools() >= 77 else []
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, *flags, source]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(folder),
+        *flags,
+        str(source),
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return next(folder.glob("*.whl"))
 
 
-def _setuptools():
+def _setuptools() -> int:
     try:
         return int(importlib.metadata.version("setuptools").split(".")[0])
     except importlib.metadata.PackageNotFoundError:
         return 0
 
 
-def test_the_wheel_holds_every_file(wheel):
+def test_the_wheel_holds_every_file(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     packed = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
@@ -107,7 +119,7 @@ def test_the_wheel_holds_every_file(wheel):
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_the_wheel_has_the_entry_points(wheel):
+def test_the_wheel_has_the_entry_points(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt"))
         written = archive.read(name).decode()

@@ -17,7 +17,7 @@ import contextlib
 import errno
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Annotated, ClassVar
 
 import click
@@ -121,7 +121,7 @@ class CsiBridge(NodeCapture, EdidControl, TimingsControl):
         self._edid_remark: str | None = None
         self._lanes_remark: str | None = None
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Generator[Frame]:
         """Stream, in a new size where the source changes it; see ``CaptureDriver.frames``."""
         if not self._missing or self._await_event():
             yield from super().frames()

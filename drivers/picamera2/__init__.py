@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -170,7 +170,7 @@ class Picamera2Capture(CaptureDriver):
             self.close()
             raise
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Generator[Frame]:
         """Yield the newest picture each time; see ``CaptureDriver.frames``."""
         camera, layout, timeout = self._camera, self._layout, self._options.timeout
         if camera is None or layout is None:

@@ -14,7 +14,7 @@ import select
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Annotated
 
 import msgspec
@@ -134,7 +134,7 @@ class NodeCapture(CaptureDriver):
                 self._let_go()
                 raise
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Generator[Frame]:
         """Stream; see ``CaptureDriver.frames``. The buffers are freed when the iterator ends."""
         turn = object()
         try:

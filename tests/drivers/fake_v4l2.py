@@ -2,11 +2,11 @@
 
 import ctypes
 import errno
+import fcntl
 from pathlib import Path
 
 import pytest
 
-from kvmd_drivers.v4l2 import node as nodes
 from kvmd_drivers.v4l2 import uapi
 from kvmd_drivers.v4l2.node import number
 
@@ -31,7 +31,7 @@ class FakeV4l2:
     :param folder: where the file lies that stands for the node; it can be polled and mapped
     """
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = folder / "video0"
         self.card = b"unicam"
         self.formats = ["UYVY", "RGB3"]
@@ -48,7 +48,7 @@ class FakeV4l2:
         self._size = (0, 0, 0)
         with self.path.open("wb") as file:
             file.truncate(BUFFERS * LENGTH)
-        monkeypatch.setattr(nodes.fcntl, "ioctl", self._ioctl)
+        monkeypatch.setattr(fcntl, "ioctl", self._ioctl)
 
     def _ioctl(self, _fd: int, request: int, argument: ctypes.Structure) -> None:
         name = NAMES[request].removeprefix("VIDIOC_")

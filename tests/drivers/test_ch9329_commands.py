@@ -4,7 +4,9 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import msgspec
 import pytest
@@ -20,13 +22,13 @@ from tests.waiting import eventually, patience
 KVMD = [sys.executable, "-m", "kvmd", "ch9329"]
 
 
-def run(*args, given=None):
+def run(*args: object, given: str | None = None) -> subprocess.CompletedProcess[str]:
     ran = subprocess.run([*KVMD, *map(str, args)], capture_output=True, text=True, input=given, check=False)
     assert "Traceback" not in ran.stderr
     return ran
 
 
-def said(*args, given=None):
+def said(*args: object, given: str | None = None) -> str:
     """Run a command that has to succeed; return what it prints."""
     ran = run(*args, given=given)
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -34,23 +36,23 @@ def said(*args, given=None):
 
 
 @pytest.fixture
-def on(simulator):
+def on(simulator: Simulator) -> list[str]:
     """How each command is told which port; the speed, to spare it the search."""
     return ["--device", simulator.path, "--baud", "9600"]
 
 
 class TestInfo:
-    def test_in_words(self, simulator, chip):
+    def test_in_words(self, simulator: Simulator, chip: PretendedChip) -> None:
         chip.target.leds = 5
         assert said("info", "--device", simulator.path) == (
             f"CH9329 V1.0 on {simulator.path} at 9600 baud\ntarget: has accepted its keyboard\nlamps: num, scroll\n"
         )
 
-    def test_without_a_target(self, on, chip):
+    def test_without_a_target(self, on: list[str], chip: PretendedChip) -> None:
         chip.target.unplug()
         assert "target: has not accepted its keyboard\nlamps: none\n" in said("info", *on)
 
-    def test_json(self, on, simulator):
+    def test_json(self, on: list[str], simulator: Simulator) -> None:
         assert json.loads(said("info", "--json", *on)) == {
             "device": simulator.path,
             "baud": 9600,
@@ -59,27 +61,27 @@ class TestInfo:
             "leds": {"num": False, "caps": False, "scroll": False},
         }
 
-    def test_the_speed_is_found(self):
+    def test_the_speed_is_found(self) -> None:
         with Simulator(PretendedChip(Config(baud=57600))) as simulator:
             assert "at 57600 baud" in said("info", "--device", simulator.path)
 
-    def test_an_address(self):
+    def test_an_address(self) -> None:
         with Simulator(PretendedChip(Config(address=3))) as simulator:
             on = ["--device", simulator.path, "--baud", "9600"]
             assert "V1.0" in said("info", *on, "--address", "3")
             assert run("info", *on).returncode == 4
 
-    def test_no_answer(self, simulator):
+    def test_no_answer(self, simulator: Simulator) -> None:
         ran = run("info", "--device", simulator.path, "--baud", "1200")
         assert ran.returncode == 4
         assert ran.stderr.startswith(f"kvmd: no CH9329 answers on {simulator.path}, tried at 1200 baud: is it powered")
         assert ran.stderr.count("\n") == 1
 
-    def test_no_port(self):
+    def test_no_port(self) -> None:
         ran = run("info", "--device", "/dev/pts/none")
         assert (ran.returncode, ran.stderr) == (4, "kvmd: /dev/pts/none is not there\n")
 
-    def test_a_port_that_the_daemon_uses(self, on, simulator):
+    def test_a_port_that_the_daemon_uses(self, on: list[str], simulator: Simulator) -> None:
         driver = Ch9329(Ch9329.Options(device=simulator.path, baud=9600), None)
         driver.open()
         ran = run("info", *on)
@@ -96,7 +98,7 @@ class TestInfo:
             ([(0x1A86, 0x7523), (0x1A86, 0xFE0C)], "any of /dev/ttyUSB0, /dev/ttyUSB1 may carry the CH9329"),
         ],
     )
-    def test_which_port(self, monkeypatch, ids, expected):
+    def test_which_port(self, monkeypatch: pytest.MonkeyPatch, ids: list[tuple[int, int]], expected: str) -> None:
         ports = [
             msgspec.defstruct("Port", ["device", "vid", "pid"])(f"/dev/ttyUSB{n}", *usb) for n, usb in enumerate(ids)
         ]
@@ -109,7 +111,7 @@ class TestInfo:
 
 
 class TestConfig:
-    def test_in_words(self, on):
+    def test_in_words(self, on: list[str]) -> None:
         assert said("config", *on) == (
             "work mode    0, keyboard, mouse and custom HID (set by pins)\n"
             "serial mode  0, protocol (set by pins)\n"
@@ -120,22 +122,22 @@ class TestConfig:
             "own strings  none\n"
         )
 
-    def test_json(self, on):
+    def test_json(self, on: list[str]) -> None:
         shown = json.loads(said("config", "--json", *on))
         assert set(shown) == set(Config.__struct_fields__)
         assert (shown["baud"], shown["work_mode"], shown["reserved"]) == (9600, 0x80, "08 00")
 
-    def test_changes(self, on, chip):
+    def test_changes(self, on: list[str], chip: PretendedChip) -> None:
         changed = said("config", *on, "--set-vendor-id", "1d6b", "--set-product-id", "0x0104", "--set-gap", "5")
         assert "USB id       1d6b:0104\n" in changed
         assert msgspec.structs.replace(Config(), vendor_id=0x1D6B, product_id=0x0104, gap=5) == chip.active
 
-    def test_speed_and_address(self, on, chip, simulator):
+    def test_speed_and_address(self, on: list[str], chip: PretendedChip, simulator: Simulator) -> None:
         assert "baud         115200\n" in said("config", *on, "--set-baud", "115200", "--set-address", "9")
         assert (chip.active.baud, chip.active.address) == (115200, 9)
         assert "115200" in said("info", "--device", simulator.path, "--baud", "115200", "--address", "9")
 
-    def test_what_the_chip_does_not_take(self, on, chip):
+    def test_what_the_chip_does_not_take(self, on: list[str], chip: PretendedChip) -> None:
         ran = run("config", *on, "--set-work-mode", "2")
         assert ran.returncode == 4
         assert ran.stderr == "kvmd: the CH9329 did not take the new configuration: it kept its own\n"
@@ -153,12 +155,12 @@ class TestConfig:
             ["--set-gap", "0"],
         ],
     )
-    def test_no_sense(self, on, args):
+    def test_no_sense(self, on: list[str], args: list[str]) -> None:
         ran = run("config", *on, *args)
         assert ran.returncode == 2
         assert f"Invalid value for '{args[0]}'" in ran.stderr
 
-    def test_a_variant_is_left_alone(self):
+    def test_a_variant_is_left_alone(self) -> None:
         with Simulator(PretendedChip(config_size=72)) as simulator:
             ran = run("config", "--device", simulator.path, "--set-gap", "5")
         assert ran.returncode == 4
@@ -166,7 +168,7 @@ class TestConfig:
 
 
 class TestStrings:
-    def test_they_are_shown_and_set(self, on, chip):
+    def test_they_are_shown_and_set(self, on: list[str], chip: PretendedChip) -> None:
         assert said("strings", *on) == "vendor   not set\nproduct  not set\nserial   not set\n"
         shown = said("strings", *on, "--vendor", "Acme", "--serial", "0001")
         assert shown == "vendor   Acme\nproduct  not set\nserial   0001\n"
@@ -176,7 +178,7 @@ class TestStrings:
         assert "own strings  vendor, serial\n" in said("config", *on)
 
     @pytest.mark.parametrize("text", ["", "x" * 24, "naïve"])
-    def test_no_sense(self, on, text, chip):
+    def test_no_sense(self, on: list[str], text: str, chip: PretendedChip) -> None:
         ran = run("strings", *on, "--product", text)
         assert ran.returncode == 2
         assert "is not 1 to 23 ASCII characters" in " ".join(ran.stderr.split())
@@ -184,12 +186,12 @@ class TestStrings:
 
 
 class TestResetAndFactory:
-    def test_reset(self, on, chip, simulator):
+    def test_reset(self, on: list[str], chip: PretendedChip, simulator: Simulator) -> None:
         chip.stored = msgspec.structs.replace(chip.stored, gap=7)
         assert said("reset", *on) == f"the chip answers again on {simulator.path} at 9600 baud\n"
         assert chip.active.gap == 7
 
-    def test_factory(self):
+    def test_factory(self) -> None:
         chip = PretendedChip(Config(baud=115200, vendor_id=1))
         chip.texts[Text.VENDOR] = b"Acme"
         with Simulator(chip) as simulator:
@@ -198,7 +200,7 @@ class TestResetAndFactory:
         assert chip.active == Config()
         assert not any(chip.texts.values())
 
-    def test_factory_asks_first(self, on, chip):
+    def test_factory_asks_first(self, on: list[str], chip: PretendedChip) -> None:
         chip.texts[Text.VENDOR] = b"Acme"
         ran = run("factory", *on, given="n\n")
         assert ran.returncode == 1
@@ -206,8 +208,13 @@ class TestResetAndFactory:
         assert chip.texts[Text.VENDOR] == b"Acme"
 
 
+def pipe(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None
+    return stream
+
+
 @contextmanager
-def simulated(*args):
+def simulated(*args: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `kvmd ch9329 simulate`; the process, and the port that it named."""
     process = subprocess.Popen(
         [sys.executable, "-u", *KVMD[1:], "simulate", *args],
@@ -218,17 +225,17 @@ def simulated(*args):
         bufsize=1,
     )
     try:
-        first = process.stdout.readline()
-        yield process, re.search(r"/dev/pts/\d+", first)[0]
+        [path] = re.findall(r"/dev/pts/\d+", pipe(process.stdout).readline())
+        yield process, path
     finally:
         process.kill()
         process.communicate()
 
 
 class TestSimulate:
-    def test_what_it_prints_works(self):
+    def test_what_it_prints_works(self) -> None:
         with simulated("--baud", "19200") as (process, path):
-            lines = [process.stdout.readline() for _ in range(9)]
+            lines = [pipe(process.stdout).readline() for _ in range(9)]
             command = next(line for line in lines if "info" in line).split()
             assert command[:2] == ["kvmd", "ch9329"]
             assert f"on {path} at 19200 baud" in said(*command[2:])
@@ -237,44 +244,44 @@ class TestSimulate:
             driver.open()
             driver.send(KeyboardReport(2, (4,)))
             driver.close()
-            assert eventually(process.stdout.readline, "a report") == "keyboard        02 00 04 00 00 00 00 00\n"
+            assert eventually(pipe(process.stdout).readline, "a report") == "keyboard        02 00 04 00 00 00 00 00\n"
             process.terminate()
-            assert (process.wait(patience()), process.stderr.read()) == (0, "")
+            assert (process.wait(patience()), pipe(process.stderr).read()) == (0, "")
 
-    def test_it_obeys(self):
+    def test_it_obeys(self) -> None:
         with simulated() as (process, path):
-            process.stdin.write("leds 2\nunplug\nnonsense here\n")
-            assert process.stderr.readline() == "not understood: nonsense here\n"
+            pipe(process.stdin).write("leds 2\nunplug\nnonsense here\n")
+            assert pipe(process.stderr).readline() == "not understood: nonsense here\n"
             assert "has not accepted" in said("info", "--device", path)
-            process.stdin.write("plug\nnonsense\n")
-            assert process.stderr.readline() == "not understood: nonsense\n"
+            pipe(process.stdin).write("plug\nnonsense\n")
+            assert pipe(process.stderr).readline() == "not understood: nonsense\n"
             assert "lamps: caps" in said("info", "--device", path)
 
-    def test_it_ends_with_its_port(self):
+    def test_it_ends_with_its_port(self) -> None:
         with simulated() as (process, path):
-            process.stdin.write("gone\n?\n")
-            assert process.stderr.readline() == "not understood: ?\n"
+            pipe(process.stdin).write("gone\n?\n")
+            assert pipe(process.stderr).readline() == "not understood: ?\n"
             assert run("info", "--device", path).returncode == 4
             assert process.wait(patience()) == 0
 
-    def test_faults(self):
+    def test_faults(self) -> None:
         with simulated("--fault", "silence=1") as (_, path):
             assert "no CH9329 answers" in run("info", "--device", path, "--baud", "9600").stderr
 
     @pytest.mark.parametrize("fault", ["silence", "silence=2", "nonsense=0.5", "e1=x"])
-    def test_faults_that_make_no_sense(self, fault):
+    def test_faults_that_make_no_sense(self, fault: str) -> None:
         ran = run("simulate", "--fault", fault)
         assert ran.returncode == 2
         assert "NAME=RATE" in ran.stderr
 
-    def test_every_line_that_it_obeys(self, simulator, chip):
+    def test_every_line_that_it_obeys(self, simulator: Simulator, chip: PretendedChip) -> None:
         for fault in Fault:
             act(simulator, [fault.value])
         assert list(simulator._next) == list(Fault)
         simulator._next.clear()
         act(simulator, ["reboot"])
-        assert not chip.target.is_there
+        there = [chip.target.is_there]
         act(simulator, ["plug"])
-        assert chip.target.is_there
+        assert [*there, chip.target.is_there] == [False, True]
         act(simulator, ["leds", "7"])
         assert chip.target.leds == 7

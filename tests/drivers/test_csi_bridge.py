@@ -4,7 +4,9 @@ import contextlib
 import errno
 import itertools
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -56,10 +58,10 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeV4l2:
 
 
 @pytest.fixture
-def bridge(kernel: FakeV4l2):
+def bridge(kernel: FakeV4l2) -> Iterator[Callable[..., CsiBridge]]:
     with contextlib.ExitStack() as stack:
 
-        def make(**options) -> CsiBridge:
+        def make(**options: Any) -> CsiBridge:
             driver = CsiBridge(CsiBridgeOptions(device=str(kernel.path), **options), None)
             stack.callback(driver.close)
             driver.open()
@@ -87,25 +89,25 @@ def card(name: str, capabilities: str = ":capture:") -> Device:
 # -- timings
 
 
-def test_timings_are_read_with_their_frame_rate():
+def test_timings_are_read_with_their_frame_rate() -> None:
     assert signals.read(FULL_HD_60) == Timings(1920, 1080, 60, 148_500_000)
     assert signals.read(FULL_HD_50) == Timings(1920, 1080, 50, 148_500_000)
 
 
-def test_reduced_frame_rate_counts_where_it_can_be():
+def test_reduced_frame_rate_counts_where_it_can_be() -> None:
     can, does = uapi.V4L2_DV_FL_CAN_REDUCE_FPS, uapi.V4L2_DV_FL_REDUCED_FPS
     assert signals.read(timings(1920, 1080, 148_500_000, (280, 45), flags=can | does)).frame_rate == 59.94
     assert signals.read(timings(1920, 1080, 148_500_000, (280, 45), flags=can)).frame_rate == 60
     assert signals.read(timings(1920, 1080, 148_500_000, (280, 45), flags=does)).frame_rate == 60
 
 
-def test_interlaced_timings_have_the_rate_of_their_fields():
+def test_interlaced_timings_have_the_rate_of_their_fields() -> None:
     # CTA-861, VIC 5: 22 and 23 lines of blanking
     raw = timings(1920, 1080, 74_250_000, (280, 22), interlaced=1, il_vfrontporch=23)
     assert signals.read(raw) == Timings(1920, 1080, 60, 74_250_000, interlaced=True)
 
 
-def test_timings_without_a_size_have_no_rate():
+def test_timings_without_a_size_have_no_rate() -> None:
     assert signals.read(NOTHING) == Timings(0, 0, 0, 0)
 
 
@@ -125,7 +127,7 @@ def test_timings_without_a_size_have_no_rate():
         (errno.ETIMEDOUT, None, "no sync: the receiver finds no picture in the signal"),
     ],
 )
-def test_reason_of_each_answer(error, cable, words):
+def test_reason_of_each_answer(error: int, cable: bool | None, words: str) -> None:
     assert signals.fault(error, NOTHING, UNLIMITED, cable) == words
 
 
@@ -143,17 +145,17 @@ def test_reason_of_each_answer(error, cable, words):
         (NOTHING, TC358743, "the source's mode is not what this receiver takes (640x350"),
     ],
 )
-def test_out_of_range_names_what_is_known(raw, limits, words):
+def test_out_of_range_names_what_is_known(raw: uapi.BtTimings, limits: uapi.BtTimingsCap, words: str) -> None:
     assert signals.fault(errno.ERANGE, raw, limits, True).startswith(f"out of range: {words}")
 
 
-def test_picture_of_no_size_is_no_signal():
+def test_picture_of_no_size_is_no_signal() -> None:
     assert signals.flaw(NOTHING, None) == "no signal: the source sends nothing"
 
 
-def test_interlaced_picture_is_refused_in_words():
+def test_interlaced_picture_is_refused_in_words() -> None:
     raw = timings(1920, 1080, 74_250_000, (280, 22), interlaced=1, il_vfrontporch=23)
-    assert signals.flaw(raw, True).startswith("interlaced: the source sends 1920x1080i at 60")
+    assert str(signals.flaw(raw, True)).startswith("interlaced: the source sends 1920x1080i at 60")
 
 
 # -- lanes
@@ -163,24 +165,24 @@ def test_interlaced_picture_is_refused_in_words():
     ("raw", "bits", "lanes"),
     [(FULL_HD_50, 16, 2), (FULL_HD_60, 16, 3), (FULL_HD_60, 24, 4), (HD, 16, 1), (FULL_HD_50, 24, 3)],
 )
-def test_lanes_that_a_mode_needs(raw, bits, lanes):
+def test_lanes_that_a_mode_needs(raw: uapi.BtTimings, bits: int, lanes: int) -> None:
     assert signals.lanes_needed(signals.read(raw), bits) == lanes
 
 
-def test_too_few_lanes_are_told_with_the_way_out():
+def test_too_few_lanes_are_told_with_the_way_out() -> None:
     assert signals.lanes_remark(signals.read(FULL_HD_60), PixelFormat.UYVY, 2) == (
         "1920x1080 at 60 in UYVY needs 3 CSI lanes, this board has 2: "
         "set the source to 50 Hz, or load the EDID 1080p50-2lane"
     )
-    assert signals.lanes_remark(signals.read(FULL_HD_60), PixelFormat.UYVY, 1).endswith(
+    assert str(signals.lanes_remark(signals.read(FULL_HD_60), PixelFormat.UYVY, 1)).endswith(
         "this board has 1: set the source to 25 Hz, or load the EDID 720p60"
     )
     huge = Timings(4096, 2160, 60, 594_000_000)
-    assert "set the source to a smaller picture" in signals.lanes_remark(huge, PixelFormat.RGB24, 1)
+    assert "set the source to a smaller picture" in str(signals.lanes_remark(huge, PixelFormat.RGB24, 1))
 
 
 @pytest.mark.parametrize("lanes", [None, 3, 4])
-def test_enough_lanes_are_no_news(lanes):
+def test_enough_lanes_are_no_news(lanes: int | None) -> None:
     assert signals.lanes_remark(signals.read(FULL_HD_60), PixelFormat.UYVY, lanes) is None
 
 
@@ -195,11 +197,11 @@ def test_enough_lanes_are_no_news(lanes):
         (PixelFormat.RGB24, 4, "1080p60"),
     ],
 )
-def test_shipped_edid_fits_the_lanes(pixel_format, lanes, name):
+def test_shipped_edid_fits_the_lanes(pixel_format: PixelFormat, lanes: int | None, name: str) -> None:
     assert signals.edid_for(pixel_format, lanes) == name
 
 
-def test_shipped_edids_are_those_that_are_known_here():
+def test_shipped_edids_are_those_that_are_known_here() -> None:
     assert list(signals.PROFILES) == edid.profiles()
     for name, most in signals.PROFILES.items():
         modes = edid.decode(edid.profile(name)).modes
@@ -211,32 +213,34 @@ def test_shipped_edids_are_those_that_are_known_here():
 # -- which EDID is loaded
 
 
-def test_device_keeps_its_own_edid(kernel, bridge):
+def test_device_keeps_its_own_edid(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.own_edid = edid.profile("1080p60")
     assert bridge(lanes=2).edid() == edid.profile("1080p60")
     assert kernel.loaded == []
 
 
-def test_device_without_an_edid_gets_one_that_fits(kernel, bridge):
+def test_device_without_an_edid_gets_one_that_fits(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     bridge(lanes=2)
     assert kernel.loaded == [edid.profile("1080p50-2lane")]
 
 
-def test_option_goes_before_the_devices_own(kernel, bridge, tmp_path):
+def test_option_goes_before_the_devices_own(kernel: FakeV4l2, bridge: Callable[..., CsiBridge], tmp_path: Path) -> None:
     kernel.own_edid = edid.profile("1080p60")
     (tmp_path / "edid.hex").write_text(edid.profile("720p60").hex(" "))
     bridge(edid=str(tmp_path / "edid.hex"))
     assert kernel.loaded == [edid.profile("720p60")]
 
 
-def test_edid_that_is_there_already_is_not_loaded_again(kernel, bridge):
+def test_edid_that_is_there_already_is_not_loaded_again(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.own_edid = edid.profile("720p60")
     bridge(edid="720p60")
     assert kernel.loaded == []
 
 
 @pytest.mark.parametrize("remembered", [edid.profile("720p60"), b""], ids=["set", "cleared"])
-def test_remembered_edid_goes_before_the_option(kernel, bridge, remembered):
+def test_remembered_edid_goes_before_the_option(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], remembered: bytes
+) -> None:
     kernel.own_edid = edid.profile("1080p60")
     remember("edid", remembered)
     driver = bridge(edid="1080p50-2lane")
@@ -245,7 +249,9 @@ def test_remembered_edid_goes_before_the_option(kernel, bridge, remembered):
     assert driver.status().remarks == ()
 
 
-def test_edid_that_is_set_is_remembered_once_the_device_took_it(kernel, bridge):
+def test_edid_that_is_set_is_remembered_once_the_device_took_it(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge]
+) -> None:
     driver = bridge()
     driver.set_edid(edid.profile("720p60"))
     assert recall("edid") == edid.profile("720p60")
@@ -257,7 +263,7 @@ def test_edid_that_is_set_is_remembered_once_the_device_took_it(kernel, bridge):
     assert recall("edid") == driver.edid() == b""
 
 
-def test_damaged_edid_never_reaches_the_device(kernel, bridge):
+def test_damaged_edid_never_reaches_the_device(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     kernel.loaded.clear()
     with pytest.raises(RequestError, match="block 0"):
@@ -266,7 +272,9 @@ def test_damaged_edid_never_reaches_the_device(kernel, bridge):
     assert recall("edid") is None
 
 
-def test_edid_in_force_that_cannot_be_remembered_is_told(kernel, bridge, memory):
+def test_edid_in_force_that_cannot_be_remembered_is_told(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], memory: Path
+) -> None:
     driver = bridge()
     memory.write_text("a file, where the folder should be")
     with pytest.raises(DriverError, match="is in force, but would not outlive a restart"):
@@ -281,7 +289,9 @@ def test_edid_in_force_that_cannot_be_remembered_is_told(kernel, bridge, memory)
         ("{broken}", "block 0: "),
     ],
 )
-def test_edid_that_cannot_be_loaded_is_told_and_keeps_no_picture_away(bridge, tmp_path, option, complaint):
+def test_edid_that_cannot_be_loaded_is_told_and_keeps_no_picture_away(
+    bridge: Callable[..., CsiBridge], tmp_path: Path, option: str, complaint: str
+) -> None:
     (tmp_path / "broken").write_bytes(bytes(128))
     driver = bridge(edid=option.format(broken=tmp_path / "broken"))
     [remark] = driver.status().remarks
@@ -292,7 +302,7 @@ def test_edid_that_cannot_be_loaded_is_told_and_keeps_no_picture_away(bridge, tm
     assert driver.status().remarks == ()
 
 
-def test_device_that_keeps_its_edid_to_itself(kernel, bridge):
+def test_device_that_keeps_its_edid_to_itself(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.failures["G_EDID"] = [errno.ENOTTY] * 3
     assert bridge().status().remarks == ()
     [remark] = bridge(edid="720p60").status().remarks
@@ -303,7 +313,7 @@ def test_device_that_keeps_its_edid_to_itself(kernel, bridge):
         driver.edid()
 
 
-def test_edid_of_a_closed_driver():
+def test_edid_of_a_closed_driver() -> None:
     driver = CsiBridge(CsiBridgeOptions(device="/dev/video0"), None)
     for call in (driver.edid, lambda: driver.set_edid(b"")):
         with pytest.raises(DriverError, match=r"^/dev/video0 is not open"):
@@ -314,17 +324,21 @@ def test_edid_of_a_closed_driver():
 # -- following the source
 
 
-def test_timings_of_the_source_are_set_before_the_picture(kernel, bridge):
+def test_timings_of_the_source_are_set_before_the_picture(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     [frame] = take(driver)
     assert bytes(kernel.set[-1].bt) == bytes(HD)
     assert (frame.width, frame.height, frame.format) == (1280, 720, PixelFormat.UYVY)
-    status = driver.status()
-    assert (status.signal.frame_rate, status.cable, driver.timings().width) == (60, True, 1280)
+    status, measured = driver.status(), driver.timings()
+    assert status.signal is not None
+    assert measured is not None
+    assert (status.signal.frame_rate, status.cable, measured.width) == (60, True, 1280)
 
 
 @pytest.mark.parametrize("error", [errno.ENOLINK, errno.ENOLCK, errno.ERANGE, errno.EIO, errno.ETIMEDOUT])
-def test_missing_signal_is_asked_for_again_until_it_is_there(kernel, bridge, error):
+def test_missing_signal_is_asked_for_again_until_it_is_there(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], error: int
+) -> None:
     driver = bridge()
     take(driver)
     kernel.failures["QUERY_DV_TIMINGS"] = [error, error]
@@ -334,7 +348,7 @@ def test_missing_signal_is_asked_for_again_until_it_is_there(kernel, bridge, err
     assert take(driver)
 
 
-def test_cable_is_unknown_where_there_is_no_such_control(kernel, bridge):
+def test_cable_is_unknown_where_there_is_no_such_control(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.power = None
     kernel.failures["QUERY_DV_TIMINGS"] = [errno.ENOLINK]
     driver = bridge()
@@ -342,7 +356,9 @@ def test_cable_is_unknown_where_there_is_no_such_control(kernel, bridge):
     assert driver.status().cable is None
 
 
-def test_timings_that_are_measured_but_not_taken_are_out_of_range(kernel, bridge):
+def test_timings_that_are_measured_but_not_taken_are_out_of_range(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge]
+) -> None:
     kernel.failures["S_DV_TIMINGS"] = [errno.ERANGE]
     assert reason(bridge()).startswith("out of range: 1280x720")
 
@@ -350,7 +366,9 @@ def test_timings_that_are_measured_but_not_taken_are_out_of_range(kernel, bridge
 @pytest.mark.parametrize(
     ("error", "words"), [(errno.ENODATA, "choose an HDMI input"), (errno.ENOTTY, "it has no timings to measure")]
 )
-def test_node_without_timings_is_told(kernel, bridge, error, words):
+def test_node_without_timings_is_told(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], error: int, words: str
+) -> None:
     driver = bridge()
     kernel.failures["QUERY_DV_TIMINGS"] = [error]
     with pytest.raises(DriverError, match=words) as raised:
@@ -358,7 +376,7 @@ def test_node_without_timings_is_told(kernel, bridge, error, words):
     assert not isinstance(raised.value, NoSignal)
 
 
-def test_rk628_that_pretends_a_signal_has_none(kernel, bridge):
+def test_rk628_that_pretends_a_signal_has_none(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     pretence = timings(640, 480, 25_175_000, (160, 45), flags=uapi.V4L2_DV_FL_HAS_CEA861_VIC, cea861_vic=1)
     kernel.source = pretence
     assert take(bridge())[0].width == 640
@@ -369,21 +387,23 @@ def test_rk628_that_pretends_a_signal_has_none(kernel, bridge):
     assert take(driver)[0].width == 1280
 
 
-def test_other_format_where_uyvy_is_not_offered(kernel, bridge):
+def test_other_format_where_uyvy_is_not_offered(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.formats = ["BGR3", "NV12"]
     assert take(bridge())[0].format is PixelFormat.NV12
     with pytest.raises(DriverError, match="does not offer YUYV; it offers NV12, BGR24: 1280x720"):
         take(bridge(format=PixelFormat.YUYV))
 
 
-def test_red_and_blue_are_swapped_where_the_board_does_so(bridge):
+def test_red_and_blue_are_swapped_where_the_board_does_so(bridge: Callable[..., CsiBridge]) -> None:
     assert take(bridge(format=PixelFormat.RGB24))[0].format is PixelFormat.RGB24
     driver = bridge(format=PixelFormat.RGB24, swap_red_blue=True)
     assert take(driver)[0].format is PixelFormat.BGR24
-    assert driver.status().signal.format is PixelFormat.BGR24
+    signal = driver.status().signal
+    assert signal is not None
+    assert signal.format is PixelFormat.BGR24
 
 
-def test_status_tells_too_few_lanes(kernel, bridge):
+def test_status_tells_too_few_lanes(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     kernel.source = FULL_HD_60
     driver = bridge(lanes=2)
     take(driver)
@@ -394,7 +414,7 @@ def test_status_tells_too_few_lanes(kernel, bridge):
     assert driver.status().remarks == ()
 
 
-def test_silence_with_a_signal_is_told_as_such(kernel, bridge):
+def test_silence_with_a_signal_is_told_as_such(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge(timeout=0.1)
     kernel.failures["DQBUF"] = [errno.EAGAIN] * 100_000
     assert reason(driver) == "no frames for 0.1 s, though the source sends 1280x720 at 60"
@@ -402,11 +422,11 @@ def test_silence_with_a_signal_is_told_as_such(kernel, bridge):
     assert reason(driver).startswith("no signal: the source sends nothing")
 
 
-def test_close_ends_the_wait_for_a_signal(kernel, bridge):
+def test_close_ends_the_wait_for_a_signal(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     kernel.failures["QUERY_DV_TIMINGS"] = [errno.ENOLINK]
     reason(driver)
-    frames = []
+    frames: list[Frame] = []
     waiting = threading.Thread(target=lambda: frames.extend(driver.frames()))
     driver._lock.acquire()
     waiting.start()
@@ -428,28 +448,33 @@ def graph_to(video: Path | str, receiver: Path) -> media.Topology:
 
 
 @pytest.fixture
-def subdevice(kernel, tmp_path):
+def subdevice(kernel: FakeV4l2, tmp_path: Path) -> Path:
     kernel.failures["G_DV_TIMINGS"] = [errno.ENOTTY]
     node = tmp_path / "v4l-subdev2"
     node.touch()
     return node
 
 
-def test_receiver_beside_the_node_is_found_and_its_pictures_led_there(kernel, bridge, subdevice, monkeypatch):
-    applied = []
+def test_receiver_beside_the_node_is_found_and_its_pictures_led_there(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], subdevice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied: list[media.Plan] = []
     monkeypatch.setattr(media, "find", lambda _: graph_to(kernel.path, subdevice))
     monkeypatch.setattr(media, "apply", applied.append)
     driver = bridge()
+    assert driver._receiver is not None
     assert driver._receiver.path == str(subdevice)
     take(driver)
     assert [(planned.video, planned.size) for planned in applied] == [(str(kernel.path), (1280, 720))]
 
 
-def test_links_that_others_have_changed_meanwhile_are_set_again(kernel, bridge, subdevice, monkeypatch):
+def test_links_that_others_have_changed_meanwhile_are_set_again(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], subdevice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     graph = others = graph_to(kernel.path, subdevice)
     applied = []
 
-    def apply(planned):
+    def apply(planned: media.Plan) -> None:
         nonlocal graph
         applied.append(planned.links)
         ours = {(link.source, link.sink): link for link in planned.links}
@@ -468,7 +493,9 @@ def test_links_that_others_have_changed_meanwhile_are_set_again(kernel, bridge, 
     assert applied[2] == applied[0]
 
 
-def test_media_device_that_is_gone_is_the_devices_loss(kernel, bridge, subdevice, monkeypatch):
+def test_media_device_that_is_gone_is_the_devices_loss(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], subdevice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = [graph_to(kernel.path, subdevice), None]
     monkeypatch.setattr(media, "find", lambda _: found.pop(0))
     driver = bridge()
@@ -476,7 +503,9 @@ def test_media_device_that_is_gone_is_the_devices_loss(kernel, bridge, subdevice
         take(driver)
 
 
-def test_node_that_gets_no_pictures_is_told(kernel, bridge, subdevice, monkeypatch):
+def test_node_that_gets_no_pictures_is_told(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge], subdevice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(media, "find", lambda _: graph_to("/dev/video7", subdevice))
     with pytest.raises(DriverError, match=f"^{kernel.path} gets no pictures, they come to /dev/video7; name that"):
         take(bridge())
@@ -485,7 +514,7 @@ def test_node_that_gets_no_pictures_is_told(kernel, bridge, subdevice, monkeypat
 # -- a device that fails
 
 
-def test_errors_that_pass_are_survived_and_counted(kernel, bridge):
+def test_errors_that_pass_are_survived_and_counted(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     with contextlib.closing(driver.frames()) as frames:
         last = next(frames).sequence
@@ -497,7 +526,7 @@ def test_errors_that_pass_are_survived_and_counted(kernel, bridge):
     assert kernel.starts == 1 + 3 * ATTEMPTS
 
 
-def test_device_that_fails_again_and_again_is_lost(kernel, bridge):
+def test_device_that_fails_again_and_again_is_lost(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     kernel.failures["DQBUF"] = [errno.EIO] * (ATTEMPTS + 1)
     with pytest.raises(DeviceLost, match="the device failed"):
@@ -505,7 +534,7 @@ def test_device_that_fails_again_and_again_is_lost(kernel, bridge):
     assert driver.status().signal is None
 
 
-def test_device_that_is_gone_is_lost_at_once(kernel, bridge):
+def test_device_that_is_gone_is_lost_at_once(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     kernel.failures["DQBUF"] = [errno.ENODEV]
     with pytest.raises(DeviceLost, match="the device is gone"):
@@ -516,7 +545,7 @@ def test_device_that_is_gone_is_lost_at_once(kernel, bridge):
 # -- options and matches
 
 
-def test_options_by_their_names():
+def test_options_by_their_names() -> None:
     options = msgspec.convert({"edid": "720p60", "lanes": 2, "format": "RGB24"}, CsiBridgeOptions)
     assert (options.edid, options.lanes, options.format) == ("720p60", 2, PixelFormat.RGB24)
 
@@ -524,7 +553,7 @@ def test_options_by_their_names():
 @pytest.mark.parametrize(
     ("given", "complaint"), [({"lanes": 0}, "lanes"), ({"lanes": 8}, "lanes"), ({"width": 1}, "width")]
 )
-def test_wrong_options_are_named(given, complaint):
+def test_wrong_options_are_named(given: dict[str, int], complaint: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=complaint):
         msgspec.convert(given, CsiBridgeOptions)
 
@@ -532,21 +561,21 @@ def test_wrong_options_are_named(given, complaint):
 @pytest.mark.parametrize(
     "name", ["unicam", "rp1-cfe", "rkcif", "rkcif-mipi-lvds", "rk_hdmirx", "snps_hdmirx", "tc358743"]
 )
-def test_bridges_are_taken_before_v4l2_takes_them(name):
+def test_bridges_are_taken_before_v4l2_takes_them(name: str) -> None:
     assert best_match(CsiBridge.matches, card(name)) > best_match(V4l2Capture.matches, card(name)) > 0
 
 
 @pytest.mark.parametrize("name", ["unicam", "rp1-cfe"])
-def test_metadata_node_does_not_match(name):
+def test_metadata_node_does_not_match(name: str) -> None:
     assert best_match(CsiBridge.matches, card(name, ":")) == 0
 
 
 @pytest.mark.parametrize("name", ["vivid", "bcm2835-isp", "USB Video"])
-def test_other_nodes_are_left_to_others(name):
+def test_other_nodes_are_left_to_others(name: str) -> None:
     assert best_match(CsiBridge.matches, card(name)) == 0
 
 
-def test_camera_port_goes_behind_a_known_dongle():
+def test_camera_port_goes_behind_a_known_dongle() -> None:
     dongle = {"ID_VENDOR_ID": "534d", "ID_MODEL_ID": "2109", "ID_BUS": "usb", "ID_V4L_CAPABILITIES": ":capture:"}
     score = best_match(V4l2Capture.matches, Device("video4linux", "video1", properties=dongle))
     assert 50 < best_match(CsiBridge.matches, card("unicam")) < score

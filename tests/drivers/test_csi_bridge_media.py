@@ -7,9 +7,12 @@ it. tests/kernel/test_csi_bridge_media.py reads a real kernel's graph.
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +20,6 @@ from kvmd import DriverError
 from kvmd_drivers.csi_bridge import media
 from kvmd_drivers.csi_bridge import media_uapi as uapi
 from kvmd_drivers.csi_bridge.media import Entity, Link, Pad, Topology
-from kvmd_drivers.v4l2 import node
 from kvmd_drivers.v4l2.node import Size
 
 RECORDED = (Path(__file__).parents[1] / "data/rp1-cfe-tc358743.toml").read_text()
@@ -28,7 +30,7 @@ BRIDGE, VIDEO, SENSOR = uapi.MEDIA_ENT_F_VID_IF_BRIDGE, uapi.MEDIA_ENT_F_IO_V4L,
 def topology(text: str = RECORDED) -> Topology:
     """Make a topology from a recording; pads have ids of their own, as in the kernel."""
     raw = tomllib.loads(text)
-    pads = {}
+    pads: dict[str, Pad] = {}
     for name, entity in raw["entities"].items():
         sinks = entity.get("sinks", 0)
         for index in range(sinks + entity.get("sources", 0)):
@@ -80,7 +82,7 @@ def pads_of(planned: media.Plan) -> list[str]:
 
 
 class TestPlanning:
-    def test_raspberry_pi_5(self):
+    def test_raspberry_pi_5(self) -> None:
         planned = media.plan(topology(), FULL_HD)
         assert planned.video == "/dev/video0"
         assert links_of(planned) == ["csi2:4 -> pisp-fe:0 off", "csi2:4 -> rp1-cfe-csi2_ch0:0 on"]
@@ -88,18 +90,20 @@ class TestPlanning:
         assert media.subdevice(planned.topology) == "/dev/v4l-subdev2"
 
     @pytest.mark.parametrize("name", ["tc358743 4-000f", "tc358743 11-000f", "lt6911uxc 6-002b"])
-    def test_whatever_the_bus_and_the_bridge(self, name):
+    def test_whatever_the_bus_and_the_bridge(self, name: str) -> None:
         seen = topology(RECORDED.replace("tc358743 10-000f", name))
-        assert media.bridge(seen).name == name
+        bridge = media.bridge(seen)
+        assert bridge is not None
+        assert bridge.name == name
         assert pads_of(media.plan(seen, FULL_HD))[0] == f"{name}:0"
 
-    def test_nothing_is_left_to_do(self):
+    def test_nothing_is_left_to_do(self) -> None:
         text = RECORDED.replace("pisp-fe:0 enabled", "pisp-fe:0").replace("csi2_ch0:0", "csi2_ch0:0 enabled")
         planned = media.plan(topology(text), FULL_HD)
         assert planned.links == ()
         assert planned.video == "/dev/video0"
 
-    def test_a_receiver_with_one_sink(self):
+    def test_a_receiver_with_one_sink(self) -> None:
         """As in the driver that is in the mainline kernel since 6.14."""
         seen = graph(
             f"""
@@ -115,7 +119,7 @@ class TestPlanning:
         planned = media.plan(seen, FULL_HD)
         assert (planned.video, links_of(planned)) == ("/dev/video0", ["csi2:1 -> ch0:0 on"])
 
-    def test_a_longer_way(self):
+    def test_a_longer_way(self) -> None:
         """As on Rockchip, where the bridge says that it is a sensor."""
         seen = graph(
             f"""
@@ -135,16 +139,18 @@ class TestPlanning:
         assert links_of(planned) == ["receiver:2 -> stream1:0 off"]
         assert pads_of(planned) == ["rk628-csi:0", "dphy:0", "dphy:1", "receiver:0", "receiver:1"]
 
-    def test_a_video_node_that_does_it_all(self):
+    def test_a_video_node_that_does_it_all(self) -> None:
         """As with unicam: the bridge is there, but has no node of its own."""
         seen = graph(
             f"tc358743 {BRIDGE} 0 1\nunicam-image {VIDEO} 1 0 /dev/video0",
             "tc358743:0 -> unicam-image:0 enabled immutable",
         )
-        assert media.bridge(seen).name == "tc358743"
+        bridge = media.bridge(seen)
+        assert bridge is not None
+        assert bridge.name == "tc358743"
         assert media.subdevice(seen) is None
 
-    def test_a_camera(self):
+    def test_a_camera(self) -> None:
         seen = topology(RECORDED.replace("tc358743 10-000f", "imx477 10-001a").replace("0x5002\n", f"{SENSOR}\n"))
         assert media.bridge(seen) is None
         assert media.subdevice(seen) is None
@@ -153,12 +159,12 @@ class TestPlanning:
         assert str(raised.value).startswith("/dev/media0: no HDMI bridge is among its parts: csi2, pisp-fe, imx477")
 
     @pytest.mark.parametrize("gone", ['    "csi2:4 -> rp1-cfe-csi2_ch0:0",\n    "csi2:4 -> pisp-fe:0 enabled",\n'])
-    def test_no_way(self, gone):
+    def test_no_way(self, gone: str) -> None:
         assert gone in RECORDED
         with pytest.raises(DriverError, match=r"^/dev/media0: no links lead from tc358743 10-000f to a video node$"):
             media.plan(topology(RECORDED.replace(gone, "")), FULL_HD)
 
-    def test_a_circle_has_an_end(self):
+    def test_a_circle_has_an_end(self) -> None:
         seen = graph(
             f"bridge {BRIDGE} 0 1 /dev/v4l-subdev0\nscaler {BRIDGE} 1 1 /dev/v4l-subdev1",
             "bridge:0 -> scaler:0",
@@ -176,7 +182,7 @@ class Kernel:
     :param grows: how often the graph is larger than it was just told
     """
 
-    def __init__(self, seen: Topology, size: Size = FULL_HD, colorspace: int = 1, grows: int = 0):
+    def __init__(self, seen: Topology, size: Size = FULL_HD, colorspace: int = 1, grows: int = 0) -> None:
         self.seen = seen
         self.links = {(link.source, link.sink): link for link in seen.links}
         self.formats: dict[str, uapi.MbusFramefmt] = {}
@@ -190,7 +196,7 @@ class Kernel:
         self._paths[fd] = path
         return fd
 
-    def ioctl(self, fd: int, request: int, raw: ctypes.Structure) -> None:
+    def ioctl(self, fd: int, request: int, raw: Any) -> None:
         path = self._paths[fd]
         if path == self.seen.path and request == uapi.MEDIA_IOC_G_TOPOLOGY:
             self._topology(raw)
@@ -221,7 +227,7 @@ class Kernel:
             )
             for entity, path in self.seen.nodes.items()
         ]
-        parts = {
+        parts: dict[str, list[Any]] = {
             "entities": [uapi.V2Entity(id=e.id, name=e.name.encode(), function=e.function) for e in self.seen.entities],
             "interfaces": interfaces,
             "pads": [
@@ -257,14 +263,14 @@ class Kernel:
         self._grows -= self._grows > 0 and not raw.ptr_links
 
     def _set_link(self, raw: uapi.LinkDesc) -> None:
-        ends = tuple(
+        source, sink = (
             next((pad.id for pad in self.seen.pads if (pad.entity, pad.index) == (end.entity, end.index)), 0)
             for end in (raw.source, raw.sink)
         )
-        link = self.links.get(ends)
+        link = self.links.get((source, sink))
         if link is None or (link.immutable and not raw.flags):
             raise OSError(errno.EINVAL, "no such link")
-        self.links[ends] = Link(*ends, bool(raw.flags), link.immutable)
+        self.links[source, sink] = Link(source, sink, bool(raw.flags), link.immutable)
 
     def _set_format(self, path: str, raw: uapi.SubdevFormat) -> None:
         entity = next(identifier for identifier, each in self.seen.nodes.items() if each == path)
@@ -277,13 +283,13 @@ class Kernel:
 
 
 @pytest.fixture
-def kernel(monkeypatch):
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kernel]:
     """Put such a kernel in the place of ours."""
 
-    def kernel(*arguments, **options):
+    def kernel(*arguments: Any, **options: Any) -> Kernel:
         fake = Kernel(*arguments, **options)
-        monkeypatch.setattr(node.os, "open", fake.open)
-        monkeypatch.setattr(node.fcntl, "ioctl", fake.ioctl)
+        monkeypatch.setattr(os, "open", fake.open)
+        monkeypatch.setattr(fcntl, "ioctl", fake.ioctl)
         # in the place of /sys/dev/char
         monkeypatch.setattr(media, "_node", lambda raw: list(fake.seen.nodes.values())[raw.minor])
         return fake
@@ -292,7 +298,7 @@ def kernel(monkeypatch):
 
 
 class TestApplying:
-    def test_pictures_can_come(self, kernel):
+    def test_pictures_can_come(self, kernel: Callable[..., Kernel]) -> None:
         fake = kernel(topology())
         planned = media.plan(fake.seen, FULL_HD)
         assert not fake.can_stream(planned)
@@ -301,14 +307,14 @@ class TestApplying:
         first = fake.formats["tc358743 10-000f:0"]
         assert (first.width, first.height, first.code, first.field, first.colorspace) == (1920, 1080, 0x200F, 1, 1)
 
-    def test_the_bridge_has_other_colours(self, kernel):
+    def test_the_bridge_has_other_colours(self, kernel: Callable[..., Kernel]) -> None:
         fake = kernel(topology(), colorspace=3)
         planned = media.plan(fake.seen, FULL_HD)
         media.apply(planned)
         assert fake.can_stream(planned)
         assert {each.colorspace for each in fake.formats.values()} == {3}
 
-    def test_again_in_another_size(self, kernel):
+    def test_again_in_another_size(self, kernel: Callable[..., Kernel]) -> None:
         fake = kernel(topology())
         media.apply(media.plan(fake.seen, FULL_HD))
         fake._size = Size(1280, 720)
@@ -319,12 +325,12 @@ class TestApplying:
         assert fake.can_stream(planned)
         assert {(each.width, each.height) for each in fake.formats.values()} == {(1280, 720)}
 
-    def test_the_bridge_has_another_size(self, kernel):
+    def test_the_bridge_has_another_size(self, kernel: Callable[..., Kernel]) -> None:
         fake = kernel(topology(), Size(640, 480))
         with pytest.raises(DriverError, match=r"^tc358743 10-000f does not take UYVY 1920x1080: it offers 640x480 "):
             media.apply(media.plan(fake.seen, FULL_HD))
 
-    def test_a_link_that_is_not_there_is_the_kernels_error(self, kernel):
+    def test_a_link_that_is_not_there_is_the_kernels_error(self, kernel: Callable[..., Kernel]) -> None:
         planned = media.plan(topology(), FULL_HD)
         kernel(topology(RECORDED.replace('    "csi2:4 -> rp1-cfe-csi2_ch0:0",\n', "")))
         with pytest.raises(OSError, match="no such link"):
@@ -333,10 +339,10 @@ class TestApplying:
 
 class TestReading:
     @pytest.mark.parametrize("grows", [0, 2])
-    def test_the_graph_is_as_the_kernel_writes_it(self, kernel, grows):
+    def test_the_graph_is_as_the_kernel_writes_it(self, kernel: Callable[..., Kernel], grows: int) -> None:
         fake = kernel(topology(), grows=grows)
         with contextlib.closing(media.MediaDevice("/dev/media0")) as device:
             assert device.topology() == fake.seen
 
-    def test_nodes_are_found_by_their_numbers(self):
+    def test_nodes_are_found_by_their_numbers(self) -> None:
         assert media._node(uapi.V2IntfDevnode(1, 3)) == "/dev/null"

@@ -7,10 +7,14 @@ import importlib.machinery
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kvmd import ConfigError, DeviceAbsent, DeviceLost, DriverError, PowerButton, PowerCapability, Unsupported
+from kvmd.contract.power import PowerDriver
 from kvmd.system.config import convert
 from kvmd.testing import PowerConformance
 from kvmd_drivers import gpio
@@ -21,7 +25,7 @@ PANEL = {"power_button": "POWER", "reset_button": "RESET", "power_lamp": "PLED",
 
 
 @pytest.fixture
-def board(tmp_path, monkeypatch):
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Board:
     """A machine without chips."""
     made = Board(tmp_path)
     module = made.module()
@@ -33,17 +37,17 @@ def board(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def lines(board):
+def lines(board: Board) -> dict[str, Any]:
     """The lines of a chip with a front panel, by name."""
     return {line.name: line for line in board.add("panel", "POWER", "RESET", "PLED", "HDD")}
 
 
 @pytest.fixture
-def open_driver(lines):  # noqa: ARG001  # they have to be there
+def open_driver(lines: dict[str, Any]) -> Iterator[Callable[..., Gpio]]:  # noqa: ARG001  # they have to be there
     """How a test gets a driver that is open."""
     made = []
 
-    def make(**given):
+    def make(**given: Any) -> Gpio:
         driver = new(**given)
         driver.open()
         made.append(driver)
@@ -54,16 +58,16 @@ def open_driver(lines):  # noqa: ARG001  # they have to be there
         driver.close()
 
 
-def options(**given):
+def options(**given: object) -> GpioOptions:
     """Options as they are read from a file."""
     return convert(given, GpioOptions, "kvmd.toml", "power.options.")
 
 
-def new(**given):
+def new(**given: object) -> Gpio:
     return Gpio(options(**given), None)
 
 
-def set_line(line, level):
+def set_line(line: Any, level: int) -> None:
     """Whatever is wired to an input changes its level."""
     line.request.edge(level)
 
@@ -72,26 +76,26 @@ class TestGpio(PowerConformance):
     hold = 0.05
 
     @pytest.fixture(autouse=True)
-    def panel(self, board, lines):
+    def panel(self, board: Board, lines: dict[str, Any]) -> None:
         self.board, self.lines = board, lines
 
     @pytest.fixture
-    def driver(self):
+    def driver(self) -> Gpio:
         return new(**PANEL, debounce=0)
 
-    def pressed(self, driver, button):  # noqa: ARG002
-        return self.lines[PANEL[f"{button.value}_button"]].level == 1
+    def pressed(self, driver: PowerDriver, button: PowerButton) -> bool | None:  # noqa: ARG002
+        return bool(self.lines[PANEL[f"{button.value}_button"]].level == 1)
 
-    def leave_pressed(self, driver, button):  # noqa: ARG002
+    def leave_pressed(self, driver: PowerDriver, button: PowerButton) -> None:  # noqa: ARG002
         self.lines[PANEL[f"{button.value}_button"]].level = 1
 
-    def light(self, driver, lamp, on):  # noqa: ARG002
+    def light(self, driver: PowerDriver, lamp: PowerCapability, on: bool) -> None:  # noqa: ARG002
         set_line(self.lines["PLED" if lamp is PowerCapability.POWER_LAMP else "HDD"], int(on))
 
-    def unplug(self, driver):  # noqa: ARG002
+    def unplug(self, driver: PowerDriver) -> None:  # noqa: ARG002
         self.board.pull_out("panel")
 
-    def plug(self, driver):  # noqa: ARG002
+    def plug(self, driver: PowerDriver) -> None:  # noqa: ARG002
         self.lines = {line.name: line for line in self.board.add("panel", *PANEL.values())}
 
 
@@ -99,15 +103,15 @@ class TestGpioPolled(TestGpio):
     """The same on a chip without interrupts."""
 
     @pytest.fixture(autouse=True)
-    def panel(self, board, lines):
+    def panel(self, board: Board, lines: dict[str, Any]) -> None:
         self.board, self.lines = board, lines
         self._have_no_interrupt()
 
-    def plug(self, driver):
+    def plug(self, driver: Any) -> None:
         super().plug(driver)
         self._have_no_interrupt()
 
-    def _have_no_interrupt(self):
+    def _have_no_interrupt(self) -> None:
         for line in self.lines.values():
             line.has_interrupt = False
 
@@ -131,22 +135,22 @@ class TestGpioPolled(TestGpio):
         ({"number": 1}, "power.options.number is not known"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(given, words):
+def test_options_that_make_no_sense_are_refused(given: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         options(**given)
 
 
 @pytest.mark.parametrize("line", ["GPIO23", "pinctrl-bcm2711:23", "300b000.pinctrl:228", "PWR 1", "1:a"])
-def test_names_and_labels_are_taken(line):
+def test_names_and_labels_are_taken(line: str) -> None:
     assert options(power_button=line).lines() == {"power_button": line}
 
 
-def test_without_a_line_it_says_what_to_set():
+def test_without_a_line_it_says_what_to_set() -> None:
     with pytest.raises(DriverError, match="no line is given: set power_button"):
         new().open()
 
 
-def test_capabilities_are_what_is_wired():
+def test_capabilities_are_what_is_wired() -> None:
     wired = new(power_button="A", disk_lamp="B").capabilities
     assert wired == PowerCapability.POWER_BUTTON | PowerCapability.DISK_LAMP
 
@@ -154,7 +158,7 @@ def test_capabilities_are_what_is_wired():
 # -- the library
 
 
-def test_missing_library_is_told_without_importing_it(monkeypatch):
+def test_missing_library_is_told_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert Gpio.problem() == (
         "the Python library gpiod is not installed: /opt/kvmd/bin/pip install 'kvmd-hal[gpio]', or from Debian 13 on "
@@ -165,17 +169,17 @@ def test_missing_library_is_told_without_importing_it(monkeypatch):
 
 
 @pytest.mark.parametrize("files", [["gpiod.py"], ["gpiod/__init__.py"]])
-def test_version_1_of_the_library_is_told(tmp_path, monkeypatch, files):
+def test_version_1_of_the_library_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str]) -> None:
     """Debian 12's python3-libgpiod is one file; PyPI's gpiod 1.5 is a folder."""
     for name in files:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("raise AssertionError('it was imported')")
     _only_in(tmp_path, monkeypatch)
-    assert f"gpiod in {tmp_path / files[0]} is of version 1" in Gpio.problem()
+    assert f"gpiod in {tmp_path / files[0]} is of version 1" in str(Gpio.problem())
 
 
-def test_version_2_of_the_library_is_no_problem(tmp_path, monkeypatch):
+def test_version_2_of_the_library_is_no_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "gpiod").mkdir()
     for name in ("__init__", "line_request"):
         (tmp_path / f"gpiod/{name}.py").write_text("raise AssertionError('it was imported')")
@@ -183,8 +187,8 @@ def test_version_2_of_the_library_is_no_problem(tmp_path, monkeypatch):
     assert Gpio.problem() is None
 
 
-def _only_in(folder, monkeypatch):
-    def find(name):
+def _only_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(name: str) -> importlib.machinery.ModuleSpec | None:
         return importlib.machinery.PathFinder.find_spec(name, [str(folder)])
 
     monkeypatch.setattr("importlib.util.find_spec", find)
@@ -193,19 +197,19 @@ def _only_in(folder, monkeypatch):
 # -- finding lines
 
 
-def test_no_chip_at_all_is_absent(board):  # noqa: ARG001  # it has none
+def test_no_chip_at_all_is_absent(board: Board) -> None:  # noqa: ARG001  # it has none
     with pytest.raises(DeviceAbsent, match='there is no "A", as this machine has no GPIO chip'):
         new(power_button="A").open()
 
 
-def test_line_that_is_not_there_is_absent_and_the_chips_are_named(board):
+def test_line_that_is_not_there_is_absent_and_the_chips_are_named(board: Board) -> None:
     board.add("pinctrl-bcm2711", "ID_SDA")
     board.add("raspberrypi-exp-gpio", "BT_ON")
     with pytest.raises(DeviceAbsent, match='no "GPIO23" on pinctrl-bcm2711, raspberrypi-exp-gpio; `gpioinfo` lists'):
         new(power_button="GPIO23").open()
 
 
-def test_link_is_no_second_chip(board, lines, open_driver):
+def test_link_is_no_second_chip(board: Board, lines: dict[str, Any], open_driver: Callable[..., Gpio]) -> None:
     (board.folder / "gpiochip4").symlink_to(board.folder / "gpiochip0")
     open_driver(power_button="POWER")
     assert lines["POWER"].consumer == "kvmd"
@@ -223,18 +227,19 @@ def test_link_is_no_second_chip(board, lines, open_driver):
         (("panel", "X"), "panel:0", "nothing tells these chips apart, unplug one"),
     ],
 )
-def test_line_that_is_there_twice_is_refused(board, lines, second, line, way_out):  # noqa: ARG001  # they are the first
+@pytest.mark.usefixtures("lines")  # they are the first
+def test_line_that_is_there_twice_is_refused(board: Board, second: tuple[str, ...], line: str, way_out: str) -> None:
     board.add(*second)
     with pytest.raises(DriverError, match=f"are 2 lines: .*{way_out}"):
         new(power_button=line).open()
 
 
-def test_offset_beyond_the_chip_is_told(lines):  # noqa: ARG001
+def test_offset_beyond_the_chip_is_told(lines: dict[str, Any]) -> None:  # noqa: ARG001
     with pytest.raises(DriverError, match="power_button: panel has no line 4; it has 0 to 3"):
         new(power_button="panel:4").open()
 
 
-def test_chip_that_may_not_be_opened_is_named(board, lines):  # noqa: ARG001
+def test_chip_that_may_not_be_opened_is_named(board: Board, lines: dict[str, Any]) -> None:  # noqa: ARG001
     board.denied = set(board.chips)
     with pytest.raises(
         DriverError, match=r"which the daemon may not open; see that udev has 73-kvmd-gpio\.rules"
@@ -243,7 +248,9 @@ def test_chip_that_may_not_be_opened_is_named(board, lines):  # noqa: ARG001
     assert str(board.folder / "gpiochip0") in str(told.value)
 
 
-def test_chip_that_may_not_be_opened_does_not_matter_for_lines_of_others(board, lines, open_driver):
+def test_chip_that_may_not_be_opened_does_not_matter_for_lines_of_others(
+    board: Board, lines: dict[str, Any], open_driver: Callable[..., Gpio]
+) -> None:
     board.add("secret", "X")
     board.denied = {str(board.folder / "gpiochip1")}
     open_driver(power_button="POWER")
@@ -253,7 +260,7 @@ def test_chip_that_may_not_be_opened_does_not_matter_for_lines_of_others(board, 
 # -- taking lines
 
 
-def test_lines_are_asked_for_as_the_options_say(lines, open_driver):
+def test_lines_are_asked_for_as_the_options_say(lines: dict[str, Any], open_driver: Callable[..., Gpio]) -> None:
     open_driver(**PANEL, active_low=["power_lamp", "reset_button"], bias="pull_up", debounce=0.25)
     asked = {name: line.request.settings for name, line in lines.items()}
     assert {name for name, settings in asked.items() if settings.active_low} == {"PLED", "RESET"}
@@ -271,7 +278,7 @@ def test_lines_are_asked_for_as_the_options_say(lines, open_driver):
 
 
 @pytest.mark.parametrize("consumer", ["gpioset", "sysfs"])
-def test_line_of_another_program_is_told_with_its_name(lines, consumer):
+def test_line_of_another_program_is_told_with_its_name(lines: dict[str, Any], consumer: str) -> None:
     lines["PLED"].consumer = consumer
     with pytest.raises(DriverError, match=rf'power_lamp: PLED \(panel:2\) is held by "{consumer}": stop that program'):
         new(**PANEL).open()
@@ -279,13 +286,13 @@ def test_line_of_another_program_is_told_with_its_name(lines, consumer):
 
 
 @pytest.mark.parametrize("wire", ["power_button", "power_lamp"])
-def test_line_that_the_kernel_refuses_is_told(board, lines, wire):  # noqa: ARG001
+def test_line_that_the_kernel_refuses_is_told(board: Board, lines: dict[str, Any], wire: str) -> None:  # noqa: ARG001
     board.error = errno.EINVAL
     with pytest.raises(DriverError, match=r"PLED \(panel:2\) cannot be used: Invalid argument; name another line"):
         new(**{wire: "PLED"}).open()
 
 
-def test_chip_that_goes_while_it_is_opened_is_absent(board, lines):  # noqa: ARG001
+def test_chip_that_goes_while_it_is_opened_is_absent(board: Board, lines: dict[str, Any]) -> None:  # noqa: ARG001
     board.error = errno.ENODEV
     with pytest.raises(DeviceAbsent, match=r"its chip .*gpiochip0 was unplugged"):
         new(power_lamp="PLED").open()
@@ -295,7 +302,9 @@ def test_chip_that_goes_while_it_is_opened_is_absent(board, lines):  # noqa: ARG
 
 
 @pytest.mark.parametrize(("active_low", "levels"), [([], [0, 1, 0]), (["power_button"], [1, 0, 1])])
-def test_press_drives_the_line_to_its_active_level_and_back(lines, open_driver, active_low, levels):
+def test_press_drives_the_line_to_its_active_level_and_back(
+    lines: dict[str, Any], open_driver: Callable[..., Gpio], active_low: list[str], levels: list[int]
+) -> None:
     driver = open_driver(power_button="POWER", active_low=active_low)
     driver.press(PowerButton.POWER, 0.01)
     assert lines["POWER"].levels == levels
@@ -303,16 +312,18 @@ def test_press_drives_the_line_to_its_active_level_and_back(lines, open_driver, 
     assert lines["POWER"].levels[-1] == levels[0]
 
 
-def test_button_without_a_line_is_unsupported_and_named(open_driver):
+def test_button_without_a_line_is_unsupported_and_named(open_driver: Callable[..., Gpio]) -> None:
     driver = open_driver(power_button="POWER")
     with pytest.raises(Unsupported, match="no line is given for the reset button: set reset_button"):
         driver.press(PowerButton.RESET, 1)
 
 
-def test_press_that_is_interrupted_releases_the_button(lines, open_driver, monkeypatch):
+def test_press_that_is_interrupted_releases_the_button(
+    lines: dict[str, Any], open_driver: Callable[..., Gpio], monkeypatch: pytest.MonkeyPatch
+) -> None:
     driver = open_driver(power_button="POWER")
 
-    def interrupted(*_):
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(gpio, "_wait", interrupted)
@@ -321,7 +332,7 @@ def test_press_that_is_interrupted_releases_the_button(lines, open_driver, monke
     assert lines["POWER"].levels == [0, 1, 0]
 
 
-def test_press_that_close_cuts_short_says_so(lines, open_driver):
+def test_press_that_close_cuts_short_says_so(lines: dict[str, Any], open_driver: Callable[..., Gpio]) -> None:
     driver = open_driver(power_button="POWER")
     told = []
     press = threading.Thread(target=lambda: told.append(_error_of(driver)))
@@ -334,7 +345,9 @@ def test_press_that_close_cuts_short_says_so(lines, open_driver):
     assert lines["POWER"].level == 0
 
 
-def test_press_ends_when_the_chip_is_pulled(board, lines, open_driver):
+def test_press_ends_when_the_chip_is_pulled(
+    board: Board, lines: dict[str, Any], open_driver: Callable[..., Gpio]
+) -> None:
     driver = open_driver(power_button="POWER")
     told = []
     press = threading.Thread(target=lambda: told.append(_error_of(driver)))
@@ -345,21 +358,22 @@ def test_press_ends_when_the_chip_is_pulled(board, lines, open_driver):
     assert type(told[0]) is DeviceLost
 
 
-def test_watch_notices_a_pulled_chip_that_has_buttons_alone(board, open_driver):
+def test_watch_notices_a_pulled_chip_that_has_buttons_alone(board: Board, open_driver: Callable[..., Gpio]) -> None:
     driver = open_driver(power_button="POWER")
     board.pull_out("panel")
     with pytest.raises(DeviceLost, match=r"POWER \(panel:0\) does not answer any more, its chip .*gpiochip0 is gone"):
         driver.watch(60)
 
 
-def _error_of(driver):
+def _error_of(driver: Gpio) -> DriverError | None:
     try:
         driver.press(PowerButton.POWER, 3600)
     except DriverError as error:
         return error
+    return None
 
 
-def _until(done):
+def _until(done: Callable[[], object]) -> None:
     while not done():
         time.sleep(0.001)
 
@@ -368,7 +382,9 @@ def _until(done):
 
 
 @pytest.mark.parametrize(("active_low", "lit"), [([], True), (["power_lamp"], False)])
-def test_lamps_are_lit_at_their_active_level(lines, open_driver, active_low, lit):
+def test_lamps_are_lit_at_their_active_level(
+    lines: dict[str, Any], open_driver: Callable[..., Gpio], active_low: list[str], lit: bool
+) -> None:
     lines["PLED"].level = 1
     driver = open_driver(power_lamp="PLED", active_low=active_low)
     assert driver.status().power_lamp is lit
@@ -378,7 +394,7 @@ def test_lamps_are_lit_at_their_active_level(lines, open_driver, active_low, lit
     assert not driver.watch(0)
 
 
-def test_lamp_that_blinks_changes_at_each_edge(lines, open_driver):
+def test_lamp_that_blinks_changes_at_each_edge(lines: dict[str, Any], open_driver: Callable[..., Gpio]) -> None:
     driver = open_driver(power_lamp="PLED")
     for level in (1, 0) * 4:
         set_line(lines["PLED"], level)
@@ -386,7 +402,7 @@ def test_lamp_that_blinks_changes_at_each_edge(lines, open_driver):
         assert driver.status().power_lamp is bool(level)
 
 
-def test_of_several_edges_the_last_counts(lines, open_driver):
+def test_of_several_edges_the_last_counts(lines: dict[str, Any], open_driver: Callable[..., Gpio]) -> None:
     driver = open_driver(disk_lamp="HDD")
     for level in (1, 0, 1, 0):
         set_line(lines["HDD"], level)
@@ -395,7 +411,9 @@ def test_of_several_edges_the_last_counts(lines, open_driver):
     assert not driver.watch(0)
 
 
-def test_lamp_without_an_interrupt_is_polled_and_says_so(lines, open_driver):
+def test_lamp_without_an_interrupt_is_polled_and_says_so(
+    lines: dict[str, Any], open_driver: Callable[..., Gpio]
+) -> None:
     lines["PLED"].has_interrupt = False
     driver = open_driver(power_lamp="PLED", disk_lamp="HDD", debounce=0)
     assert driver.status().remarks == ("power_lamp is polled every 50 ms: PLED (panel:2) has no interrupt",)
@@ -404,14 +422,16 @@ def test_lamp_without_an_interrupt_is_polled_and_says_so(lines, open_driver):
     assert driver.status().power_lamp is True
 
 
-def test_disk_lamp_that_is_polled_is_seen_at_the_first_look(lines, open_driver):
+def test_disk_lamp_that_is_polled_is_seen_at_the_first_look(
+    lines: dict[str, Any], open_driver: Callable[..., Gpio]
+) -> None:
     lines["HDD"].has_interrupt = False
     driver = open_driver(disk_lamp="HDD", debounce=1)
     set_line(lines["HDD"], 1)
     assert driver.watch(0)
 
 
-def test_glitch_is_not_seen_by_polling(lines, open_driver):
+def test_glitch_is_not_seen_by_polling(lines: dict[str, Any], open_driver: Callable[..., Gpio]) -> None:
     lines["PLED"].has_interrupt = False
     driver = open_driver(power_lamp="PLED", debounce=1)
     set_line(lines["PLED"], 1)
@@ -422,7 +442,7 @@ def test_glitch_is_not_seen_by_polling(lines, open_driver):
     assert driver.watch(60)
 
 
-def test_close_ends_a_watch(lines, open_driver):  # noqa: ARG001
+def test_close_ends_a_watch(lines: dict[str, Any], open_driver: Callable[..., Gpio]) -> None:  # noqa: ARG001
     driver = open_driver(power_lamp="PLED")
     told = []
     watch = threading.Thread(target=lambda: told.append(driver.watch(3600)))

@@ -4,12 +4,15 @@ tests/kernel/test_hid_relay.py has it on real nodes.
 """
 
 import errno
+import fcntl
 import os
 import platform
 import struct
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -23,6 +26,7 @@ from kvmd import (
     Unsupported,
 )
 from kvmd.contract.device import best_match
+from kvmd.contract.power import PowerDriver
 from kvmd.plugins.choice import _offers
 from kvmd.testing import PowerConformance
 from kvmd_drivers import hid_relay
@@ -39,23 +43,23 @@ class Board:
     :param link: where the link is to be
     """
 
-    def __init__(self, link):
+    def __init__(self, link: Path) -> None:
         self.path = str(link)
         self.name = b"www.dcttech.com USBRelay2"
         self.ids = (0x16C0, 0x05DF)
-        self.log = []
+        self.log: list[tuple[int, bool]] = []
         self.sticks = False
         self._link = link
         self.plug()
 
-    def plug(self):
+    def plug(self) -> None:
         """Plug it in, with all relays open."""
-        self.error = None
-        self.closed = set()
+        self.error: OSError | None = None
+        self.closed: set[int] = set()
         self._ends = os.openpty()
         self._link.symlink_to(os.ttyname(self._ends[1]))
 
-    def unplug(self):
+    def unplug(self) -> None:
         """Pull it out: whoever has the node sees it hang up, and fails from now on; nothing happens if it is."""
         if not self.error:
             self.error = OSError(errno.ENODEV, "No such device")
@@ -63,7 +67,7 @@ class Board:
             for each in self._ends:
                 os.close(each)
 
-    def ioctl(self, _fd, request, data):
+    def ioctl(self, _fd: int, request: int, data: bytes) -> bytes:
         if self.error:
             raise self.error
         if request == hid_relay.HIDIOCGRAWINFO:
@@ -77,7 +81,7 @@ class Board:
         self._obey(data)
         return data
 
-    def _obey(self, report):
+    def _obey(self, report: bytes) -> None:
         assert len(report) == 9
         _, what, relay = report[:3]
         if (what == 0xFF) != (relay in self.closed) and not self.sticks:
@@ -86,20 +90,20 @@ class Board:
 
 
 @pytest.fixture
-def board(monkeypatch, tmp_path):
+def board(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Board]:
     board = Board(tmp_path / "hidraw0")
-    monkeypatch.setattr(hid_relay.fcntl, "ioctl", board.ioctl)
+    monkeypatch.setattr(fcntl, "ioctl", board.ioctl)
     yield board
     board.unplug()
 
 
 @pytest.fixture
-def driver(board):
+def driver(board: Board) -> Iterator[HidRelay]:
     with closing(made(board, power_channel=1, reset_channel=2)) as driver:
         yield driver
 
 
-def made(board, **options):
+def made(board: Board, **options: Any) -> HidRelay:
     return HidRelay(HidRelayOptions(**options), Device("hidraw", "hidraw0", node=board.path, properties=HID))
 
 
@@ -110,20 +114,20 @@ class TestHidRelay(PowerConformance):
     relays: ClassVar = {PowerButton.POWER: 1, PowerButton.RESET: 2}
 
     @pytest.fixture
-    def driver(self, board, driver):
+    def driver(self, board: Board, driver: HidRelay) -> HidRelay:
         self.board = board
         return driver
 
-    def pressed(self, _driver, button):
+    def pressed(self, _driver: PowerDriver, button: PowerButton) -> bool | None:
         return self.relays[button] in self.board.closed
 
-    def leave_pressed(self, _driver, button):
+    def leave_pressed(self, _driver: PowerDriver, button: PowerButton) -> None:
         self.board.closed.add(self.relays[button])
 
-    def unplug(self, _driver):
+    def unplug(self, _driver: PowerDriver) -> None:
         self.board.unplug()
 
-    def plug(self, _driver):
+    def plug(self, _driver: PowerDriver) -> None:
         self.board.plug()
 
 
@@ -136,7 +140,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("flags", [(), FLAGS_32], ids=["native", "32 bits"])
-def test_numbers_are_those_of_the_header(tmp_path, flags):
+def test_numbers_are_those_of_the_header(tmp_path: Path, flags: tuple[str, ...]) -> None:
     compiler = Compiler(tmp_path, ("linux/hidraw.h",), flags)
     if (flags and platform.machine() != "x86_64") or not compiler.works():
         pytest.skip("there is no such compiler")
@@ -146,17 +150,17 @@ def test_numbers_are_those_of_the_header(tmp_path, flags):
 @pytest.mark.parametrize(
     ("relay", "closed", "expected"), [(1, True, "00ff01000000000000"), (8, False, "00fd08000000000000")]
 )
-def test_command(relay, closed, expected):
+def test_command(relay: int, closed: bool, expected: str) -> None:
     assert command(relay, closed).hex() == expected
 
 
 @pytest.mark.parametrize(("bits", "expected"), [(0, set()), (0b1, {1}), (0b10000010, {2, 8}), (0xFF, set(range(1, 9)))])
-def test_closed_relays(bits, expected):
+def test_closed_relays(bits: int, expected: set[int]) -> None:
     assert closed_relays(b"QWERT\0\0" + bytes((bits, 0xFF))) == expected
 
 
-def test_device_is_chosen_by_usb_id_and_product_alone():
-    def score(**properties):
+def test_device_is_chosen_by_usb_id_and_product_alone() -> None:
+    def score(**properties: str) -> int:
         device = Device("hidraw", "hidraw0", node="/dev/hidraw0", properties=HID | properties)
         return best_match(HidRelay.matches, device)
 
@@ -167,8 +171,8 @@ def test_device_is_chosen_by_usb_id_and_product_alone():
     assert score(HID_ID="0003:00001D50:000005DF") == 0
 
 
-def test_one_of_several_boards_is_chosen_by_its_port():
-    def board(port):
+def test_one_of_several_boards_is_chosen_by_its_port() -> None:
+    def board(port: int) -> Device:
         properties = HID | {"ID_PATH": f"pci-0000:00:14.0-usb-0:{port}:1.0"}
         return Device("hidraw", f"hidraw{port}", node=f"/dev/hidraw{port}", properties=properties)
 
@@ -187,7 +191,9 @@ def test_one_of_several_boards_is_chosen_by_its_port():
         ({"power_channel": 3}, r"USBRelay2 QWERT \(.*\) has no relay 3: .* are 1 to 2"),
     ],
 )
-def test_options_that_make_no_sense_are_told_and_nothing_is_switched(board, options, reason):
+def test_options_that_make_no_sense_are_told_and_nothing_is_switched(
+    board: Board, options: dict[str, int], reason: str
+) -> None:
     board.closed = {1, 2}
     with closing(made(board, **options)) as driver, pytest.raises(DriverError, match=reason):
         driver.open()
@@ -202,19 +208,21 @@ def test_options_that_make_no_sense_are_told_and_nothing_is_switched(board, opti
         ({"power_channel": 2, "reset_channel": 1}, PowerCapability.POWER_BUTTON | PowerCapability.RESET_BUTTON),
     ],
 )
-def test_capabilities_are_what_is_wired(board, options, expected):
+def test_capabilities_are_what_is_wired(board: Board, options: dict[str, int], expected: PowerCapability) -> None:
     assert made(board, **options).capabilities == expected
 
 
 @pytest.mark.parametrize(("ids", "name"), [((0x16C0, 0x05DE), b"USBRelay2"), ((0x16C0, 0x05DF), b"USBRelays")])
-def test_node_of_something_else_is_refused_and_nothing_is_switched(board, driver, ids, name):
+def test_node_of_something_else_is_refused_and_nothing_is_switched(
+    board: Board, driver: HidRelay, ids: tuple[int, int], name: bytes
+) -> None:
     board.closed, board.ids, board.name = {1}, ids, name
     with pytest.raises(DriverError, match=rf"is no USB relay board but 16c0:{ids[1]:04x} {name.decode()}"):
         driver.open()
     assert board.log == []
 
 
-def test_presses_are_seen_in_order(board, driver):
+def test_presses_are_seen_in_order(board: Board, driver: HidRelay) -> None:
     driver.open()
     driver.press(PowerButton.POWER, 0.01)
     driver.press(PowerButton.RESET, 0.01)
@@ -222,28 +230,28 @@ def test_presses_are_seen_in_order(board, driver):
     assert driver.status().device == f"USBRelay2 QWERT ({board.path})"
 
 
-def test_button_that_is_not_wired_is_unsupported(board):
+def test_button_that_is_not_wired_is_unsupported(board: Board) -> None:
     with closing(made(board, power_channel=1)) as driver:
         driver.open()
         with pytest.raises(Unsupported, match=r"reset button: power\.options\.reset_channel"):
             driver.press(PowerButton.RESET, 0.01)
 
 
-def test_open_releases_what_a_killed_daemon_left_pressed(board):
+def test_open_releases_what_a_killed_daemon_left_pressed(board: Board) -> None:
     board.closed = {1, 2}
     with closing(made(board, reset_channel=2)) as driver:
         driver.open()
         assert board.closed == {1}
 
 
-def test_relay_that_sticks_is_told(board, driver):
+def test_relay_that_sticks_is_told(board: Board, driver: HidRelay) -> None:
     driver.open()
     board.sticks = True
     with pytest.raises(DriverError, match=r"relay 1 of USBRelay2 QWERT .* did not close"):
         driver.press(PowerButton.POWER, 0.01)
 
 
-def test_close_releases_the_button_at_once(board, driver):
+def test_close_releases_the_button_at_once(board: Board, driver: HidRelay) -> None:
     driver.open()
     with ThreadPoolExecutor() as pool:
         pressing = pool.submit(driver.press, PowerButton.RESET, patience())
@@ -257,7 +265,7 @@ def test_close_releases_the_button_at_once(board, driver):
     assert board.log == [(2, True), (2, False)] * 2
 
 
-def test_board_that_is_pulled_in_mid_press_is_lost(board, driver):
+def test_board_that_is_pulled_in_mid_press_is_lost(board: Board, driver: HidRelay) -> None:
     driver.open()
     with ThreadPoolExecutor() as pool:
         watching = pool.submit(driver.watch, patience())
@@ -271,12 +279,12 @@ def test_board_that_is_pulled_in_mid_press_is_lost(board, driver):
             pressing.result()
 
 
-def test_watch_waits_while_the_board_is_there(driver):
+def test_watch_waits_while_the_board_is_there(driver: HidRelay) -> None:
     driver.open()
     assert driver.watch(0.01) is False
 
 
-def test_a_closed_driver_says_so(driver):
+def test_a_closed_driver_says_so(driver: HidRelay) -> None:
     driver.open()
     driver.close()
     with pytest.raises(DeviceLost, match="the driver is closed"):
@@ -285,7 +293,7 @@ def test_a_closed_driver_says_so(driver):
         driver.press(PowerButton.POWER, 0.01)
 
 
-def test_node_that_another_program_has(board, driver):
+def test_node_that_another_program_has(board: Board, driver: HidRelay) -> None:
     driver.open()
     with (
         closing(made(board, power_channel=1)) as other,
@@ -302,8 +310,14 @@ def test_node_that_another_program_has(board, driver):
         (errno.EIO, DriverError, "cannot be used: Input/output error"),
     ],
 )
-def test_node_that_cannot_be_opened(monkeypatch, driver, number, kind, reason):
-    def refuse(*_):
+def test_node_that_cannot_be_opened(
+    monkeypatch: pytest.MonkeyPatch,
+    driver: HidRelay,
+    number: int,
+    kind: type[DeviceAbsent] | type[DriverError],
+    reason: str,
+) -> None:
+    def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "open", refuse)

@@ -1,6 +1,7 @@
 """The uinput driver without a kernel: reports become exactly these events, and a bare machine is told what it lacks."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,8 @@ from kvmd import (
     RelativeMouseReport,
     SystemReport,
 )
+from kvmd.contract.hid import Report
+from kvmd.contract.roles import HID
 from kvmd.contract.settings import RoleSettings
 from kvmd.plugins.registry import Registry
 from kvmd_drivers.uinput import Uinput, events
@@ -60,33 +63,33 @@ LEFT, RIGHT, EXTRA = 0x110, 0x111, 0x114
         (RelativeMouseReport(), RelativeMouseReport(0, 0, 7, hwheel=-3), [(REL, 1, 7), (REL, 6, -3)]),
     ],
 )
-def test_events(before, after, expected):
+def test_events(before: Report, after: Report, expected: list[tuple[int, int, int]]) -> None:
     assert events(before, after) == expected
 
 
-def test_auto_never_chooses_it():
+def test_auto_never_chooses_it() -> None:
     assert Uinput.matches == ()
     registry = Registry()
-    assert registry.hid_drivers["uinput"] is Uinput
-    assert "uinput" not in [driver.name for driver, _ in registry.choose_hid(RoleSettings(), "kvmd.toml")._drivers]
+    assert registry.drivers_of(HID)["uinput"] is Uinput
+    assert "uinput" not in [driver.name for driver, _ in registry.choose(HID, RoleSettings(), "kvmd.toml")._drivers]
 
 
-def test_without_evdev_it_says_what_to_install(monkeypatch):
+def test_without_evdev_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "evdev", None)
-    assert "apt install python3-evdev" in Uinput.problem()
+    assert "apt install python3-evdev" in str(Uinput.problem())
     driver = Uinput(DriverOptions(), None)
     with pytest.raises(DriverError, match=r"pip install 'kvmd-hal\[evdev\]'"):
         driver.open()
     driver.close()
 
 
-def test_with_evdev_there_is_no_problem(monkeypatch, tmp_path):
+def test_with_evdev_there_is_no_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "evdev.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     assert Uinput.problem() is None
 
 
-def test_a_closed_driver_says_so():
+def test_a_closed_driver_says_so() -> None:
     driver = Uinput(DriverOptions(), None)
     for call in (lambda: driver.send(KeyboardReport()), lambda: driver.watch(0)):
         with pytest.raises(DeviceLost, match="the driver is closed"):

@@ -31,7 +31,7 @@ def jpeg(size: int = 1000, tail: bytes = b"\xff\xd9") -> memoryview:
     return memoryview(b"\xff\xd8" + b"\x55" * (size - 2 - len(tail)) + tail)
 
 
-def node_format(code: str, width: int = 640, height: int = 480, **fields) -> NodeFormat:
+def node_format(code: str, width: int = 640, height: int = 480, **fields: int) -> NodeFormat:
     values = {"stride": 0, "planes": 1, "field": 1, "colorspace": 0, "quantization": 0, "ycbcr_encoding": 0} | fields
     return NodeFormat(code, Size(width, height), **values)
 
@@ -49,60 +49,60 @@ def open_files(path: str) -> int:
 # -- choice
 
 
-def test_every_pixel_format_has_its_place():
+def test_every_pixel_format_has_its_place() -> None:
     assert sorted(PREFERENCE, key=str) == sorted(PixelFormat, key=str)
 
 
-def test_dongle_gives_its_largest_mjpeg():
+def test_dongle_gives_its_largest_mjpeg() -> None:
     assert choose(DONGLE, None, None, None) == DONGLE[0]
 
 
-def test_wanted_frame_rate_goes_before_size():
+def test_wanted_frame_rate_goes_before_size() -> None:
     assert choose(DONGLE, None, None, Fraction(60)) == DONGLE[1]
 
 
-def test_low_wanted_frame_rate_leaves_the_format():
+def test_low_wanted_frame_rate_leaves_the_format() -> None:
     assert choose(DONGLE, None, None, Fraction(5)) == DONGLE[0]
 
 
-def test_wanted_size_is_kept_to():
+def test_wanted_size_is_kept_to() -> None:
     assert choose(DONGLE, None, VGA, None) == DONGLE[2]
 
 
-def test_wanted_format_is_kept_to_and_fluent_goes_before_large():
+def test_wanted_format_is_kept_to_and_fluent_goes_before_large() -> None:
     assert choose(DONGLE, PixelFormat.YUYV, None, None) == DONGLE[4]
 
 
-def test_wanted_format_at_a_wanted_size_may_be_slow():
+def test_wanted_format_at_a_wanted_size_may_be_slow() -> None:
     assert choose(DONGLE, PixelFormat.YUYV, FULL_HD, None) == DONGLE[3]
 
 
-def test_larger_picture_has_to_be_fluent():
+def test_larger_picture_has_to_be_fluent() -> None:
     slow = Mode(PixelFormat.MJPEG, Size(3840, 2160), Fraction(5))
     assert choose([slow, *DONGLE], None, None, None) == DONGLE[0]
 
 
-def test_where_nothing_is_fluent_the_fastest_wins():
+def test_where_nothing_is_fluent_the_fastest_wins() -> None:
     modes = [Mode(PixelFormat.YUYV, FULL_HD, Fraction(5)), Mode(PixelFormat.YUYV, HD, Fraction(10))]
     assert choose(modes, None, None, None) == modes[1]
 
 
-def test_unknown_frame_rate_counts_as_fluent():
+def test_unknown_frame_rate_counts_as_fluent() -> None:
     modes = [Mode(PixelFormat.YUYV, FULL_HD), Mode(PixelFormat.YUYV, VGA, Fraction(60))]
     assert choose(modes, None, None, None) == modes[0]
 
 
-def test_raw_formats_by_cost():
+def test_raw_formats_by_cost() -> None:
     modes = [Mode(each, HD, Fraction(60)) for each in reversed(PREFERENCE[1:])]
     assert choose(modes, None, None, None) == Mode(PixelFormat.YU12, HD, Fraction(60))
 
 
 @pytest.mark.parametrize(("wanted", "size"), [(PixelFormat.NV12, None), (None, Size(800, 600)), (PixelFormat.YUYV, HD)])
-def test_what_is_not_there_is_not_chosen(wanted, size):
+def test_what_is_not_there_is_not_chosen(wanted: PixelFormat | None, size: Size | None) -> None:
     assert choose(DONGLE, wanted, size, None) is None
 
 
-def test_modes_in_words():
+def test_modes_in_words() -> None:
     words = "MJPEG: 1920x1080 at 30, 1280x720 at 60, 640x480 at 60; YUYV: 1920x1080 at 5, 640x480 at 30"
     assert describe(DONGLE) == words
     assert describe([Mode(PixelFormat.NV12, HD), Mode(PixelFormat.YUYV, HD)]) == "NV12, YUYV: 1280x720"
@@ -124,7 +124,7 @@ def test_modes_in_words():
         ("GREY", 640, 307200),
     ],
 )
-def test_raw_picture_without_padding(code, stride, length):
+def test_raw_picture_without_padding(code: str, stride: int, length: int) -> None:
     # a driver may leave the stride out
     for told in (0, stride):
         layout = Layout.of(node_format(code, stride=told))
@@ -132,16 +132,16 @@ def test_raw_picture_without_padding(code, stride, length):
 
 
 @pytest.mark.parametrize(("code", "length"), [("YUYV", 737280), ("NV12", 1105920), ("YU12", 1105920)])
-def test_padded_lines_count(code, length):
+def test_padded_lines_count(code: str, length: int) -> None:
     assert Layout.of(node_format(code, stride=1536)).length == length
 
 
-def test_odd_height_has_its_last_chroma_line():
+def test_odd_height_has_its_last_chroma_line() -> None:
     assert Layout.of(node_format("NV12", 4, 3, stride=4)).length == 4 * 3 + 4 * 2
     assert Layout.of(node_format("YU12", 4, 3, stride=4)).length == 4 * 3 + 2 * 2 * 2
 
 
-def test_short_picture_is_not_whole():
+def test_short_picture_is_not_whole() -> None:
     layout = Layout.of(node_format("GREY", 64, 48))
     assert layout.is_whole(memoryview(bytes(64 * 48)))
     assert not layout.is_whole(memoryview(bytes(64 * 48 - 1)))
@@ -161,7 +161,7 @@ def test_short_picture_is_not_whole():
         ("MJPG", 8, 0, True),
     ],
 )
-def test_range_by_the_headers_rule(code, colorspace, quantization, full):
+def test_range_by_the_headers_rule(code: str, colorspace: int, quantization: int, full: bool) -> None:
     assert Layout.of(node_format(code, colorspace=colorspace, quantization=quantization)).full_range is full
 
 
@@ -176,7 +176,7 @@ def test_range_by_the_headers_rule(code, colorspace, quantization, full):
         (8, uapi.V4L2_YCBCR_ENC_XV709, YcbcrEncoding.BT709),
     ],
 )
-def test_encoding_by_the_headers_rule(colorspace, ycbcr_encoding, encoding):
+def test_encoding_by_the_headers_rule(colorspace: int, ycbcr_encoding: int, encoding: YcbcrEncoding) -> None:
     raw = node_format("YUYV", colorspace=colorspace, ycbcr_encoding=ycbcr_encoding)
     assert Layout.of(raw).encoding is encoding
 
@@ -184,7 +184,7 @@ def test_encoding_by_the_headers_rule(colorspace, ycbcr_encoding, encoding):
 # -- JPEG
 
 
-def test_mjpeg_has_neither_stride_nor_length():
+def test_mjpeg_has_neither_stride_nor_length() -> None:
     layout = Layout.of(node_format("MJPG", stride=1280))
     assert (layout.stride, layout.length) == (0, None)
     assert layout.is_whole(jpeg())
@@ -207,16 +207,16 @@ def test_mjpeg_has_neither_stride_nor_length():
         (uapi.V4L2_CAP_STREAMING, "it has no CAPTURE capability"),
     ],
 )
-def test_only_capture_nodes_are_taken(flags, refusal):
+def test_only_capture_nodes_are_taken(flags: int, refusal: str) -> None:
     assert Capability("card", flags).refusal() == refusal
 
 
-def test_fourcc_both_ways():
+def test_fourcc_both_ways() -> None:
     assert number("MJPG") == 0x47504A4D
     assert fourcc(0x47504A4D) == "MJPG"
 
 
-def test_missing_node_is_absent(tmp_path: Path):
+def test_missing_node_is_absent(tmp_path: Path) -> None:
     node = tmp_path / "video0"
     driver = V4l2Capture(V4l2Options(device=str(node)), None)
     with pytest.raises(DeviceAbsent, match=f"^{node}: there is no such node"):
@@ -224,12 +224,12 @@ def test_missing_node_is_absent(tmp_path: Path):
     driver.close()
 
 
-def test_nothing_plugged_in_is_absent():
+def test_nothing_plugged_in_is_absent() -> None:
     with pytest.raises(DeviceAbsent, match="no capture device is plugged in"):
         V4l2Capture(V4l2Options(), None).open()
 
 
-def test_another_kind_of_node_is_refused_and_let_go():
+def test_another_kind_of_node_is_refused_and_let_go() -> None:
     before = open_files("/dev/null")
     driver = V4l2Capture(V4l2Options(device="/dev/null"), None)
     with pytest.raises(DriverError, match=r"^/dev/null: is not a V4L2 node; name one"):
@@ -237,7 +237,7 @@ def test_another_kind_of_node_is_refused_and_let_go():
     assert open_files("/dev/null") == before
 
 
-def test_frames_of_a_closed_driver():
+def test_frames_of_a_closed_driver() -> None:
     driver = V4l2Capture(V4l2Options(device="/dev/video0"), None)
     with pytest.raises(DriverError, match=r"^/dev/video0 is not open"):
         next(driver.frames())
@@ -248,7 +248,7 @@ def test_frames_of_a_closed_driver():
 # -- options and matches
 
 
-def test_options_by_their_names():
+def test_options_by_their_names() -> None:
     given = {"usb_id": "534d:2109", "width": 1280, "height": 720, "frame_rate": 59.94, "format": "YUYV"}
     options = msgspec.convert(given, V4l2Options)
     assert options.size() == HD
@@ -268,12 +268,12 @@ def test_options_by_their_names():
         ({"fps": 30}, "fps"),
     ],
 )
-def test_wrong_options_are_named(given, complaint):
+def test_wrong_options_are_named(given: dict[str, object], complaint: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=complaint):
         msgspec.convert(given, V4l2Options)
 
 
-def test_known_dongle_goes_before_a_webcam_before_the_rest():
+def test_known_dongle_goes_before_a_webcam_before_the_rest() -> None:
     dongle = usb(ID_VENDOR_ID="534d", ID_MODEL_ID="2109")
     webcam = usb(ID_VENDOR_ID="046d", ID_MODEL_ID="0825")
     board = usb(ID_BUS="")
@@ -282,6 +282,6 @@ def test_known_dongle_goes_before_a_webcam_before_the_rest():
     assert min(scores) > 0
 
 
-def test_metadata_node_of_a_dongle_does_not_match():
+def test_metadata_node_of_a_dongle_does_not_match() -> None:
     node = usb(ID_VENDOR_ID="534d", ID_MODEL_ID="2109", ID_V4L_CAPABILITIES=":")
     assert best_match(V4l2Capture.matches, node) == 0

@@ -68,5 +68,5 @@ class TestV4l2(Abi):
     structs = STRUCTS
     ioctls = IOCTLS
 
-    def test_a_buffer_is_smaller_with_32_bits(self):
+    def test_a_buffer_is_smaller_with_32_bits(self) -> None:
         assert (ctypes.sizeof(uapi.Buffer), ctypes.sizeof(Narrow()(uapi.Buffer))) == (88, 76)

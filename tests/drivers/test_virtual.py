@@ -3,12 +3,15 @@
 import itertools
 import random
 import threading
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import flask
 import msgspec
 import numpy as np
 import pytest
+from flask.testing import FlaskClient
+from numpy.typing import NDArray
 
 from kvmd import (
     AbsoluteMouseReport,
@@ -19,6 +22,8 @@ from kvmd import (
     NoSignal,
     RelativeMouseReport,
 )
+from kvmd.contract.capture import CaptureDriver
+from kvmd.contract.hid import HidDriver
 from kvmd.testing import CaptureConformance, HidConformance
 from kvmd_drivers import virtual
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid, keys, screen
@@ -32,18 +37,18 @@ NOON = "12:00:00"
 
 
 @pytest.fixture
-def name(request):
+def name(request: pytest.FixtureRequest) -> str:
     """A computer of the test's own."""
-    return request.node.nodeid
+    return str(request.node.nodeid)
 
 
 @pytest.fixture
-def computer(name):
+def computer(name: str) -> Computer:
     return shared(name)
 
 
 @pytest.fixture
-def capture(name):
+def capture(name: str) -> Iterator[VirtualCapture]:
     driver = VirtualCapture(VirtualCapture.Options(computer=name), None)
     driver.open()
     yield driver
@@ -51,7 +56,7 @@ def capture(name):
 
 
 @pytest.fixture
-def hid(name):
+def hid(name: str) -> Iterator[VirtualHid]:
     driver = VirtualHid(VirtualHid.Options(computer=name), None)
     driver.open()
     yield driver
@@ -60,13 +65,15 @@ def hid(name):
 
 class TestCaptureConforms(CaptureConformance):
     @pytest.fixture
-    def driver(self, name):
+    def driver(self, name: str) -> VirtualCapture:
         return VirtualCapture(VirtualCapture.Options(computer=name), None)
 
-    def unplug(self, driver):
+    def unplug(self, driver: CaptureDriver) -> None:
+        assert isinstance(driver, VirtualCapture)
         driver._computer.plug_video(False)
 
-    def plug(self, driver):
+    def plug(self, driver: CaptureDriver) -> None:
+        assert isinstance(driver, VirtualCapture)
         driver._computer.plug_video(True)
 
 
@@ -74,17 +81,19 @@ class TestHidConforms(HidConformance):
     lock_key = keys.CAPS_LOCK
 
     @pytest.fixture
-    def driver(self, name):
+    def driver(self, name: str) -> VirtualHid:
         return VirtualHid(VirtualHid.Options(computer=name), None)
 
-    def unplug(self, driver):
+    def unplug(self, driver: HidDriver) -> None:
+        assert isinstance(driver, VirtualHid)
         driver._computer.plug_host(False)
 
-    def plug(self, driver):
+    def plug(self, driver: HidDriver) -> None:
+        assert isinstance(driver, VirtualHid)
         driver._computer.plug_host(True)
 
 
-def tap(computer, *usages, modifiers=0):
+def tap(computer: Computer, *usages: int, modifiers: int = 0) -> None:
     """Press keys together, the modifiers first, and release them."""
     if modifiers:
         computer.take(KeyboardReport(modifiers))
@@ -92,38 +101,38 @@ def tap(computer, *usages, modifiers=0):
     computer.take(KeyboardReport())
 
 
-def usages_of(text):
+def usages_of(text: str) -> list[int]:
     return [0x2C if letter == " " else 0x04 + ord(letter) - ord("a") for letter in text]
 
 
-def write(computer, text):
+def write(computer: Computer, text: str) -> None:
     for usage in usages_of(text):
         tap(computer, usage)
 
 
-def text_of(computer):
+def text_of(computer: Computer) -> list[str]:
     return [line.text for line in computer.state().lines]
 
 
-def draw(computer, clock=NOON, cursor=False):
+def draw(computer: Computer, clock: str = NOON, cursor: bool = False) -> NDArray[np.uint8]:
     return pixels(Screen().draw(computer.state(), clock, cursor))
 
 
-def pixels(data):
+def pixels(data: bytes | memoryview) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(720, 1280, 3)
 
 
-def cell(picture, row, column):
+def cell(picture: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint8]:
     return picture[row * 28 : (row + 1) * 28, column * 16 : (column + 1) * 16]
 
 
-def test_typed_text_is_shown():
+def test_typed_text_is_shown() -> None:
     computer = Computer()
     write(computer, "hello world")
     assert "> hello world" in text_of(computer)
 
 
-def test_typed_text_is_drawn_in_its_cells():
+def test_typed_text_is_drawn_in_its_cells() -> None:
     computer = Computer()
     write(computer, "hi")
     picture = draw(computer)
@@ -134,7 +143,7 @@ def test_typed_text_is_drawn_in_its_cells():
         assert wanted.std() > 10
 
 
-def test_every_character_has_a_glyph():
+def test_every_character_has_a_glyph() -> None:
     tiles = {screen._tile((chr(code), screen.FOREGROUND, screen.BACKGROUND)).tobytes() for code in range(0x20, 0x7F)}
     assert len(tiles) == 0x7F - 0x20
 
@@ -158,7 +167,7 @@ def test_every_character_has_a_glyph():
         (0x04, 0x01, False, ""),
     ],
 )
-def test_layout(usage, modifiers, caps, wanted):
+def test_layout(usage: int, modifiers: int, caps: bool, wanted: str) -> None:
     computer = Computer()
     if caps:
         tap(computer, keys.CAPS_LOCK)
@@ -166,14 +175,14 @@ def test_layout(usage, modifiers, caps, wanted):
     assert text_of(computer)[3] == "> " + wanted
 
 
-def test_us_layout_has_every_printable_character():
+def test_us_layout_has_every_printable_character() -> None:
     characters = {
         keys.typed(usage, shift=shift, caps=False, num=False) for usage in range(0x66) for shift in (False, True)
     }
     assert {chr(code) for code in range(0x20, 0x7F)} <= characters
 
 
-def test_keypad_types_digits_while_num_lock_is_on():
+def test_keypad_types_digits_while_num_lock_is_on() -> None:
     computer = Computer()
     tap(computer, keys.NUM_LOCK)
     for usage in range(0x54, 0x64):
@@ -182,7 +191,7 @@ def test_keypad_types_digits_while_num_lock_is_on():
     assert text_of(computer)[3] == "> /*-+1234567890."
 
 
-def test_a_held_key_types_once():
+def test_a_held_key_types_once() -> None:
     computer = Computer()
     for _ in range(3):
         computer.take(KeyboardReport(keys=(0x04,)))
@@ -191,7 +200,7 @@ def test_a_held_key_types_once():
     assert text_of(computer)[3] == "> ab"
 
 
-def test_rollover_is_no_key():
+def test_rollover_is_no_key() -> None:
     computer = Computer()
     computer.take(KeyboardReport(keys=(0x04,)))
     computer.take(KeyboardReport(keys=(1, 1, 1, 1, 1, 1)))
@@ -199,7 +208,7 @@ def test_rollover_is_no_key():
     assert text_of(computer)[3] == "> a"
 
 
-def test_enter_tab_and_backspace():
+def test_enter_tab_and_backspace() -> None:
     computer = Computer()
     write(computer, "ab")
     tap(computer, keys.ENTER)
@@ -212,7 +221,7 @@ def test_enter_tab_and_backspace():
     assert computer.state().cursor == (4, 2)
 
 
-def test_long_lines_wrap_and_can_be_taken_back():
+def test_long_lines_wrap_and_can_be_taken_back() -> None:
     computer = Computer()
     write(computer, "x" * 78)
     assert computer.state().cursor == (4, 0)
@@ -224,7 +233,7 @@ def test_long_lines_wrap_and_can_be_taken_back():
     assert computer.state().cursor == (3, 79)
 
 
-def test_the_console_scrolls():
+def test_the_console_scrolls() -> None:
     computer = Computer()
     for letter in "abcdefghijklmnopqrstuvwxyz":
         write(computer, letter)
@@ -236,7 +245,7 @@ def test_the_console_scrolls():
     assert computer.state().cursor == (LINES - 1, 2)
 
 
-def test_typing_without_end_stays_bounded():
+def test_typing_without_end_stays_bounded() -> None:
     computer = Computer()
     write(computer, "x" * 3000)
     state = computer.state()
@@ -252,7 +261,7 @@ def test_typing_without_end_stays_bounded():
         (keys.SCROLL_LOCK, Leds(scroll=True)),
     ],
 )
-def test_lamps_follow_the_lock_keys(hid, usage, lit):
+def test_lamps_follow_the_lock_keys(hid: VirtualHid, usage: int, lit: Leds) -> None:
     hid.send(KeyboardReport(keys=(usage,)))
     assert hid.watch(0)
     hid.send(KeyboardReport())
@@ -264,14 +273,14 @@ def test_lamps_follow_the_lock_keys(hid, usage, lit):
 
 
 @pytest.mark.parametrize(("usage", "x"), [(keys.NUM_LOCK, 16), (keys.CAPS_LOCK, 84), (keys.SCROLL_LOCK, 160)])
-def test_lamps_are_drawn(usage, x):
+def test_lamps_are_drawn(usage: int, x: int) -> None:
     computer = Computer()
     assert tuple(draw(computer)[710, x]) == screen.BAR_DARK
     tap(computer, usage)
     assert tuple(draw(computer)[710, x]) == screen.LAMP_LIT
 
 
-def test_chords_are_named():
+def test_chords_are_named() -> None:
     computer = Computer()
     tap(computer, 0x04)
     computer.take(KeyboardReport(0x01))
@@ -286,7 +295,7 @@ def test_chords_are_named():
     assert computer.state().keys == ("A", "Ctrl+Alt+Delete", "RightAlt+F1", "Meta", "Meta", "B+C", "0xA5")
 
 
-def test_only_the_last_keys_are_kept_and_fit_the_bar():
+def test_only_the_last_keys_are_kept_and_fit_the_bar() -> None:
     computer = Computer()
     for _ in range(20):
         tap(computer, 0x46, 0x48, 0x49, 0x4A, 0x4B, 0x4C, modifiers=0xFF)
@@ -301,7 +310,7 @@ def test_only_the_last_keys_are_kept_and_fit_the_bar():
     ("x", "y", "place"),
     [(0, 0, (0, 0)), (32767, 32767, (1279, 719)), (16384, 16384, (640, 360)), (99999, 0, (1279, 0))],
 )
-def test_the_pointer_is_where_the_mouse_says(x, y, place):
+def test_the_pointer_is_where_the_mouse_says(x: int, y: int, place: tuple[int, int]) -> None:
     computer = Computer()
     computer.take(AbsoluteMouseReport(x=x, y=y))
     pointer = computer.state().pointer
@@ -309,7 +318,7 @@ def test_the_pointer_is_where_the_mouse_says(x, y, place):
     assert tuple(draw(computer)[place[1], place[0]]) == screen.POINTER_EDGE
 
 
-def test_the_pointer_moves_and_leaves_nothing_behind():
+def test_the_pointer_moves_and_leaves_nothing_behind() -> None:
     computer, kept = Computer(), Screen()
     computer.take(AbsoluteMouseReport())
     before = kept.draw(computer.state(), NOON, False)
@@ -321,7 +330,7 @@ def test_the_pointer_moves_and_leaves_nothing_behind():
     assert kept.draw(computer.state(), NOON, False) == before
 
 
-def test_buttons_and_wheels_are_shown():
+def test_buttons_and_wheels_are_shown() -> None:
     computer = Computer()
     before = draw(computer)
     computer.take(AbsoluteMouseReport(buttons=0b101, x=16384, y=16384, wheel=-2, hwheel=1))
@@ -330,7 +339,7 @@ def test_buttons_and_wheels_are_shown():
     assert (draw(computer)[700:] != before[700:]).any()
 
 
-def test_the_cursor_blinks_where_the_next_character_goes():
+def test_the_cursor_blinks_where_the_next_character_goes() -> None:
     computer = Computer()
     row, column = computer.state().cursor
     off, on = draw(computer, cursor=False), draw(computer, cursor=True)
@@ -340,14 +349,14 @@ def test_the_cursor_blinks_where_the_next_character_goes():
     assert (changed // (28, 16) == (row, column)).all()
 
 
-def test_the_clock_is_drawn():
+def test_the_clock_is_drawn() -> None:
     computer = Computer()
     changed = np.argwhere((draw(computer, "12:00:00") != draw(computer, "12:00:01")).any(axis=2))
     assert len(changed)
     assert changed[:, 0].min() >= screen.BAR_TOP
 
 
-def test_a_picture_that_did_not_change_is_the_same_object():
+def test_a_picture_that_did_not_change_is_the_same_object() -> None:
     computer, kept = Computer(), Screen()
     first = kept.draw(computer.state(), NOON, True)
     assert kept.draw(computer.state(), NOON, True) is first
@@ -357,7 +366,7 @@ def test_a_picture_that_did_not_change_is_the_same_object():
     assert kept.draw(computer.state(), NOON, True) is second
 
 
-def test_what_is_drawn_bit_by_bit_equals_what_is_drawn_at_once():
+def test_what_is_drawn_bit_by_bit_equals_what_is_drawn_at_once() -> None:
     computer, kept, dice = Computer(), Screen(), random.Random(7)
     for turn in range(300):
         for _ in range(dice.randrange(40)):
@@ -373,7 +382,7 @@ def test_what_is_drawn_bit_by_bit_equals_what_is_drawn_at_once():
             assert data == Screen().draw(computer.state(), NOON, blink)
 
 
-def test_capture_and_hid_of_one_name_meet(capture, hid, name):
+def test_capture_and_hid_of_one_name_meet(capture: VirtualCapture, hid: VirtualHid, name: str) -> None:
     hid.send(KeyboardReport(keys=(0x04,)))
     state = capture._computer.state()
     assert state.keys == ("A",)
@@ -381,7 +390,7 @@ def test_capture_and_hid_of_one_name_meet(capture, hid, name):
     assert other._computer.state().keys == ()
 
 
-def test_what_is_typed_is_seen_in_the_next_frame(capture, hid):
+def test_what_is_typed_is_seen_in_the_next_frame(capture: VirtualCapture, hid: VirtualHid) -> None:
     frames = capture.frames()
     row, column = capture._computer.state().cursor
     before = pixels(next(frames).data)
@@ -391,7 +400,7 @@ def test_what_is_typed_is_seen_in_the_next_frame(capture, hid):
     assert (cell(after, row, column) == screen._tile(("a", screen.FOREGROUND, screen.BACKGROUND))).all()
 
 
-def test_frames_keep_the_pace_and_miss_what_is_late(capture, monkeypatch):
+def test_frames_keep_the_pace_and_miss_what_is_late(capture: VirtualCapture, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=100.0)
     time = SimpleNamespace(
         monotonic=lambda: clock.now,
@@ -400,7 +409,7 @@ def test_frames_keep_the_pace_and_miss_what_is_late(capture, monkeypatch):
         strftime=lambda *_: NOON,
     )
 
-    def wait_for(condition, timeout):
+    def wait_for(condition: Callable[[], bool], timeout: float) -> bool:
         clock.now += timeout
         return condition()
 
@@ -417,14 +426,14 @@ def test_frames_keep_the_pace_and_miss_what_is_late(capture, monkeypatch):
     assert next(frames).timestamp == pytest.approx(100 + 1003 / 30, abs=1e-6)
 
 
-def test_an_idle_screen_yields_the_same_bytes(capture, monkeypatch):
+def test_an_idle_screen_yields_the_same_bytes(capture: VirtualCapture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(virtual, "BLINK", 1e12)
-    monkeypatch.setattr(virtual.time, "strftime", lambda *_: NOON)
+    monkeypatch.setattr("time.strftime", lambda *_: NOON)
     one, two = itertools.islice(capture.frames(), 2)
     assert one.data is two.data
 
 
-def test_a_pulled_video_cable_ends_the_wait(name):
+def test_a_pulled_video_cable_ends_the_wait(name: str) -> None:
     driver = VirtualCapture(VirtualCapture.Options(computer=name, frame_rate=0.01), None)
     driver.open()
     frames = driver.frames()
@@ -434,7 +443,9 @@ def test_a_pulled_video_cable_ends_the_wait(name):
         next(frames)
 
 
-def test_a_plugged_video_cable_ends_the_wait(capture, computer, monkeypatch):
+def test_a_plugged_video_cable_ends_the_wait(
+    capture: VirtualCapture, computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(virtual, "PATIENCE", 30)
     computer.plug_video(False)
     with pytest.raises(NoSignal):
@@ -443,7 +454,7 @@ def test_a_plugged_video_cable_ends_the_wait(capture, computer, monkeypatch):
     assert next(capture.frames()).width == 1280
 
 
-def test_a_closed_capture_ends_the_wait(name):
+def test_a_closed_capture_ends_the_wait(name: str) -> None:
     driver = VirtualCapture(VirtualCapture.Options(computer=name, frame_rate=0.01), None)
     driver.open()
     frames = driver.frames()
@@ -454,13 +465,13 @@ def test_a_closed_capture_ends_the_wait(name):
         next(driver.frames())
 
 
-def test_the_computer_goes_on_without_a_picture(hid, computer):
+def test_the_computer_goes_on_without_a_picture(hid: VirtualHid, computer: Computer) -> None:
     computer.plug_video(False)
     hid.send(KeyboardReport(keys=(0x04,)))
     assert text_of(computer)[3] == "> a"
 
 
-def test_a_pulled_usb_cable_ends_the_wait(hid, computer):
+def test_a_pulled_usb_cable_ends_the_wait(hid: VirtualHid, computer: Computer) -> None:
     hid.send(KeyboardReport(keys=(0x04,)))
     threading.Timer(0.05, computer.plug_host, (False,)).start()
     with pytest.raises(HidOffline, match="no host: the virtual computer's USB cable is unplugged"):
@@ -473,7 +484,7 @@ def test_a_pulled_usb_cable_ends_the_wait(hid, computer):
     assert text_of(computer)[3] == "> aa", "pulling the cable releases what was held"
 
 
-def test_closing_ends_the_watch(hid):
+def test_closing_ends_the_watch(hid: VirtualHid) -> None:
     threading.Timer(0.05, hid.close).start()
     assert hid.watch(30) is False
     with pytest.raises(DriverError, match="not open"):
@@ -481,20 +492,20 @@ def test_closing_ends_the_watch(hid):
 
 
 @pytest.fixture
-def client():
+def client() -> FlaskClient:
     app = flask.Flask("test")
     for blueprint in virtual.kvmd_blueprints():
         app.register_blueprint(blueprint)
     return app.test_client()
 
 
-def test_endpoint_shows_the_screen(client, computer, name):
+def test_endpoint_shows_the_screen(client: FlaskClient, computer: Computer, name: str) -> None:
     write(computer, "hi")
     tap(computer, keys.CAPS_LOCK)
     answer = client.get("/api/virtual", query_string={"computer": name})
     assert answer.status_code == 200
-    assert answer.json["status"] == 1
-    data = answer.json["data"]
+    assert answer.get_json()["status"] == 1
+    data = answer.get_json()["data"]
     assert data["text"][3] == "> hi"
     assert len(data["text"]) == 25
     assert data["leds"] == {"num": False, "caps": True, "scroll": False}
@@ -503,29 +514,29 @@ def test_endpoint_shows_the_screen(client, computer, name):
     assert (data["signal"], data["host"]) == (True, True)
 
 
-def test_endpoint_pulls_the_cables_one_by_one(client, computer, name):
+def test_endpoint_pulls_the_cables_one_by_one(client: FlaskClient, computer: Computer, name: str) -> None:
     answer = client.post("/api/virtual", json={"computer": name, "signal": False})
-    assert (answer.json["data"]["signal"], answer.json["data"]["host"]) == (False, True)
+    assert (answer.get_json()["data"]["signal"], answer.get_json()["data"]["host"]) == (False, True)
     answer = client.post("/api/virtual", json={"computer": name, "host": False})
-    assert (answer.json["data"]["signal"], answer.json["data"]["host"]) == (False, False)
+    assert (answer.get_json()["data"]["signal"], answer.get_json()["data"]["host"]) == (False, False)
     answer = client.post("/api/virtual", data=msgspec.json.encode({"computer": name, "signal": True, "host": True}))
-    assert (answer.json["data"]["signal"], answer.json["data"]["host"]) == (True, True)
+    assert (answer.get_json()["data"]["signal"], answer.get_json()["data"]["host"]) == (True, True)
     assert (computer.signal, computer.host) == (True, True)
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '{"signal": 1}', '{"signal": null}', '{"sginal": false}', "\xff"])
-def test_endpoint_refuses_what_it_does_not_know(client, body):
+def test_endpoint_refuses_what_it_does_not_know(client: FlaskClient, body: str) -> None:
     answer = client.post("/api/virtual", data=body.encode("latin-1"))
     assert answer.status_code == 400
-    assert answer.json["status"] == 0
-    assert answer.json["info"].startswith("the body cannot be used: ")
+    assert answer.get_json()["status"] == 0
+    assert answer.get_json()["info"].startswith("the body cannot be used: ")
 
 
-def test_endpoint_makes_no_computers(client):
+def test_endpoint_makes_no_computers(client: FlaskClient) -> None:
     for answer in (
         client.get("/api/virtual?computer=nobody's"),
         client.post("/api/virtual", json={"computer": "nobody's", "host": False}),
     ):
         assert answer.status_code == 404
-        assert answer.json["info"].startswith('no virtual computer "nobody\'s"')
+        assert answer.get_json()["info"].startswith('no virtual computer "nobody\'s"')
     assert find("nobody's") is None

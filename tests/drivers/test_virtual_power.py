@@ -2,10 +2,13 @@
 
 import itertools
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import flask
 import pytest
+from flask.testing import FlaskClient
 
 from kvmd import (
     AbsoluteMouseReport,
@@ -21,6 +24,8 @@ from kvmd import (
     PowerCapability,
     SystemReport,
 )
+from kvmd.contract.capture import Frame
+from kvmd.contract.power import PowerDriver
 from kvmd.testing import PowerConformance
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid, front_panel, keys, kvmd_blueprints
 from kvmd_drivers.virtual.computer import Computer, shared
@@ -36,147 +41,157 @@ A = KeyboardReport(keys=(0x04,))
 class Clock:
     """A clock that is set by the test."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 1000.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def computer(clock):
+def computer(clock: Clock) -> Computer:
     """A computer that runs, on the test's clock."""
     return Computer(clock)
 
 
 @pytest.fixture
-def name(request):
-    return request.node.nodeid
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.node.nodeid)
 
 
 @pytest.fixture
-def power(name):
+def power(name: str) -> Iterator[VirtualPower]:
     driver = VirtualPower(VirtualPower.Options(computer=name), None)
     driver.open()
     yield driver
     driver.close()
 
 
+def computer_of(driver: PowerDriver) -> Computer:
+    assert isinstance(driver, VirtualPower)
+    return driver._computer
+
+
 class TestConforms(PowerConformance):
     @pytest.fixture
-    def driver(self, name):
+    def driver(self, name: str) -> VirtualPower:
         return VirtualPower(VirtualPower.Options(computer=name), None)
 
-    def pressed(self, driver, button):
-        return driver._computer.is_down(button)
+    def pressed(self, driver: PowerDriver, button: PowerButton) -> bool | None:
+        return computer_of(driver).is_down(button)
 
-    def leave_pressed(self, driver, button):
-        driver._computer.press(button)
+    def leave_pressed(self, driver: PowerDriver, button: PowerButton) -> None:
+        computer_of(driver).press(button)
 
-    def light(self, driver, lamp, on):
+    def light(self, driver: PowerDriver, lamp: PowerCapability, on: bool) -> None:
         if lamp is PowerCapability.DISK_LAMP:
             pytest.skip("the disk lamp flickers as the disk works")
-        driver._computer.switch(on)
+        computer_of(driver).switch(on)
 
-    def unplug(self, driver):
-        driver._computer.plug_panel(False)
+    def unplug(self, driver: PowerDriver) -> None:
+        computer_of(driver).plug_panel(False)
 
-    def plug(self, driver):
-        driver._computer.plug_panel(True)
+    def plug(self, driver: PowerDriver) -> None:
+        computer_of(driver).plug_panel(True)
 
 
-def hold(computer, clock, button, seconds):
+def hold(computer: Computer, clock: Clock, button: PowerButton, seconds: float) -> None:
     computer.press(button)
     clock.now += seconds
     computer.release(button)
 
 
-def text_of(computer):
+def phase_of(computer: Computer) -> Phase:
+    """Its phase now; as an attribute mypy takes it for what it was before."""
+    return computer.phase
+
+
+def text_of(computer: Computer) -> str:
     return "\n".join(line.text for line in computer.state().lines).rstrip()
 
 
-def switch_off(computer):
+def switch_off(computer: Computer) -> None:
     computer.switch(False)
-    assert computer.phase is Phase.OFF
+    assert phase_of(computer) is Phase.OFF
 
 
-def test_a_computer_is_on_at_first(computer):
-    assert computer.phase is Phase.RUNNING
+def test_a_computer_is_on_at_first(computer: Computer) -> None:
+    assert phase_of(computer) is Phase.RUNNING
     assert computer.lamps == Lamps(power=True, disk=False)
     assert (computer.no_signal(), computer.no_host()) == ("", "")
 
 
-def test_a_short_press_ends_it_in_order(computer, clock):
+def test_a_short_press_ends_it_in_order(computer: Computer, clock: Clock) -> None:
     hold(computer, clock, POWER, 0.5)
-    assert computer.phase is Phase.STOPPING
+    assert phase_of(computer) is Phase.STOPPING
     assert "> \n\nThe power button was pressed. Shutting down ..." in text_of(computer)
     assert computer.no_signal() == ""
     clock.now += STOPS_IN - 0.01
     assert text_of(computer).endswith("Switching off.")
     assert computer.lamps.power
     clock.now += 0.01
-    assert computer.phase is Phase.OFF
+    assert phase_of(computer) is Phase.OFF
     assert computer.lamps == Lamps(power=False, disk=False)
     assert text_of(computer) == ""
 
 
-def test_a_press_of_four_seconds_cuts_the_power_while_it_is_held(computer, clock):
+def test_a_press_of_four_seconds_cuts_the_power_while_it_is_held(computer: Computer, clock: Clock) -> None:
     computer.press(POWER)
     clock.now += OVERRIDE - 0.01
-    assert computer.phase is Phase.RUNNING
+    assert phase_of(computer) is Phase.RUNNING
     clock.now += 0.01
-    assert computer.phase is Phase.OFF
+    assert phase_of(computer) is Phase.OFF
     clock.now += 2
     computer.release(POWER)
-    assert computer.phase is Phase.OFF
+    assert phase_of(computer) is Phase.OFF
 
 
-def test_what_was_due_happens_in_its_order_when_nobody_looked(computer, clock):
+def test_what_was_due_happens_in_its_order_when_nobody_looked(computer: Computer, clock: Clock) -> None:
     """Off after four seconds, although the release came with the next look."""
     hold(computer, clock, POWER, 100)
-    assert computer.phase is Phase.OFF
+    assert phase_of(computer) is Phase.OFF
 
 
-def test_a_press_that_cut_the_power_says_nothing_of_the_next(computer, clock):
+def test_a_press_that_cut_the_power_says_nothing_of_the_next(computer: Computer, clock: Clock) -> None:
     hold(computer, clock, POWER, OVERRIDE)
     hold(computer, clock, POWER, STARTS_IN + 0.1)
-    assert computer.phase is Phase.RUNNING
+    assert phase_of(computer) is Phase.RUNNING
 
 
-def test_a_pulled_front_panel_presses_nothing(computer):
+def test_a_pulled_front_panel_presses_nothing(computer: Computer) -> None:
     computer.press(POWER)
     computer.plug_panel(False)
     assert not computer.is_down(POWER)
 
 
-def test_a_press_held_from_off_starts_it_and_cuts_the_power_again(computer, clock):
+def test_a_press_held_from_off_starts_it_and_cuts_the_power_again(computer: Computer, clock: Clock) -> None:
     switch_off(computer)
     computer.press(POWER)
-    assert computer.phase is Phase.STARTING
+    assert phase_of(computer) is Phase.STARTING
     clock.now += STARTS_IN
-    assert computer.phase is Phase.RUNNING
+    assert phase_of(computer) is Phase.RUNNING
     clock.now += OVERRIDE - STARTS_IN
-    assert computer.phase is Phase.OFF
+    assert phase_of(computer) is Phase.OFF
 
 
-def test_a_short_press_starts_it(computer, clock):
+def test_a_short_press_starts_it(computer: Computer, clock: Clock) -> None:
     switch_off(computer)
     hold(computer, clock, POWER, 0.5)
-    assert computer.phase is Phase.STARTING
+    assert phase_of(computer) is Phase.STARTING
     assert computer.lamps.power
     assert computer.no_signal() == ""
     clock.now += STARTS_IN
-    assert computer.phase is Phase.RUNNING
+    assert phase_of(computer) is Phase.RUNNING
     assert text_of(computer).startswith("kvmd-hal virtual computer\n")
     assert text_of(computer).endswith("\n>")
 
 
-def test_the_firmware_counts_finds_and_boots_line_by_line(computer, clock):
+def test_the_firmware_counts_finds_and_boots_line_by_line(computer: Computer, clock: Clock) -> None:
     switch_off(computer)
     computer.press(POWER)
     screens = []
@@ -192,36 +207,36 @@ def test_the_firmware_counts_finds_and_boots_line_by_line(computer, clock):
     assert len(set(screens)) > 8
 
 
-def test_a_press_while_the_firmware_runs_switches_off(computer, clock):
+def test_a_press_while_the_firmware_runs_switches_off(computer: Computer, clock: Clock) -> None:
     computer.press(RESET)
     computer.release(RESET)
     hold(computer, clock, POWER, 0.5)
-    assert computer.phase is Phase.OFF
+    assert phase_of(computer) is Phase.OFF
 
 
-def test_a_second_short_press_does_not_keep_it_from_ending(computer, clock):
+def test_a_second_short_press_does_not_keep_it_from_ending(computer: Computer, clock: Clock) -> None:
     hold(computer, clock, POWER, 0.2)
     clock.now += 0.2
     hold(computer, clock, POWER, 0.2)
     clock.now += STOPS_IN - 0.4
-    assert computer.phase is Phase.OFF
+    assert phase_of(computer) is Phase.OFF
 
 
 @pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.STARTING, Phase.STOPPING, Phase.ASLEEP])
-def test_reset_starts_it_anew(computer, clock, phase):
+def test_reset_starts_it_anew(computer: Computer, clock: Clock, phase: Phase) -> None:
     prepare(computer, phase)
     computer.take(KeyboardReport(keys=(keys.CAPS_LOCK, 0x04)))
     clock.now += 0.1
     hold(computer, clock, RESET, 0.5)
-    assert computer.phase is Phase.STARTING
+    assert phase_of(computer) is Phase.STARTING
     assert text_of(computer).startswith("kvmd-hal virtual firmware")
     assert computer.leds == Leds()
     assert computer.down == KeyboardReport()
     clock.now += STARTS_IN - 0.5
-    assert computer.phase is Phase.RUNNING
+    assert phase_of(computer) is Phase.RUNNING
 
 
-def prepare(computer, phase):
+def prepare(computer: Computer, phase: Phase) -> None:
     """Bring a computer that runs into a phase."""
     if phase is Phase.STARTING:
         computer.switch(False)
@@ -236,13 +251,13 @@ def prepare(computer, phase):
     assert computer.phase is phase
 
 
-def test_reset_does_not_switch_on(computer, clock):
+def test_reset_does_not_switch_on(computer: Computer, clock: Clock) -> None:
     switch_off(computer)
     hold(computer, clock, RESET, 0.5)
-    assert computer.phase is Phase.OFF
+    assert phase_of(computer) is Phase.OFF
 
 
-def test_off_means_no_host_and_what_was_held_is_let_go(computer):
+def test_off_means_no_host_and_what_was_held_is_let_go(computer: Computer) -> None:
     computer.take(KeyboardReport(modifiers=1, keys=(keys.CAPS_LOCK,)))
     computer.take(AbsoluteMouseReport(buttons=1))
     switch_off(computer)
@@ -254,7 +269,7 @@ def test_off_means_no_host_and_what_was_held_is_let_go(computer):
         computer.take(A)
 
 
-def test_keys_are_taken_but_not_typed_while_it_starts(computer, clock):
+def test_keys_are_taken_but_not_typed_while_it_starts(computer: Computer, clock: Clock) -> None:
     prepare(computer, Phase.STARTING)
     computer.take(A)
     clock.now += STARTS_IN
@@ -265,7 +280,7 @@ def test_keys_are_taken_but_not_typed_while_it_starts(computer, clock):
     assert text_of(computer).endswith("\n> a")
 
 
-def test_the_disk_works_as_it_starts_and_stops(computer, clock):
+def test_the_disk_works_as_it_starts_and_stops(computer: Computer, clock: Clock) -> None:
     prepare(computer, Phase.STARTING)
     seen = []
     while computer.phase is not Phase.RUNNING:
@@ -279,12 +294,12 @@ def test_the_disk_works_as_it_starts_and_stops(computer, clock):
     assert computer.lamps.disk
 
 
-def test_the_sleep_key_sends_it_to_sleep_and_the_lamp_blinks(computer, clock):
+def test_the_sleep_key_sends_it_to_sleep_and_the_lamp_blinks(computer: Computer, clock: Clock) -> None:
     computer.take(A)
     computer.take(SystemReport(SLEEP_KEY))
     computer.take(SystemReport())
     computer.take(KeyboardReport())
-    assert computer.phase is Phase.ASLEEP
+    assert phase_of(computer) is Phase.ASLEEP
     assert computer.no_signal().startswith("no signal: the virtual computer is asleep")
     assert computer.no_host() == ""
     seen = []
@@ -306,32 +321,32 @@ def test_the_sleep_key_sends_it_to_sleep_and_the_lamp_blinks(computer, clock):
     ],
     ids=["key", "modifier", "wake key", "media key", "power button"],
 )
-def test_what_wakes_it(computer, wake):
+def test_what_wakes_it(computer: Computer, wake: Callable[[Computer], object]) -> None:
     computer.take(A)
     computer.take(KeyboardReport())
     prepare(computer, Phase.ASLEEP)
     computer.take(SystemReport())
     wake(computer)
-    assert computer.phase is Phase.RUNNING
+    assert phase_of(computer) is Phase.RUNNING
     assert text_of(computer).endswith("\n> a"), "the key that wakes it types nothing, and what was there is there"
     assert computer.lamps.power
     computer.release(POWER)
-    assert computer.phase is Phase.RUNNING
+    assert phase_of(computer) is Phase.RUNNING
 
 
-def test_the_power_key_ends_it_in_order(computer):
+def test_the_power_key_ends_it_in_order(computer: Computer) -> None:
     computer.take(SystemReport(POWER_KEY))
-    assert computer.phase is Phase.STOPPING
+    assert phase_of(computer) is Phase.STOPPING
 
 
-def test_keys_are_not_typed_while_it_stops(computer):
+def test_keys_are_not_typed_while_it_stops(computer: Computer) -> None:
     prepare(computer, Phase.STOPPING)
     before = text_of(computer)
     computer.take(A)
     assert text_of(computer) == before
 
 
-def test_what_is_written_below_a_full_screen_is_in_view(computer):
+def test_what_is_written_below_a_full_screen_is_in_view(computer: Computer) -> None:
     for _ in range(30):
         computer.take(KeyboardReport(keys=(keys.ENTER,)))
         computer.take(KeyboardReport())
@@ -341,7 +356,7 @@ def test_what_is_written_below_a_full_screen_is_in_view(computer):
     assert state.cursor == (24, len(state.lines[-1].text))
 
 
-def test_off_takes_the_picture_and_on_brings_it_back(power, name):
+def test_off_takes_the_picture_and_on_brings_it_back(power: VirtualPower, name: str) -> None:
     capture = VirtualCapture(VirtualCapture.Options(computer=name), None)
     capture.open()
     next(capture.frames())
@@ -356,7 +371,7 @@ def test_off_takes_the_picture_and_on_brings_it_back(power, name):
 
 
 @contextmanager
-def pressed_soon(power):
+def pressed_soon(power: VirtualPower) -> Iterator[None]:
     """Press the power button while the test waits for what comes of it."""
     press = threading.Timer(0.05, power.press, (POWER, 0.1))
     press.start()
@@ -364,7 +379,7 @@ def pressed_soon(power):
     press.join()
 
 
-def frames_of(capture):
+def frames_of(capture: VirtualCapture) -> Iterator[Frame | None]:
     """Ask for a picture as the daemon does, again and again; None for each time that there was no signal."""
     while True:
         try:
@@ -373,7 +388,7 @@ def frames_of(capture):
             yield None
 
 
-def test_off_takes_the_host_from_one_who_watches(power, name):
+def test_off_takes_the_host_from_one_who_watches(power: VirtualPower, name: str) -> None:
     hid = VirtualHid(VirtualHid.Options(computer=name), None)
     hid.open()
     hid.send(KeyboardReport(keys=(keys.CAPS_LOCK,)))
@@ -387,7 +402,7 @@ def test_off_takes_the_host_from_one_who_watches(power, name):
     hid.close()
 
 
-def test_every_blink_and_the_end_are_reported_to_one_who_watches(power, name):
+def test_every_blink_and_the_end_are_reported_to_one_who_watches(power: VirtualPower, name: str) -> None:
     computer = shared(name)
     computer.take(SystemReport(SLEEP_KEY))
     seen = []
@@ -399,17 +414,17 @@ def test_every_blink_and_the_end_are_reported_to_one_who_watches(power, name):
     power.press(POWER, 0.1)
     while power.status().power_lamp:
         assert power.watch(30), "stopping, the disk works; in the end the power lamp goes out"
-    assert computer.phase is Phase.OFF
+    assert phase_of(computer) is Phase.OFF
 
 
-def test_a_closed_driver_lets_go_of_who_watches(power):
+def test_a_closed_driver_lets_go_of_who_watches(power: VirtualPower) -> None:
     threading.Timer(0.05, power.close).start()
     assert power.watch(30) is False
     with pytest.raises(DriverError, match="not open"):
         power.watch(0)
 
 
-def test_a_pulled_front_panel_is_lost_and_absent_until_it_is_back(power, name):
+def test_a_pulled_front_panel_is_lost_and_absent_until_it_is_back(power: VirtualPower, name: str) -> None:
     threading.Timer(0.05, shared(name).plug_panel, (False,)).start()
     with pytest.raises(DeviceLost, match="front panel is unplugged"):
         power.watch(30)
@@ -421,18 +436,18 @@ def test_a_pulled_front_panel_is_lost_and_absent_until_it_is_back(power, name):
 
 
 @pytest.fixture
-def client():
+def client() -> FlaskClient:
     app = flask.Flask("test")
     for blueprint in kvmd_blueprints():
         app.register_blueprint(blueprint)
     return app.test_client()
 
 
-def test_endpoint_switches_and_pulls(client, name):
+def test_endpoint_switches_and_pulls(client: FlaskClient, name: str) -> None:
     computer = shared(name)
 
-    def post(**body):
-        return client.post("/api/virtual", json={"computer": name, **body}).json["data"]
+    def post(**body: bool) -> Any:
+        return client.post("/api/virtual", json={"computer": name, **body}).get_json()["data"]
 
     off = post(power=False)
     assert (off["power"], off["phase"], off["lamps"]) == (False, "off", {"power": False, "disk": False})

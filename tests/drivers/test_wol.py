@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -20,12 +22,12 @@ BYTES = bytes.fromhex("525400123456")
 PACKET = b"\xff" * 6 + BYTES * 16
 
 
-def made(**options):
+def made(**options: Any) -> Wol:
     return Wol(WolOptions(**options), None)
 
 
 @pytest.fixture
-def sleeper():
+def sleeper() -> Iterator[socket.socket]:
     """What the computer's card hears on loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sleeper:
         sleeper.bind(("127.0.0.1", 0))
@@ -37,7 +39,7 @@ class TestWol(PowerConformance):
     """Its packets go to loopback, where nobody is woken."""
 
     @pytest.fixture
-    def driver(self):
+    def driver(self) -> Wol:
         return made(mac=MAC, broadcast="127.0.0.1")
 
 
@@ -51,11 +53,11 @@ class TestWol(PowerConformance):
         " 52:54:00:12:34:56\n",
     ],
 )
-def test_addresses_are_understood_as_people_paste_them(text):
+def test_addresses_are_understood_as_people_paste_them(text: str) -> None:
     assert parse_address(text) == BYTES
 
 
-def test_letters_may_be_large_or_small():
+def test_letters_may_be_large_or_small() -> None:
     assert parse_address("AA:bb:CC:dd:EE:ff") == parse_address("AABB.CCDD.EEFF") == bytes.fromhex("aabbccddeeff")
 
 
@@ -72,11 +74,11 @@ def test_letters_may_be_large_or_small():
         "١٢٣٤٥٦٧٨٩٠١٢",
     ],
 )
-def test_what_is_no_address(text):
+def test_what_is_no_address(text: str) -> None:
     assert parse_address(text) is None
 
 
-def test_packet():
+def test_packet() -> None:
     assert magic_packet(BYTES) == PACKET
     assert magic_packet(BYTES, b"secret") == PACKET + b"secret"
     assert len(PACKET) == 102
@@ -91,7 +93,7 @@ def test_packet():
         ({"mac": MAC, "broadcast": "office"}, r'power\.options\.broadcast = "office" is no IPv4 address'),
     ],
 )
-def test_options_that_make_no_sense(options, reason):
+def test_options_that_make_no_sense(options: dict[str, str], reason: str) -> None:
     driver = made(**options)
     with pytest.raises(DriverError, match=reason):
         driver.open()
@@ -99,22 +101,22 @@ def test_options_that_make_no_sense(options, reason):
         driver.wake()
 
 
-def test_wrong_password_is_told_and_not_repeated():
+def test_wrong_password_is_told_and_not_repeated() -> None:
     with pytest.raises(DriverError, match=r"power\.options\.secure_on is no password of six bytes") as raised:
         made(mac=MAC, secure_on="hunter2").open()
     assert "hunter2" not in str(raised.value)
 
 
-def test_interface_that_is_not_there():
+def test_interface_that_is_not_there() -> None:
     with pytest.raises(DeviceAbsent, match=r'no network interface is called "eth99": .* there are: .*\blo\b'):
         made(mac=MAC, interface="eth99").open()
 
 
-def test_nothing_needs_to_be_plugged_in_and_auto_never_chooses_it():
+def test_nothing_needs_to_be_plugged_in_and_auto_never_chooses_it() -> None:
     assert Wol.matches == ()
 
 
-def test_waking_is_all_that_it_can_do():
+def test_waking_is_all_that_it_can_do() -> None:
     driver = made(mac=MAC, secure_on="aa:bb:cc:dd:ee:ff", interface="lo")
     assert driver.capabilities == PowerCapability.WAKE
     with pytest.raises(Unsupported, match="wol has no power button"):
@@ -131,7 +133,9 @@ def test_waking_is_all_that_it_can_do():
         ({"interface": "lo", "packets": 2}, [PACKET] * 2),
     ],
 )
-def test_packets_arrive_byte_for_byte(sleeper, options, expected):
+def test_packets_arrive_byte_for_byte(
+    sleeper: socket.socket, options: dict[str, object], expected: list[bytes]
+) -> None:
     host, port = sleeper.getsockname()
     with closing(made(mac=MAC, broadcast=host, port=port, **options)) as driver:
         driver.open()
@@ -142,11 +146,11 @@ def test_packets_arrive_byte_for_byte(sleeper, options, expected):
         sleeper.recv(2048)
 
 
-def test_network_that_takes_no_packet_is_told(monkeypatch):
+def test_network_that_takes_no_packet_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = made(mac=MAC, packets=1)
     driver.open()
 
-    def refuse(*_):
+    def refuse(*_: object) -> None:
         raise OSError(101, "Network is unreachable")
 
     monkeypatch.setattr(wol.Wol, "_socket", refuse)
@@ -180,29 +184,33 @@ KVM, PC = f"kvm-{os.getpid()}", f"pc-{os.getpid()}"
 class Networks:
     """Two computers with two networks between them, ``lan`` and ``wan``; the first has its default route by ``wan``."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._listener = subprocess.Popen(
             ["ip", "netns", "exec", PC, sys.executable, "-c", LISTEN], stdout=subprocess.PIPE, text=True
         )
-        assert self._listener.stdout.readline() == "ready\n"
+        assert self._line() == "ready\n"
 
-    def wake(self, **options):
+    def _line(self) -> str:
+        assert self._listener.stdout is not None
+        return self._listener.stdout.readline()
+
+    def wake(self, **options: Any) -> None:
         """Wake the second computer from the first."""
         words = [sys.executable, "-c", WAKE, json.dumps({"mac": MAC, "packets": 1, **options})]
         run("ip", "netns", "exec", KVM, *words)
 
-    def heard(self):
+    def heard(self) -> tuple[str, bytes]:
         """Wait for the next packet, and return its interface and its bytes."""
-        interface, frame = self._listener.stdout.readline().split()
+        interface, frame = self._line().split()
         return interface, bytes.fromhex(frame)
 
-    def close(self):
+    def close(self) -> None:
         self._listener.kill()
         self._listener.communicate()
 
 
 @pytest.fixture
-def networks():
+def networks() -> Iterator[Networks]:
     if os.geteuid():
         pytest.skip("network namespaces need root")
     try:
@@ -230,7 +238,9 @@ def networks():
         ({"broadcast": "192.0.2.255", "interface": "lan"}, "lan", ("192.0.2.1", "192.0.2.255"), 9),
     ],
 )
-def test_other_computer_hears_a_broadcast(networks, options, interface, addresses, port):
+def test_other_computer_hears_a_broadcast(
+    networks: Networks, options: dict[str, object], interface: str, addresses: tuple[str, str], port: int
+) -> None:
     networks.wake(**options)
     where, frame = networks.heard()
     assert where == interface
@@ -240,14 +250,14 @@ def test_other_computer_hears_a_broadcast(networks, options, interface, addresse
     assert frame[42:] == PACKET
 
 
-def test_interface_without_an_address_sends_too(networks):
+def test_interface_without_an_address_sends_too(networks: Networks) -> None:
     run("ip", "-n", KVM, "address", "flush", "dev", "lan")
     networks.wake(interface="lan", secure_on="01:02:03:04:05:06")
     where, frame = networks.heard()
     assert (where, frame[:6], frame[42:]) == ("lan", b"\xff" * 6, PACKET + bytes((1, 2, 3, 4, 5, 6)))
 
 
-def test_interface_that_is_down_is_told(networks):
+def test_interface_that_is_down_is_told(networks: Networks) -> None:
     run("ip", "-n", KVM, "link", "set", "lan", "down")
     with pytest.raises(RuntimeError, match=r"over lan: Network is unreachable"):
         networks.wake(interface="lan")

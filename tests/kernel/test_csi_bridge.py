@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kvmd import DeviceLost, DriverError, Frame, NoSignal, PixelFormat, edid
+from kvmd import CaptureDriver, DeviceLost, DriverError, Frame, NoSignal, PixelFormat, edid
 from kvmd.contract.device import device_at
 from kvmd.testing import CaptureConformance
 from kvmd_drivers.csi_bridge import CsiBridge, CsiBridgeOptions
@@ -127,12 +127,12 @@ class TestConformance(CaptureConformance):
     @pytest.fixture
     def driver(self) -> CsiBridge:
         options = CsiBridgeOptions(device=str(self.card.node), timeout=1)
-        return CsiBridge(options, device_at(options.device))
+        return CsiBridge(options, device_at(str(self.card.node)))
 
-    def unplug(self, driver: CsiBridge) -> None:  # noqa: ARG002  # the card is the same
+    def unplug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the card is the same
         signal(self.card, NO_SIGNAL)
 
-    def plug(self, driver: CsiBridge) -> None:  # noqa: ARG002  # the card is the same
+    def plug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the card is the same
         send(self.card, "640x480")
 
 
@@ -149,7 +149,7 @@ def test_each_signal_mode_has_its_reason(card: Vivid, bridge: Bridge) -> None:
                 take(driver)
             assert str(raised.value).startswith(words)
         assert driver.status().cable is (mode != NO_SIGNAL)
-        assert driver.status().signal is driver.timings() is None
+        assert (driver.status().signal, driver.timings()) == (None, None)
         signal(card, CURRENT)
         eventually(lambda: _frame_or_none(driver), "a frame")
         assert driver.status().cable is True
@@ -188,9 +188,11 @@ def test_stream_follows_the_source(card: Vivid, bridge: Bridge) -> None:
             frame = await_size(frames, name)
             assert frame.sequence > last.sequence
             assert len(frame.data) == frame.stride * frame.height
-            status, timings = driver.status(), driver.timings()
+            seen, timings = driver.status().signal, driver.timings()
+            assert seen is not None
+            assert timings is not None
             assert (timings.width, timings.height) == (frame.width, frame.height)
-            assert status.signal.frame_rate == timings.frame_rate == pytest.approx(rate, abs=0.01)
+            assert seen.frame_rate == timings.frame_rate == pytest.approx(rate, abs=0.01)
             last = frame
     assert driver.status().dropped == 0
 
@@ -263,7 +265,7 @@ def test_injected_errors_are_survived_and_counted(card: Vivid, bridge: Bridge, c
         last = next(frames).sequence
         for count in (1, 2):
             card.control(control, 1)
-            eventually(lambda: next(frames) and driver.status().dropped == count, f"error {count}")  # noqa: B023
+            eventually(lambda: (next(frames), driver.status().dropped)[1] == count, f"error {count}")  # noqa: B023
             frame = next(frames)
             assert frame.sequence > last
             last = frame.sequence
@@ -398,6 +400,7 @@ def test_events_come_once_they_are_asked_for(card: Vivid) -> None:
         send(card, "800x600")
         assert receiver.wait(patience())
         event = receiver.dequeue_event()
+        assert event is not None
         assert event.type == uapi.V4L2_EVENT_SOURCE_CHANGE
         assert event.u.src_change.changes == uapi.V4L2_EVENT_SRC_CH_RESOLUTION
 

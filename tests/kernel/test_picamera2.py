@@ -25,8 +25,8 @@ from .camera import COLOURS, Camera, Fault
 from .viewer import pixel
 from .waiting import eventually, patience, run
 
-VIRTUAL = {"camera": "Virtual0", "width": 640, "height": 480}
-USB = {"camera": "*534d:2109*"}
+VIRTUAL: dict[str, Any] = {"camera": "Virtual0", "width": 640, "height": 480}
+USB: dict[str, Any] = {"camera": "*534d:2109*"}
 
 BARS = ((235, 128, 128), (210, 16, 146), (170, 166, 16), (145, 54, 34), (106, 202, 222), (81, 90, 240), (41, 240, 110))
 """White, yellow, cyan, green, magenta, red and blue as Y, Cb and Cr (ITU-R BT.601, section 2.5); black follows."""
@@ -136,6 +136,7 @@ def test_bars_have_their_colours(capture: Capture) -> None:
         assert (frame.format, frame.width, frame.height, frame.stride) == (PixelFormat.NV12, 640, 480, 640)
         assert_bars(frame)
     signal = driver.status().signal
+    assert signal is not None
     assert (signal.width, signal.height, signal.format) == (640, 480, PixelFormat.NV12)
     assert "Virtual0" in driver.status().device
 
@@ -154,7 +155,9 @@ def test_frame_rate_is_set_or_the_nearest(capture: Capture) -> None:
     for asked, expected in ((30, 30), (1000, 60), (1, 30)):
         driver = capture(**VIRTUAL, frame_rate=asked)
         take(driver, 1)
-        assert driver.status().signal.frame_rate == pytest.approx(expected, abs=0.01)
+        signal = driver.status().signal
+        assert signal is not None
+        assert signal.frame_rate == pytest.approx(expected, abs=0.01)
         driver.close()
 
 
@@ -167,6 +170,7 @@ def test_transform_is_asked_of_libcamera(capture: Capture) -> None:
         ("rotate180", "Rotate180"),
     ):
         driver = capture(**VIRTUAL, transform=transform)
+        assert driver._camera is not None
         assert driver._camera._camera.libcamera_config.orientation.name == orientation
         driver.close()
 
@@ -244,6 +248,7 @@ def test_callback_that_fails_is_a_loss_with_its_reason(capture: Capture) -> None
     def fail(_request: object) -> None:
         raise ValueError("the callback broke")
 
+    assert driver._camera is not None
     driver._camera._camera.post_callback = fail
     with pytest.raises(DeviceLost, match="failed: the callback broke; plug it in again"):
         list(frames)
@@ -304,7 +309,9 @@ class TestEncoder:
             second = next(frames)
         assert second.sequence >= first.sequence + 4
         assert first.timestamp < second.timestamp <= time.monotonic()
-        assert driver.status().signal.format is PixelFormat.MJPEG
+        signal = driver.status().signal
+        assert signal is not None
+        assert signal.format is PixelFormat.MJPEG
 
     # of picamera2's thread, which is the case in question
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -371,7 +378,9 @@ def test_what_usb_cameras_cannot_do(camera: Camera, capture: Capture) -> None:
     driver = capture(**USB, frame_rate=5)
     assert driver.status().remarks == ("the camera sets its frame rate itself: frame_rate is of no effect",)
     assert take(driver, 1)
-    assert driver.status().signal.frame_rate is None
+    signal = driver.status().signal
+    assert signal is not None
+    assert signal.frame_rate is None
 
 
 def test_cameras_are_found_by_the_number_that_the_message_names(camera: Camera, capture: Capture) -> None:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from kvmd import DeviceLost, DriverError, NoSignal, PixelFormat
+from kvmd import CaptureDriver, DeviceLost, DriverError, NoSignal, PixelFormat
 from kvmd.contract.device import device_at
 from kvmd.testing import CaptureConformance
 from kvmd_drivers.v4l2 import V4l2Capture, V4l2Options
@@ -27,10 +27,10 @@ class TestConformance(CaptureConformance):
         node = str(camera.plug())
         return V4l2Capture(V4l2Options(device=node, format=request.param, timeout=1), device_at(node))
 
-    def unplug(self, driver: V4l2Capture) -> None:  # noqa: ARG002  # the camera is the same
+    def unplug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the camera is the same
         self.camera.fault(Fault.STALL)
 
-    def plug(self, driver: V4l2Capture) -> None:  # noqa: ARG002  # the camera is the same
+    def plug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the camera is the same
         self.camera.fault(Fault.NONE)
 
 
@@ -48,6 +48,7 @@ def test_rate_and_size_are_what_the_camera_offers(camera: Camera, capture: Captu
     with contextlib.closing(driver.frames()) as frames:
         next(frames)
         signal = driver.status().signal
+    assert signal is not None
     assert (signal.width, signal.height, signal.frame_rate, signal.format) == (640, 480, 5, PixelFormat.MJPEG)
 
 

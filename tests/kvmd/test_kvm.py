@@ -3,7 +3,11 @@
 import io
 import socket
 import time
+from collections.abc import Callable, Iterable, Iterator
 from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+from typing import IO, Any
 
 import msgspec
 import pytest
@@ -11,39 +15,44 @@ from PIL import Image
 
 import kvmd
 from kvmd.contract.board import Facts
+from kvmd.contract.capture import Frame
 from kvmd.contract.device import Device
 from kvmd.contract.hid import Button, MouseEvent
 from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, RoleSettings, Settings
 from kvmd.errors import ConfigError, HidOffline, RequestError
 from kvmd.input.keymap import KEYS
-from kvmd.kvm import BoardReport, Kvm
+from kvmd.kvm import BoardReport, Kvm, Status
+from kvmd.plugins.hookspecs import Event
 from kvmd.plugins.registry import Registry
 from kvmd.slot import State
 from kvmd.video import encode
 from kvmd.video.facility import Size
 from kvmd.video.slate import slate
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid
-from kvmd_drivers.virtual.computer import shared
+from kvmd_drivers.virtual.computer import Computer, shared
 from tests.waiting import eventually, patience
 
 NOTHING = (0, ())
 A = KEYS["KeyA"].usage
 
+Part = tuple[Message, bytes]
+"""A picture of a stream, with its headers."""
+
 
 class Encoded:
     """Counts what goes through the encoder."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.count = 0
         self._encode = encode.to_jpeg
 
-    def __call__(self, frame, quality):
+    def __call__(self, frame: Frame, quality: int) -> bytes:
         self.count += 1
         return self._encode(frame, quality)
 
 
 @pytest.fixture(scope="module")
-def encoded():
+def encoded() -> Iterator[Encoded]:
     with pytest.MonkeyPatch.context() as patch:
         counter = Encoded()
         patch.setattr(encode, "to_jpeg", counter)
@@ -51,7 +60,7 @@ def encoded():
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory, encoded):  # noqa: ARG001  # it is put in place first
+def running(tmp_path_factory: pytest.TempPathFactory, encoded: Encoded) -> Iterator[Kvm]:  # noqa: ARG001  # it is put in place first
     kvm = new_kvm(tmp_path_factory.mktemp("kvm"))
     kvm.start()
     yield kvm
@@ -60,7 +69,7 @@ def running(tmp_path_factory, encoded):  # noqa: ARG001  # it is put in place fi
 
 
 @pytest.fixture
-def kvm(running):
+def kvm(running: Kvm) -> Kvm:
     """The running KVM, with both cables plugged in, nobody watching and nothing held."""
     computer_of(running).plug_video(True)
     computer_of(running).plug_host(True)
@@ -71,11 +80,11 @@ def kvm(running):
 
 
 @pytest.fixture
-def computer(kvm):
+def computer(kvm: Kvm) -> Computer:
     return computer_of(kvm)
 
 
-def new_kvm(folder, hold_timeout=10.0, **options):
+def new_kvm(folder: Path, hold_timeout: float = 10.0, **options: Any) -> Kvm:
     options = {"computer": folder.name, **options}
     return Kvm(
         Settings(
@@ -87,16 +96,16 @@ def new_kvm(folder, hold_timeout=10.0, **options):
     )
 
 
-def computer_of(kvm):
+def computer_of(kvm: Kvm) -> Computer:
     return shared(kvm.settings.hid.options["computer"])
 
 
-def down(computer):
+def down(computer: Computer) -> tuple[int, tuple[int, ...]]:
     return computer.down.modifiers, computer.down.keys
 
 
 @pytest.fixture
-def stream(kvm):
+def stream(kvm: Kvm) -> Iterator[Iterator[Part]]:
     """The pictures of a stream, each with its headers."""
     near, far = socket.socketpair()
     near.settimeout(patience())
@@ -105,7 +114,7 @@ def stream(kvm):
         yield parts(file)
 
 
-def parts(file):
+def parts(file: IO[bytes]) -> Iterator[Part]:
     while file.readline() != b"\r\n":
         pass
     while file.readline():
@@ -118,20 +127,20 @@ def parts(file):
         yield headers, body
 
 
-def is_slate(part):
+def is_slate(part: Part) -> bool:
     """A slate's background is not the colour of the computer's screen."""
     return Image.open(io.BytesIO(part[1])).convert("RGB").getpixel((5, 5)) == pytest.approx((16, 20, 26), abs=4)
 
 
-def first(pictures, wanted):
+def first(pictures: Iterator[Part], wanted: Callable[[Part], bool]) -> Part:
     return next(part for part in pictures if wanted(part))
 
 
-def is_live(part):
+def is_live(part: Part) -> bool:
     return not is_slate(part)
 
 
-def test_nothing_is_encoded_while_nobody_watches(kvm, encoded):
+def test_nothing_is_encoded_while_nobody_watches(kvm: Kvm, encoded: Encoded) -> None:
     seen = kvm.status().capture
     before = encoded.count
     eventually(lambda: kvm.status().capture.captured_fps > 0, "pictures being captured")
@@ -142,23 +151,26 @@ def test_nothing_is_encoded_while_nobody_watches(kvm, encoded):
     assert encoded.count > before
 
 
-def test_a_standing_screen_is_encoded_only_when_it_changes(kvm, encoded, stream):
+def test_a_standing_screen_is_encoded_only_when_it_changes(kvm: Kvm, encoded: Encoded, stream: Iterator[Part]) -> None:
     first(stream, is_live)
     before, unchanged = encoded.count, kvm.status().capture.unchanged
     eventually(lambda: kvm.status().capture.unchanged > unchanged + 20, "unchanged pictures")
     assert encoded.count - before < 20, "the clock and the cursor change the screen, at most four times a second"
 
 
-def test_status(kvm, stream):
+def test_status(kvm: Kvm, stream: Iterator[Part]) -> None:
     first(stream, is_live)
-    status = eventually(
-        lambda: (now := kvm.status()).capture.captured_fps > 0 and now.capture.sent_fps > 0 and now, "a rate"
-    )
+
+    def status_with_a_rate() -> Status | None:
+        status = kvm.status()
+        return status if status.capture.captured_fps > 0 and status.capture.sent_fps > 0 else None
+
+    status = eventually(status_with_a_rate, "a rate")
     assert status.version == kvmd.__version__
     capture, hid = status.capture, status.hid
     assert (capture.state, capture.driver) == (State.ONLINE, "virtual")
     assert capture.device == f"virtual computer {kvm.settings.hid.options['computer']}"
-    assert (capture.resolution.width, capture.resolution.height) == (1280, 720)
+    assert capture.resolution == Size(1280, 720)
     assert (capture.format, capture.frame_rate) == ("RGB24", 30.0)
     assert (capture.viewers, capture.dropped) == (1, 0)
     assert capture.sent_fps <= capture.captured_fps <= 31
@@ -176,15 +188,17 @@ def test_status(kvm, stream):
     assert kvm.is_alive()
 
 
-def test_the_lamps_are_in_the_status(kvm):
+def test_the_lamps_are_in_the_status(kvm: Kvm) -> None:
     kvm.input.tap("me", ["CapsLock"])
     eventually(lambda: kvm.status().hid.leds == kvmd.Leds(caps=True), "the lamp")
     kvm.input.tap("me", ["CapsLock"])
     eventually(lambda: kvm.status().hid.leds == kvmd.Leds(), "the lamp being out")
 
 
-def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(kvm, computer, stream):
-    kvm._size = Size(640, 480)
+def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(
+    kvm: Kvm, computer: Computer, stream: Iterator[Part]
+) -> None:
+    kvm.video._size = Size(640, 480)
     first(stream, is_live)
     computer.plug_video(False)
     shown = first(stream, is_slate)
@@ -200,7 +214,7 @@ def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(kvm, computer, 
     assert kvm.video.slot.driver is not None
 
 
-def test_one_who_joins_when_the_signal_is_back_sees_no_slate(kvm, computer):
+def test_one_who_joins_when_the_signal_is_back_sees_no_slate(kvm: Kvm, computer: Computer) -> None:
     computer.plug_video(False)
     eventually(lambda: kvm.video.slot.status.state is State.NO_SIGNAL, "the loss")
     computer.plug_video(True)
@@ -212,7 +226,7 @@ def test_one_who_joins_when_the_signal_is_back_sees_no_slate(kvm, computer):
         assert is_live(next(parts(file)))
 
 
-def test_a_slate_says_why(kvm, computer):
+def test_a_slate_says_why(kvm: Kvm, computer: Computer) -> None:
     online = kvm.video.slate()
     computer.plug_video(False)
     eventually(lambda: kvm.video.slot.status.state is State.NO_SIGNAL, "the loss")
@@ -220,16 +234,18 @@ def test_a_slate_says_why(kvm, computer):
     assert kvm.video.slate().data == slate("No signal", "no signal: the virtual computer's cable is unplugged").data
 
 
-def test_a_snapshot_shows_what_was_typed_before(kvm):
+def test_a_snapshot_shows_what_was_typed_before(kvm: Kvm) -> None:
     before = kvm.video.snapshot(patience())
+    assert before is not None
     kvm.input.tap("me", ["KeyX"])
     called = time.monotonic()
     after = kvm.video.snapshot(patience())
+    assert after is not None
     assert after.timestamp >= called
     assert after.data != before.data
 
 
-def test_keys_reach_the_computer(kvm, computer):
+def test_keys_reach_the_computer(kvm: Kvm, computer: Computer) -> None:
     kvm.input.tap("me", ["ShiftLeft", "KeyH"])
     kvm.input.tap("me", ["KeyI"])
     assert any(line.text.endswith("Hi") for line in computer.state().lines)
@@ -241,7 +257,7 @@ def test_keys_reach_the_computer(kvm, computer):
     assert down(computer) == NOTHING
 
 
-def test_what_makes_no_sense_is_not_typed(kvm, computer):
+def test_what_makes_no_sense_is_not_typed(kvm: Kvm, computer: Computer) -> None:
     before = computer.state().keys
     with pytest.raises(RequestError, match='"KeyÄ" is not a key'):
         kvm.input.tap("me", ["KeyA", "KeyÄ"])
@@ -249,7 +265,7 @@ def test_what_makes_no_sense_is_not_typed(kvm, computer):
     assert kvm.input.slot.is_online, "a client's mistake is none of the hardware"
 
 
-def test_a_lost_host_is_told_and_works_after(kvm, computer):
+def test_a_lost_host_is_told_and_works_after(kvm: Kvm, computer: Computer) -> None:
     kvm.input.press("me", ["KeyA"])
     computer.plug_host(False)
     for call in (kvm.input.tap, kvm.input.press, kvm.input.release):
@@ -266,7 +282,7 @@ def test_a_lost_host_is_told_and_works_after(kvm, computer):
     assert down(computer) == NOTHING, "what was held before the loss is not pressed anew"
 
 
-def test_keys_are_refused_at_once_while_there_is_no_host(kvm, computer):
+def test_keys_are_refused_at_once_while_there_is_no_host(kvm: Kvm, computer: Computer) -> None:
     computer.plug_host(False)
     eventually(lambda: not kvm.input.slot.is_online, "the loss")
     with pytest.raises(HidOffline, match=r"^keyboard and mouse: no signal: no host: the virtual computer's USB cable"):
@@ -274,7 +290,7 @@ def test_keys_are_refused_at_once_while_there_is_no_host(kvm, computer):
     kvm.input.leave("me")
 
 
-def test_one_who_leaves_holds_nothing(kvm, computer):
+def test_one_who_leaves_holds_nothing(kvm: Kvm, computer: Computer) -> None:
     kvm.input.press("me", ["KeyA"])
     kvm.input.press("you", ["ShiftLeft"])
     kvm.input.leave("me")
@@ -284,16 +300,17 @@ def test_one_who_leaves_holds_nothing(kvm, computer):
     assert down(computer) == NOTHING
 
 
-def test_the_keys_of_an_ended_session_are_released(kvm, computer):
+def test_the_keys_of_an_ended_session_are_released(kvm: Kvm, computer: Computer) -> None:
     kvm.auth.credentials.set_password("admin", "a password for this")
     token = kvm.auth.login("admin", "a password for this", "192.0.2.1")
     client = kvm.auth.identify_token(token)
+    assert client is not None
     kvm.input.press(client, ["KeyA"])
     kvm.auth.logout(token)
     eventually(lambda: down(computer) == NOTHING, "the release")
 
 
-def test_the_keys_of_a_silent_client_are_released(tmp_path):
+def test_the_keys_of_a_silent_client_are_released(tmp_path: Path) -> None:
     kvm = new_kvm(tmp_path, hold_timeout=0.2)
     kvm.start()
     eventually(lambda: kvm.input.slot.is_online, "the HID")
@@ -305,7 +322,7 @@ def test_the_keys_of_a_silent_client_are_released(tmp_path):
         kvm.stop()
 
 
-def test_what_a_life_before_left_held_is_released_at_the_start(tmp_path):
+def test_what_a_life_before_left_held_is_released_at_the_start(tmp_path: Path) -> None:
     kvm = new_kvm(tmp_path)
     computer_of(kvm).take(kvmd.KeyboardReport(2, (A,)))
     kvm.start()
@@ -314,7 +331,7 @@ def test_what_a_life_before_left_held_is_released_at_the_start(tmp_path):
     kvm.stop()
 
 
-def test_stop_releases_what_is_held_and_closes_everything(tmp_path):
+def test_stop_releases_what_is_held_and_closes_everything(tmp_path: Path) -> None:
     kvm = new_kvm(tmp_path)
     kvm.start()
     eventually(lambda: kvm.input.slot.is_online and kvm.video.slot.is_online, "both")
@@ -335,7 +352,7 @@ def test_stop_releases_what_is_held_and_closes_everything(tmp_path):
 
 
 @pytest.mark.parametrize("cable", ["plug_video", "plug_host"])
-def test_stop_works_while_a_cable_is_out(tmp_path, cable):
+def test_stop_works_while_a_cable_is_out(tmp_path: Path, cable: str) -> None:
     kvm = new_kvm(tmp_path)
     getattr(computer_of(kvm), cable)(False)
     kvm.start()
@@ -344,7 +361,7 @@ def test_stop_works_while_a_cable_is_out(tmp_path, cable):
     assert not kvm.is_alive()
 
 
-def test_a_device_without_a_keyboard_is_no_failure(tmp_path, monkeypatch):
+def test_a_device_without_a_keyboard_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VirtualHid, "capabilities", kvmd.Capability.ABSOLUTE_MOUSE)
     kvm = new_kvm(tmp_path)
     kvm.start()
@@ -357,15 +374,21 @@ def test_a_device_without_a_keyboard_is_no_failure(tmp_path, monkeypatch):
     assert not kvm.is_alive()
 
 
-def test_what_is_plugged_in_is_looked_for_when_udev_tells_of_it(tmp_path, monkeypatch):
+def test_what_is_plugged_in_is_looked_for_when_udev_tells_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listed, tell = [], []
 
+    def list_devices(subsystems: Iterable[str]) -> list[Device]:
+        listed.append(subsystems)
+        return []
+
     class Monitor:
-        def __init__(self, _subsystems, changed):
+        def __init__(self, _subsystems: object, changed: Callable[[str, Device], None]) -> None:
             tell.append(changed)
 
     monkeypatch.setattr("kvmd.kvm.Monitor", Monitor)
-    monkeypatch.setattr("kvmd.plugins.choice.list_devices", lambda subsystems: listed.append(subsystems) or [])
+    monkeypatch.setattr("kvmd.plugins.choice.list_devices", list_devices)
     kvm = Kvm(Settings(auth=AuthSettings(file=str(tmp_path / "auth.json"))), Registry())
     for count in (1, 2):
         for _ in range(2):
@@ -374,8 +397,8 @@ def test_what_is_plugged_in_is_looked_for_when_udev_tells_of_it(tmp_path, monkey
         tell[0]("add", Device("tty", "ttyUSB0"))
 
 
-def test_every_change_is_told_to_the_plug_ins(tmp_path, monkeypatch):
-    events = []
+def test_every_change_is_told_to_the_plug_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = []
     kvm = new_kvm(tmp_path)
     monkeypatch.setattr(kvm.registry, "emit", events.append)
     kvm.start()
@@ -404,18 +427,18 @@ def test_every_change_is_told_to_the_plug_ins(tmp_path, monkeypatch):
         (Settings(hid=HidSettings(driver="virtual", options={"computer": 7})), "hid.options.computer = 7"),
     ],
 )
-def test_settings_that_cannot_be_used_are_told(settings, message):
+def test_settings_that_cannot_be_used_are_told(settings: Settings, message: str) -> None:
     with pytest.raises(ConfigError) as raised:
         Kvm(settings, Registry(), "my.toml")
     assert str(raised.value).startswith("my.toml: ")
     assert message in str(raised.value)
 
 
-def test_settings_of_a_plugin_are_its_own_and_checked():
+def test_settings_of_a_plugin_are_its_own_and_checked() -> None:
     class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         colour: str = "red"
 
-    plugins = {"virtual": {"colour": "blue"}, "v4l2": {"colour": 1}}
+    plugins: dict[str, dict[str, Any]] = {"virtual": {"colour": "blue"}, "v4l2": {"colour": 1}}
     settings = Settings(capture=CaptureSettings("virtual"), hid=HidSettings("virtual"), plugins=plugins)
     kvm = Kvm(settings, Registry(), "my.toml")
     assert kvm.plugin_settings("virtual", Shape).colour == "blue"
@@ -425,7 +448,7 @@ def test_settings_of_a_plugin_are_its_own_and_checked():
     assert str(raised.value) == "my.toml: plugins.v4l2.colour = 1 cannot be used; accepted: text"
 
 
-def test_a_client_that_says_that_it_stays_keeps_what_it_holds(tmp_path):
+def test_a_client_that_says_that_it_stays_keeps_what_it_holds(tmp_path: Path) -> None:
     kvm = new_kvm(tmp_path, hold_timeout=2)
     computer = computer_of(kvm)
     kvm.start()
@@ -434,15 +457,18 @@ def test_a_client_that_says_that_it_stays_keeps_what_it_holds(tmp_path):
         for client, key, button in [("stays", "KeyA", Button.LEFT), ("silent", "KeyB", Button.RIGHT)]:
             kvm.input.press(client, [key])
             kvm.input.point(client, MouseEvent(buttons=[button]))
-        left, buttons = Button.LEFT.mask, computer.state
-        eventually(lambda: kvm.input.stay("stays") or down(computer) == (0, (A,)), "B alone to be released")
-        eventually(lambda: kvm.input.stay("stays") or buttons().pointer.buttons == left, "its button, too")
+
+        def held_by_who_stays() -> bool:
+            kvm.input.stay("stays")
+            return down(computer) == (0, (A,)) and computer.state().pointer.buttons == Button.LEFT.mask
+
+        eventually(held_by_who_stays, "B alone to be released, and its button, too")
         eventually(lambda: down(computer) == NOTHING, "A to be released")
     finally:
         kvm.stop()
 
 
-def test_a_board_fills_the_roles_that_the_settings_leave_open(tmp_path, monkeypatch):
+def test_a_board_fills_the_roles_that_the_settings_leave_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     board = """
         name = "acme"
         title = "Acme KVM"
@@ -463,9 +489,16 @@ def test_a_board_fills_the_roles_that_the_settings_leave_open(tmp_path, monkeypa
     assert Kvm(Settings(board="none"), Registry(), "my.toml").status().board is None
 
 
-def test_a_driver_whose_frames_end_is_tried_again_and_not_in_a_circle(tmp_path, monkeypatch):
+def test_a_driver_whose_frames_end_is_tried_again_and_not_in_a_circle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
-    monkeypatch.setattr(VirtualCapture, "frames", lambda _: iter(calls.append(1) or ()))
+
+    def frames(_: VirtualCapture) -> Iterator[Frame]:
+        calls.append(1)
+        return iter(())
+
+    monkeypatch.setattr(VirtualCapture, "frames", frames)
     kvm = new_kvm(tmp_path)
     kvm.start()
     eventually(lambda: kvm.video.slot.status.state is State.RETRYING, "retrying")

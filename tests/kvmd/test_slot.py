@@ -1,7 +1,11 @@
 """One role's life, with drivers that fail in every way."""
 
+from __future__ import annotations
+
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -17,18 +21,18 @@ class Driver:
 
     name = "scripted"
 
-    def __init__(self, role):
+    def __init__(self, role: Role) -> None:
         self.role = role
         self.opened = self.closed = 0
 
-    def open(self):
+    def open(self) -> None:
         self.opened += 1
         self.role.act(self.role.at_open)
 
-    def status(self):
+    def status(self) -> HidStatus:
         return HidStatus("a scripted device")
 
-    def close(self):
+    def close(self) -> None:
         self.closed += 1
         self.role.act(self.role.at_close)
 
@@ -36,25 +40,28 @@ class Driver:
 class Role:
     """A slot, and what it is to meet: ``at_make``, ``at_open``, ``at_run`` and ``at_close`` are errors or None."""
 
-    def __init__(self):
-        self.at_make = self.at_open = self.at_run = self.at_close = None
+    def __init__(self) -> None:
+        self.at_make: Exception | None = None
+        self.at_open: Exception | None = None
+        self.at_run: Exception | None = None
+        self.at_close: Exception | None = None
         self.works = True
-        self.drivers = []
-        self.seen = []
+        self.drivers: list[Driver] = []
+        self.seen: list[slots.SlotStatus] = []
         self.runs = 0
-        self.slot = Slot("hid", self.make, self.run, self.seen.append)
+        self.slot: Slot[Any] = Slot("hid", self.make, self.run, self.seen.append)
         self._changed = threading.Event()
 
-    def act(self, error):
+    def act(self, error: Exception | None) -> None:
         if error:
             raise error
 
-    def make(self):
+    def make(self) -> Driver:
         self.act(self.at_make)
         self.drivers.append(Driver(self))
         return self.drivers[-1]
 
-    def run(self, driver):
+    def run(self, driver: object) -> None:
         assert driver is self.slot.driver
         self.runs += 1
         while not self.slot.stopping.is_set():
@@ -64,24 +71,24 @@ class Role:
                 self.slot.online()
             self._changed.wait(0.02)
 
-    def now(self, **script):
+    def now(self, **script: object) -> None:
         """Change what the slot meets, and let a driver that runs see it."""
         for name, value in script.items():
             setattr(self, name, value)
         self._changed.set()
 
     @property
-    def states(self):
+    def states(self) -> list[State]:
         return [status.state for status in self.seen]
 
-    def reach(self, state):
+    def reach(self, state: State) -> slots.SlotStatus:
         return eventually(lambda: self.slot.status if self.slot.status.state is state else None, state.value)
 
-    def never_blocks(self, monkeypatch):
+    def never_blocks(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         """Note how long the slot would wait, with the delays of a daemon, instead of waiting."""
         waits = []
 
-        def wait(timeout):
+        def wait(timeout: float) -> bool:
             waits.append(timeout)
             return really_wait(timeout / 1000)
 
@@ -93,7 +100,7 @@ class Role:
 
 
 @pytest.fixture
-def role(monkeypatch):
+def role(monkeypatch: pytest.MonkeyPatch) -> Iterator[Role]:
     monkeypatch.setattr(slots, "FIRST_DELAY", 0.005)
     role = Role()
     yield role
@@ -105,13 +112,13 @@ def role(monkeypatch):
 
 
 @pytest.fixture
-def started(role):
+def started(role: Role) -> Role:
     role.slot.start()
     role.reach(State.ONLINE)
     return role
 
 
-def test_it_starts_and_works(role):
+def test_it_starts_and_works(role: Role) -> None:
     assert role.slot.status.state is State.STARTING
     before = datetime.now(UTC)
     role.slot.start()
@@ -122,7 +129,7 @@ def test_it_starts_and_works(role):
     assert role.seen[0].reason == "scripted is being opened"
 
 
-def test_it_is_absent_while_nothing_is_plugged_in(role):
+def test_it_is_absent_while_nothing_is_plugged_in(role: Role) -> None:
     role.at_make = DeviceAbsent("no hid device is plugged in")
     role.slot.start()
     status = role.reach(State.ABSENT)
@@ -143,7 +150,9 @@ def test_it_is_absent_while_nothing_is_plugged_in(role):
         (OSError(5, "Input/output error"), State.RETRYING, "the driver failed: OSError: [Errno 5] Input/output error"),
     ],
 )
-def test_what_fails_is_told_and_tried_again(role, where, error, state, reason):
+def test_what_fails_is_told_and_tried_again(
+    role: Role, where: str, error: Exception, state: State, reason: str
+) -> None:
     setattr(role, where, error)
     role.slot.start()
     assert role.reach(state).reason == reason
@@ -154,7 +163,7 @@ def test_what_fails_is_told_and_tried_again(role, where, error, state, reason):
     role.reach(State.ONLINE)
 
 
-def test_a_make_that_fails_unexpectedly_is_told(role):
+def test_a_make_that_fails_unexpectedly_is_told(role: Role) -> None:
     role.at_make = RuntimeError("udev is broken")
     role.slot.start()
     assert role.reach(State.RETRYING).reason == "the driver failed: RuntimeError: udev is broken"
@@ -163,7 +172,7 @@ def test_a_make_that_fails_unexpectedly_is_told(role):
     role.reach(State.ONLINE)
 
 
-def test_a_close_that_fails_does_not_kill_the_slot(started):
+def test_a_close_that_fails_does_not_kill_the_slot(started: Role) -> None:
     started.at_close = RuntimeError("close() raised")
     started.now(at_run=DeviceLost("unplugged"))
     eventually(lambda: "close() raised" in started.slot.status.reason, "the failure")
@@ -172,11 +181,16 @@ def test_a_close_that_fails_does_not_kill_the_slot(started):
     started.reach(State.ONLINE)
 
 
-def test_lost_stays_lost_while_nothing_is_plugged_in(started):
+def test_lost_stays_lost_while_nothing_is_plugged_in(started: Role) -> None:
     started.now(at_run=DeviceLost("/dev/video0 is gone"), at_make=DeviceAbsent("no device is plugged in"))
     lost = started.reach(State.LOST)
     attempts = []
-    started.slot._make = lambda: attempts.append(1) or started.make()
+
+    def make() -> Driver:
+        attempts.append(1)
+        return started.make()
+
+    started.slot._make = make
     eventually(lambda: len(attempts) >= 2, "attempts")
     assert started.slot.status == lost, "state, reason and since stay"
     started.now(at_run=None, at_make=None)
@@ -186,7 +200,7 @@ def test_lost_stays_lost_while_nothing_is_plugged_in(started):
 
 
 @pytest.mark.parametrize("error", [NoSignal("the source sends nothing"), HidOffline("the host sleeps")])
-def test_without_a_signal_the_device_stays_open(started, error):
+def test_without_a_signal_the_device_stays_open(started: Role, error: NoSignal | HidOffline) -> None:
     started.now(at_run=error)
     status = started.reach(State.NO_SIGNAL)
     assert (status.reason, status.driver) == (str(error), "scripted")
@@ -199,7 +213,7 @@ def test_without_a_signal_the_device_stays_open(started, error):
     assert started.drivers[0].opened == 1
 
 
-def test_another_reason_is_told_and_since_stays(started):
+def test_another_reason_is_told_and_since_stays(started: Role) -> None:
     started.now(at_run=NoSignal("no cable"))
     first = started.reach(State.NO_SIGNAL)
     started.now(at_run=NoSignal("unsupported timing"))
@@ -211,7 +225,7 @@ def test_another_reason_is_told_and_since_stays(started):
     ("error", "state"),
     [(HidOffline("the host took no report"), State.NO_SIGNAL), (DeviceLost("the port is gone"), State.LOST)],
 )
-def test_a_failure_at_work_from_outside_is_told(started, error, state):
+def test_a_failure_at_work_from_outside_is_told(started: Role, error: HidOffline | DeviceLost, state: State) -> None:
     started.slot.offline(error)
     assert started.slot.status.state is state
     assert started.seen[-1].reason == str(error)
@@ -219,14 +233,14 @@ def test_a_failure_at_work_from_outside_is_told(started, error, state):
     started.reach(State.ONLINE)
 
 
-def test_a_failure_from_outside_does_not_hide_a_worse_state(started):
+def test_a_failure_from_outside_does_not_hide_a_worse_state(started: Role) -> None:
     started.now(at_run=DeviceLost("unplugged"), at_make=DeviceAbsent("none"))
     started.reach(State.LOST)
     started.slot.offline(HidOffline("the host took no report"))
     assert started.slot.status.state is State.LOST
 
 
-def test_it_backs_off(role, monkeypatch):
+def test_it_backs_off(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
     waits = role.never_blocks(monkeypatch)
     role.at_make = DeviceAbsent("none")
     role.slot.start()
@@ -236,8 +250,10 @@ def test_it_backs_off(role, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [NoSignal("none"), HidOffline("none")], ids=["signal", "host"])
-def test_an_open_driver_is_asked_again_at_an_even_pace(role, monkeypatch, error):
-    waits = []
+def test_an_open_driver_is_asked_again_at_an_even_pace(
+    role: Role, monkeypatch: pytest.MonkeyPatch, error: NoSignal | HidOffline
+) -> None:
+    waits: list[float] = []
     monkeypatch.setattr(role.slot.stopping, "wait", waits.append)
     role.at_run = error
     role.slot.start()
@@ -245,11 +261,11 @@ def test_an_open_driver_is_asked_again_at_an_even_pace(role, monkeypatch, error)
     assert set(waits) == {PACE} == {0.2}
 
 
-def test_work_resets_the_back_off(role, monkeypatch):
+def test_work_resets_the_back_off(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
     waits = role.never_blocks(monkeypatch)
     attempts = iter(range(100))
 
-    def run(driver):  # noqa: ARG001  # as the slot calls it
+    def run(driver: object) -> None:  # noqa: ARG001  # as the slot calls it
         if next(attempts) == 4:
             role.slot.online()
         raise DriverError("it stumbles")
@@ -260,7 +276,7 @@ def test_work_resets_the_back_off(role, monkeypatch):
     assert waits[:8] == pytest.approx([0.2, 0.4, 0.8, 1.6, 0.2, 0.4, 0.8, 1.6])
 
 
-def test_it_is_woken_at_once(role, monkeypatch):
+def test_it_is_woken_at_once(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slots, "FIRST_DELAY", 3600)
     monkeypatch.setattr(slots, "LONGEST_DELAY", 3600)
     role.slot._delay = 3600
@@ -272,13 +288,13 @@ def test_it_is_woken_at_once(role, monkeypatch):
     role.reach(State.ONLINE)
 
 
-def test_a_wake_while_it_is_opening_is_not_lost(role, monkeypatch):
+def test_a_wake_while_it_is_opening_is_not_lost(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that appears while another attempt is failing is tried at once, not after the back-off."""
     monkeypatch.setattr(slots, "FIRST_DELAY", 3600)
     monkeypatch.setattr(slots, "LONGEST_DELAY", 3600)
     role.slot._delay = 3600
 
-    def make():
+    def make() -> Driver:
         if not role.seen:
             role.slot.wake()
             raise DeviceAbsent("none yet")
@@ -303,7 +319,7 @@ def test_a_wake_while_it_is_opening_is_not_lost(role, monkeypatch):
     ],
     ids=["starting", "online", "absent", "no signal", "offline", "lost", "retrying", "failed"],
 )
-def test_it_stops_from_any_state(role, monkeypatch, script):
+def test_it_stops_from_any_state(role: Role, monkeypatch: pytest.MonkeyPatch, script: dict[str, object]) -> None:
     monkeypatch.setattr(slots, "LONGEST_DELAY", 3600)
     monkeypatch.setattr(slots, "PACE", 3600)
     role.slot._delay = 3600
@@ -322,7 +338,9 @@ def test_it_stops_from_any_state(role, monkeypatch, script):
         (DeviceAbsent("there is no camera 1"), State.ABSENT),
     ],
 )
-def test_what_is_wrong_is_told_once_until_it_works(started, error, state):
+def test_what_is_wrong_is_told_once_until_it_works(
+    started: Role, error: DriverError | DeviceAbsent, state: State
+) -> None:
     started.now(at_open=error, at_run=error)
     wrong = started.reach(state)
     opened = len(started.drivers)

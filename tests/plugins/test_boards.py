@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kvmd.contract.board import choose_board, read_facts
+from kvmd.contract.board import Facts, choose_board, read_facts
 from kvmd.contract.device import Device
-from kvmd.contract.roles import CAPTURE, HID, ROLES
+from kvmd.contract.roles import CAPTURE, HID, ROLES, Role
 from kvmd.contract.settings import Settings
 from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
@@ -51,46 +52,46 @@ def plugged_in(machine: str) -> list[Device]:
     return devices
 
 
-def facts_of(machine):
+def facts_of(machine: str) -> Facts:
     usb = [device for device in plugged_in(machine) if device.subsystem == "usb"]
     return read_facts(MACHINES / machine, usb)
 
 
 @pytest.mark.parametrize("machine", RECOGNISED)
-def test_each_machine_is_known_as_one_board_alone(machine):
+def test_each_machine_is_known_as_one_board_alone(machine: str) -> None:
     choice = choose_board("auto", [], kvmd_boards(), facts_of(machine), "kvmd.toml")
     assert (choice.board.name if choice.board else None, choice.alike) == RECOGNISED[machine]
 
 
-def test_every_machine_has_an_expectation():
+def test_every_machine_has_an_expectation() -> None:
     assert {path.name for path in MACHINES.iterdir() if path.is_dir()} == set(RECOGNISED)
 
 
-def test_every_board_that_says_how_it_is_known_is_met_on_a_machine():
+def test_every_board_that_says_how_it_is_known_is_met_on_a_machine() -> None:
     met = {name for board, alike in RECOGNISED.values() for name in (board, *alike)}
     assert met - {None} == {board.name for board in BOARDS.values() if board.known_by.given()}
 
 
-def test_the_reason_is_told():
+def test_the_reason_is_told() -> None:
     choice = choose_board("auto", [], kvmd_boards(), facts_of("raspberry-pi-4-bridge"), "kvmd.toml")
     assert choice.why == 'model = "Raspberry Pi 4 Model B Rev 1.4", chip = "toshiba,tc358743"'
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_its_file_has_its_name_and_says_how_it_is_known(name):
+def test_its_file_has_its_name_and_says_how_it_is_known(name: str) -> None:
     text = (ROOT / f"plugins/boards/{name}.toml").read_text()
     first = "# Has to be named" if BOARDS[name].by_name else "# Recognised by"
     assert text.startswith(first)
     assert tomllib.loads(text)["name"] == name
 
 
-def test_names_are_unique():
+def test_names_are_unique() -> None:
     assert len(BOARDS) == len(kvmd_boards()) == len(list((ROOT / "plugins/boards").glob("*.toml")))
 
 
 @pytest.mark.parametrize("name", BOARDS)
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_its_drivers_are_there_and_take_its_options(name, role):
+def test_its_drivers_are_there_and_take_its_options(name: str, role: Role[Any, Any]) -> None:
     settings = role.on(BOARDS[name])
     registry = Registry()
     registry.choose(role, settings, f"board {name}")
@@ -101,10 +102,11 @@ def test_its_drivers_are_there_and_take_its_options(name, role):
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_it_can_be_named(name):
+def test_it_can_be_named(name: str) -> None:
     kvm = Kvm(Settings(board=name), Registry(), "my.toml")
-    assert kvm.status().board.name == name
-    assert kvm.status().board.why == "named in my.toml"
+    board = kvm.status().board
+    assert board is not None
+    assert (board.name, board.why) == (name, "named in my.toml")
     assert kvm.roles == {role.name: (role.on(BOARDS[name]), f"board {name}") for role in ROLES}
 
 
@@ -121,7 +123,9 @@ def test_it_can_be_named(name):
         ("compute-module-4-bridge", "pikvm-v4-plus", "/dev/video0", "fe980000.usb"),
     ],
 )
-def test_its_drivers_take_the_right_devices(monkeypatch, machine, name, capture, hid):
+def test_its_drivers_take_the_right_devices(
+    monkeypatch: pytest.MonkeyPatch, machine: str, name: str, capture: str, hid: str
+) -> None:
     """The video codec, the webcam and the metadata nodes of these machines are left alone."""
     devices = plugged_in(machine)
     monkeypatch.setattr(
@@ -132,4 +136,4 @@ def test_its_drivers_take_the_right_devices(monkeypatch, machine, name, capture,
         registry.choose(CAPTURE, board.capture, name).pick().device,
         registry.choose(HID, board.hid, name).pick().device,
     ]
-    assert [device.node or device.name for device in taken] == [capture, hid]
+    assert [device and (device.node or device.name) for device in taken] == [capture, hid]

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from kvmd.access.credentials import Credentials
 
 
-def test_changes_by_several_processes_at_once_are_all_kept(tmp_path):
+def test_changes_by_several_processes_at_once_are_all_kept(tmp_path: Path) -> None:
     path = tmp_path / "auth.json"
     code = (
         "import sys; from pathlib import Path; from kvmd.access.credentials import Credentials\n"

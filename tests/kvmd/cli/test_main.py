@@ -8,7 +8,9 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -34,14 +36,14 @@ KVMD = [sys.executable, "-m", "kvmd"]
 JPEG = b"\xff\xd8\xff"
 
 
-def run(*args, given=None):
+def run(*args: object, given: str | None = None) -> subprocess.CompletedProcess[str]:
     ran = subprocess.run([*KVMD, *map(str, args)], capture_output=True, text=True, input=given, check=False)
     assert "Traceback" not in ran.stderr
     return ran
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(tmp_path: Path) -> Path:
     """A settings file whose secrets are in the same folder."""
     path = tmp_path / "kvmd.toml"
     path.write_text(f'[capture]\nquality = 55\n\n[auth]\nfile = "{tmp_path}/secrets/auth.json"\n')
@@ -49,11 +51,11 @@ def settings(tmp_path):
 
 
 @pytest.fixture
-def secrets(tmp_path):
+def secrets(tmp_path: Path) -> Path:
     return tmp_path / "secrets/auth.json"
 
 
-def one_line(ran, code):
+def one_line(ran: subprocess.CompletedProcess[str], code: int) -> str:
     """Return the program's only line of complaint."""
     assert ran.returncode == code
     assert ran.stderr.startswith("kvmd: ")
@@ -62,7 +64,7 @@ def one_line(ran, code):
 
 
 class TestUsage:
-    def test_help_names_every_command_and_exit_code(self):
+    def test_help_names_every_command_and_exit_code(self) -> None:
         ran = run("--help")
         assert ran.returncode == 0
         assert re.findall(r"^  ([a-z0-9]+)  ", ran.stdout, re.MULTILINE) == sorted(COMMANDS)
@@ -70,18 +72,18 @@ class TestUsage:
 
     @pytest.mark.parametrize("command", [*COMMANDS, "apikey add", "apikey list", "apikey remove"])
     @pytest.mark.parametrize("flag", ["--help", "-h"])
-    def test_help_of_each_command(self, command, flag):
+    def test_help_of_each_command(self, command: str, flag: str) -> None:
         ran = run(*command.split(), flag)
         assert (ran.returncode, ran.stderr) == (0, "")
         assert ran.stdout.startswith(f"Usage: kvmd {command} ")
 
-    def test_version(self):
+    def test_version(self) -> None:
         assert re.fullmatch(r"kvmd, version \d+\.\d+\.\d+\n", run("--version").stdout)
 
     @pytest.mark.parametrize(
         "args", [["nonsense"], ["config", "--nonsense"], ["demo", "--port", "0"], ["apikey", "add"]]
     )
-    def test_no_sense(self, args):
+    def test_no_sense(self, args: list[str]) -> None:
         ran = run(*args)
         assert ran.returncode == 2
         assert "Usage: kvmd" in ran.stderr
@@ -89,7 +91,7 @@ class TestUsage:
 
 class TestConfig:
     @pytest.mark.parametrize("before", [True, False])
-    def test_values_and_sources(self, settings, before):
+    def test_values_and_sources(self, settings: Path, before: bool) -> None:
         option = ["--config", settings]
         ran = run(*option, "config") if before else run("config", *option)
         assert (ran.returncode, ran.stderr) == (0, "")
@@ -97,31 +99,31 @@ class TestConfig:
         assert f"capture.quality = 55  # {settings}" in lines
         assert 'web.listen = ["[::]:80"]  # default' in lines
 
-    def test_json(self, settings):
+    def test_json(self, settings: Path) -> None:
         shown = json.loads(run("config", "--config", settings, "--json").stdout)
         assert shown["capture.quality"] == {"value": 55, "source": str(settings)}
         assert shown["hid.options"] == {"value": {}, "source": "default"}
 
-    def test_wrong_value(self, settings):
+    def test_wrong_value(self, settings: Path) -> None:
         settings.write_text("[capture]\nquality = 0")
         expected = "capture.quality = 0 cannot be used; accepted: whole number (at least 1, at most 100)"
         assert one_line(run("config", "--config", settings), 3) == f"{settings}: {expected}"
 
-    def test_unknown_driver(self, settings):
+    def test_unknown_driver(self, settings: Path) -> None:
         settings.write_text('[capture]\ndriver = "betamax"')
         said = one_line(run("config", "--config", settings), 3)
         assert said.startswith(f'{settings}: capture.driver = "betamax" cannot be used; accepted: "auto", ')
         assert '"virtual"' in said
 
-    def test_no_file(self, tmp_path):
+    def test_no_file(self, tmp_path: Path) -> None:
         path = tmp_path / "none.toml"
         assert one_line(run("config", "--config", path), 3) == f"{path}: cannot be read: No such file or directory"
 
-    def test_serve_refuses_wrong_settings(self, settings):
+    def test_serve_refuses_wrong_settings(self, settings: Path) -> None:
         settings.write_text('[web]\nlisten = "80"')
         assert "web.listen" in one_line(run("serve", "--config", settings), 3)
 
-    def test_serve_refuses_what_is_no_address(self, settings):
+    def test_serve_refuses_what_is_no_address(self, settings: Path) -> None:
         settings.write_text(f'{settings.read_text()}[web]\nlisten = ["localhost"]\n')
         ran = run("serve", "--config", settings, "--log-level", "error")
         said = one_line(ran, 3)
@@ -129,44 +131,44 @@ class TestConfig:
 
 
 class TestDrivers:
-    def test_list(self):
+    def test_list(self) -> None:
         ran = run("drivers")
         assert (ran.returncode, ran.stderr) == (0, "")
         assert re.findall(r"^(\w+)  \[(\w+)\]  .+\.$", ran.stdout, re.MULTILINE).count(("virtual", "hid")) == 1
 
-    def test_one(self):
+    def test_one(self) -> None:
         ran = run("drivers", "virtual")
         assert ran.returncode == 0
         assert re.findall(r"^\w.*?\]", ran.stdout, re.MULTILINE) == ["virtual  [capture]", "virtual  [hid]"]
         assert '  computer = "default"\n' in ran.stdout
         assert "  frame_rate = 30.0\n      number (at least 1, at most 240): Pictures a second.\n" in ran.stdout
 
-    def test_unknown(self):
+    def test_unknown(self) -> None:
         said = one_line(run("drivers", "betamax"), 3)
         assert said.startswith('there is no driver "betamax"; there are: ')
         assert "virtual" in said
 
-    def test_json(self):
+    def test_json(self) -> None:
         shown = json.loads(run("drivers", "v4l2", "--json").stdout)
         assert shown["broken"] == []
         assert [(driver["name"], driver["role"]) for driver in shown["drivers"]] == [("v4l2", "capture")]
         assert {"device", "usb_id"} <= {option["key"] for option in shown["drivers"][0]["options"]}
 
-    def test_udev_rules(self):
+    def test_udev_rules(self) -> None:
         ran = run("drivers", "usb_gadget", "--udev-rules")
         assert ran.returncode == 0
         assert re.findall('SUBSYSTEM=="(.*?)"', ran.stdout) == ["udc", "hidg"]
 
 
 class TestDevices:
-    def test_json(self):
+    def test_json(self) -> None:
         ran = run("devices", "--json")
         assert ran.returncode == 0
         shown = json.loads(ran.stdout)
         assert isinstance(shown["devices"], list)
         assert shown["roles"].keys() == {"capture", "hid", "power"}
 
-    def test_what_fills_the_roles(self, settings):
+    def test_what_fills_the_roles(self, settings: Path) -> None:
         settings.write_text('[capture]\ndriver = "virtual"\n[hid]\noptions = { udc = "no_such_controller" }')
         ran = run("devices", "--config", settings)
         assert ran.returncode == 0
@@ -178,7 +180,7 @@ class TestDevices:
         assert roles["capture"] == {"driver": "virtual", "device": None, "problem": None}
         assert roles["hid"]["problem"] == "no hid device for usb_gadget with these options is plugged in"
 
-    def test_what_is_plugged_in_is_listed_although_the_settings_are_wrong(self, settings):
+    def test_what_is_plugged_in_is_listed_although_the_settings_are_wrong(self, settings: Path) -> None:
         settings.write_text("[capture]\nquality = 0")
         ran = run("devices", "--config", settings)
         assert "capture.quality" in one_line(ran, 3)
@@ -186,18 +188,18 @@ class TestDevices:
 
 
 class TestBoards:
-    def test_list(self, settings):
+    def test_list(self, settings: Path) -> None:
         ran = run("boards", "--config", settings)
         assert (ran.returncode, ran.stderr) == (0, "")
         assert "\npikvm-v3  PiKVM v3 (HAT for the Raspberry Pi 4)\n  has to be named, looks like model = " in ran.stdout
         assert '\n  capture: v4l2 { usb_id = "345f:2131", format = "MJPEG" }\n  hid: usb_gadget\n' in ran.stdout
         assert re.search(r"^this is .+: .+\nits firmware says: .+", ran.stdout, re.MULTILINE)
 
-    def test_the_one_that_is_named(self, settings):
+    def test_the_one_that_is_named(self, settings: Path) -> None:
         settings.write_text('board = "virtual"')
         assert f"\nthis is virtual: named in {settings}\n" in run("boards", "--config", settings).stdout
 
-    def test_json(self, settings):
+    def test_json(self, settings: Path) -> None:
         settings.write_text('board = "none"')
         shown = json.loads(run("boards", "--json", "--config", settings).stdout)
         assert (shown["board"], shown["why"]) == (None, f'board = "none" in {settings}')
@@ -207,13 +209,13 @@ class TestBoards:
         assert boards["blikvm-v4"]["known_by"]["model"] == "MangoPi Mcore*"
         assert boards["virtual"]["hid"] == {"driver": "virtual", "options": {}}
 
-    def test_an_unknown_name(self, settings):
+    def test_an_unknown_name(self, settings: Path) -> None:
         settings.write_text('board = "blikvm"')
         for command in ("boards", "config", "serve"):
             said = one_line(run(command, "--config", settings), 3)
             assert said.startswith(f'{settings}: board = "blikvm" cannot be used; accepted: "auto", "none", "blikvm-v1')
 
-    def test_files_that_are_no_boards(self, settings, tmp_path, monkeypatch):
+    def test_files_that_are_no_boards(self, settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         wrong, good = tmp_path / "boards.d/a.toml", tmp_path / "boards.d/b.toml"
         wrong.parent.mkdir()
         wrong.write_text('name = "acme"')
@@ -229,7 +231,7 @@ class TestBoards:
         shown = json.loads(CliRunner().invoke(cli, ["boards", "--json", "--config", str(settings)]).stdout)
         assert shown["broken"] == [{"name": str(wrong), "reason": "title is missing; accepted: text"}]
 
-    def test_boards_that_look_the_same(self, settings, monkeypatch):
+    def test_boards_that_look_the_same(self, settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         facts = Facts("Raspberry Pi Compute Module 4 Rev 1.0", chips=("toshiba,tc358743",))
         monkeypatch.setattr("kvmd.contract.board.read_facts", lambda: facts)
         ran = CliRunner().invoke(cli, ["boards", "--config", str(settings)])
@@ -242,12 +244,12 @@ if it is one of them, name it in {settings}, such as: board = "blikvm-v1-v2"
 
 
 class TestPasswd:
-    def test_too_short(self, settings, secrets):
+    def test_too_short(self, settings: Path, secrets: Path) -> None:
         said = one_line(run("passwd", "--stdin", "--config", settings, given="short\n"), 1)
         assert said == "the password has 5 characters; at least 8 are needed"
         assert not secrets.exists()
 
-    def test_is_kept_as_a_hash_that_only_the_owner_reads(self, settings, secrets):
+    def test_is_kept_as_a_hash_that_only_the_owner_reads(self, settings: Path, secrets: Path) -> None:
         ran = run("passwd", "--stdin", "--config", settings, given="correct horse\n")
         assert (ran.returncode, ran.stdout) == (0, "the password of admin is set\n")
         assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
@@ -255,18 +257,18 @@ class TestPasswd:
         assert "horse" not in secrets.read_text()
         assert "$argon2id$" in secrets.read_text()
 
-    def test_of_another_user(self, settings, secrets):
+    def test_of_another_user(self, settings: Path, secrets: Path) -> None:
         assert run("passwd", "--stdin", "--config", settings, "eve", given="correct horse\n").returncode == 0
         assert list(json.loads(secrets.read_text())["users"]) == ["eve"]
 
-    def test_a_file_that_cannot_be_written(self, settings):
+    def test_a_file_that_cannot_be_written(self, settings: Path) -> None:
         settings.write_text('[auth]\nfile = "/proc/kvmd/auth.json"')
         said = one_line(run("passwd", "--stdin", "--config", settings, given="correct horse\n"), 3)
         assert said.startswith("/proc/kvmd/auth.json: cannot be written: ")
 
 
 class TestApiKey:
-    def test_life(self, settings, secrets):
+    def test_life(self, settings: Path, secrets: Path) -> None:
         option = ["--config", settings]
         assert run("apikey", "list", *option).stdout == ""
         added = run("apikey", "add", "script", *option)
@@ -279,13 +281,13 @@ class TestApiKey:
         assert run("apikey", "remove", "script", *option).stdout == "the API key script is removed\n"
         assert run("apikey", "list", *option).stdout == ""
 
-    def test_json(self, settings):
+    def test_json(self, settings: Path) -> None:
         added = json.loads(run("apikey", "add", "script", "--json", "--config", settings).stdout)
         assert (added["name"], added["key"].startswith("kvmd_")) == ("script", True)
         listed = json.loads(run("apikey", "list", "--json", "--config", settings).stdout)
         assert [key["name"] for key in listed] == ["script"]
 
-    def test_names(self, settings):
+    def test_names(self, settings: Path) -> None:
         run("apikey", "add", "script", "--config", settings)
         said = one_line(run("apikey", "add", "script", "--config", settings), 1)
         assert said.startswith('there is an API key named "script"; ')
@@ -294,7 +296,7 @@ class TestApiKey:
 
 
 class TestGadget:
-    def test_a_machine_that_has_none(self):
+    def test_a_machine_that_has_none(self) -> None:
         """Exit code 4 is a device's; no machine that runs these tests has a controller of this name."""
         ran = run("gadget", "up", "--udc", "no_such_controller")
         assert ran.returncode == 4
@@ -304,13 +306,14 @@ class TestGadget:
 class Demo:
     """`kvmd demo` on free ports, once it has said how to use it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         ports = free_ports(2)
         command = [*KVMD, "demo", "--port", ports[0], "--video-port", ports[1], "--log-level", "warning"]
         self.folder = folder
         self.process = subprocess.Popen(
             [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
         )
+        assert self.process.stdout is not None
         self.text = ""
         for line in self.process.stdout:
             self.text += line
@@ -318,25 +321,27 @@ class Demo:
                 break
         self.lines = [line.strip() for line in self.text.splitlines() if line.startswith("  curl ")]
 
-    def shell(self, line):
+    def shell(self, line: str) -> bytes:
         return subprocess.run(["sh", "-c", line], capture_output=True, check=True, cwd=self.folder).stdout
 
-    def end(self, number=signal.SIGTERM):
+    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         self.process.send_signal(number)
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
         self.process.stdout.close()
         errors = self.process.stderr.read()
         self.process.stderr.close()
         return self.process.wait(), errors
 
 
-def free_ports(count):
+def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         socks = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [sock.getsockname()[1] for sock in socks]
 
 
 @pytest.fixture
-def demo(tmp_path):
+def demo(tmp_path: Path) -> Iterator[Demo]:
     demo = Demo(tmp_path)
     yield demo
     if demo.process.returncode is None:
@@ -345,7 +350,7 @@ def demo(tmp_path):
 
 
 class TestDemo:
-    def test_the_three_lines_it_prints_work(self, demo, tmp_path):
+    def test_the_three_lines_it_prints_work(self, demo: Demo, tmp_path: Path) -> None:
         login, key, picture = demo.lines
         assert json.loads(demo.shell(login))["info"] == "login success"
         assert json.loads(demo.shell(key)) == {"status": 1, "info": "key input success", "data": []}
@@ -353,17 +358,17 @@ class TestDemo:
         assert (tmp_path / "snapshot.jpg").read_bytes().startswith(JPEG)
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_a_signal_ends_it(self, demo, number):
+    def test_a_signal_ends_it(self, demo: Demo, number: signal.Signals) -> None:
         assert demo.end(number) == (0, "")
 
-    def test_only_this_machine_reaches_it(self, demo):
+    def test_only_this_machine_reaches_it(self, demo: Demo) -> None:
         addresses = re.findall(r"http://(.*?):\d+", demo.text)
         assert set(addresses) == {"127.0.0.1"}
-        page = re.search(r"page +(http://\S+)", demo.text)[1]
+        [page] = re.findall(r"page +(http://\S+)", demo.text)
         assert b"<html" in demo.shell(f"curl -s {page}")
 
-    def test_keys_need_the_login(self, demo):
-        url = re.search(r"http://\S+/keyboard", demo.text)[0]
+    def test_keys_need_the_login(self, demo: Demo) -> None:
+        url = re.findall(r"http://\S+/keyboard", demo.text)[0]
         answer = json.loads(demo.shell(f'curl -s {url} -d \'{{"keycodes": ["KeyA"]}}\''))
         assert answer["status"] == 0
         basic = base64.b64encode(b"admin:admin").decode()
@@ -373,7 +378,7 @@ class TestDemo:
         assert answer["status"] == 1
 
     @pytest.mark.parametrize("option", ["--port", "--video-port"])
-    def test_a_port_in_use(self, option):
+    def test_a_port_in_use(self, option: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             other, free = ("--video-port" if option == "--port" else "--port"), free_ports(1)[0]
@@ -381,6 +386,6 @@ class TestDemo:
         assert one_line(ran, 3) == f"cannot listen on 127.0.0.1:{port}: Address already in use; give another {option}"
 
 
-def test_unknown_driver_in_settings_keeps_the_daemon_from_starting(settings):
+def test_unknown_driver_in_settings_keeps_the_daemon_from_starting(settings: Path) -> None:
     settings.write_text('[hid]\ndriver = "morse"')
     assert 'hid.driver = "morse"' in one_line(run("serve", "--config", settings), 3)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -50,13 +51,13 @@ class TestMatch:
             ({"ID_BUS": "?*"}, False),
         ],
     )
-    def test_properties_are_patterns(self, properties, accepted):
+    def test_properties_are_patterns(self, properties: dict[str, str], accepted: bool) -> None:
         assert Match("video4linux", properties).accepts(DONGLE) is accepted
 
-    def test_another_subsystem(self):
+    def test_another_subsystem(self) -> None:
         assert not Match("tty").accepts(DONGLE)
 
-    def test_the_best_row_counts(self):
+    def test_the_best_row_counts(self) -> None:
         rows = [Match("video4linux", score=20), Match("video4linux", {"ID_VENDOR_ID": "534d"}, score=80), Match("tty")]
         assert best_match(rows, DONGLE) == 80
         assert best_match(rows, BARE) == 20
@@ -83,18 +84,18 @@ class TestOptions:
             ({"usb_id": "534d:2109", "serial": "another"}, False),
         ],
     )
-    def test_selects(self, options, selected):
+    def test_selects(self, options: dict[str, str], selected: bool) -> None:
         assert DeviceOptions(**options).selects(DONGLE) is selected
 
     @pytest.mark.parametrize("options", [{"usb_id": "534d:2109"}, {"serial": "1"}, {"path": "?*"}, {"name": "USB*"}])
-    def test_a_device_that_tells_nothing(self, options):
+    def test_a_device_that_tells_nothing(self, options: dict[str, str]) -> None:
         assert not DeviceOptions(**options).selects(BARE)
 
-    def test_node(self):
+    def test_node(self) -> None:
         assert DeviceOptions(device="/dev/video7").node() == "/dev/video7"
         assert DeviceOptions().node() is None
 
-    def test_a_driver_without_devices(self):
+    def test_a_driver_without_devices(self) -> None:
         assert DriverOptions().node() is None
         assert DriverOptions().selects(DONGLE)
 
@@ -107,40 +108,43 @@ class TestOptions:
         (Device("udc", "dummy_udc.0"), "dummy_udc.0"),
     ],
 )
-def test_label(device, label):
+def test_label(device: Device, label: str) -> None:
     assert str(device) == label
 
 
 class TestUdev:
     """The real library, and the devices that every Linux has."""
 
-    def test_list(self):
+    def test_list(self) -> None:
         devices = list_devices(["mem"])
         null = next(device for device in devices if device.name == "null")
         assert (null.subsystem, null.node) == ("mem", "/dev/null")
         assert null.path.startswith("/sys/")
         assert null.properties["MAJOR"] == "1"
 
-    def test_list_is_sorted_and_lists_nothing_twice(self):
+    def test_list_is_sorted_and_lists_nothing_twice(self) -> None:
         paths = [device.path for device in list_devices(["tty", "mem", "tty"])]
         assert paths == sorted(set(paths))
         assert {device.subsystem for device in list_devices(["tty", "mem"])} == {"tty", "mem"}
 
-    def test_list_of_nothing(self):
+    def test_list_of_nothing(self) -> None:
         assert list_devices([]) == []
         assert list_devices(["no_such_subsystem"]) == []
 
-    def test_device_at_a_node(self):
+    def test_device_at_a_node(self) -> None:
         null = device_at("/dev/null")
+        assert null is not None
         assert (null.subsystem, null.name, null.node) == ("mem", "null", "/dev/null")
         assert null in list_devices(["mem"])
 
-    def test_device_at_a_link_keeps_its_name(self, tmp_path):
+    def test_device_at_a_link_keeps_its_name(self, tmp_path: Path) -> None:
         link = tmp_path / "by-id"
         link.symlink_to("/dev/null")
-        assert (device_at(str(link)).subsystem, device_at(str(link)).node) == ("mem", str(link))
+        found = device_at(str(link))
+        assert found is not None
+        assert (found.subsystem, found.node) == ("mem", str(link))
 
-    def test_no_device(self, tmp_path):
+    def test_no_device(self, tmp_path: Path) -> None:
         file = tmp_path / "file"
         file.touch()
         assert device_at(str(tmp_path / "none")) is None
@@ -160,12 +164,12 @@ class TestUdev:
             (1000, ""),
         ],
     )
-    def test_a_node_that_sysfs_does_not_know(self, monkeypatch, major, subsystem):
+    def test_a_node_that_sysfs_does_not_know(self, monkeypatch: pytest.MonkeyPatch, major: int, subsystem: str) -> None:
         status = SimpleNamespace(st_mode=0o020660, st_rdev=os.makedev(major, 9999))
         monkeypatch.setattr(os, "stat", lambda *_, **__: status)
         assert device_at("/dev/thing0") == Device(subsystem, "thing0", node="/dev/thing0")
 
-    def test_monitor_starts_and_stops(self):
+    def test_monitor_starts_and_stops(self) -> None:
         def listening() -> int:
             return [thread.name for thread in threading.enumerate()].count("kvmd-udev")
 
@@ -179,7 +183,7 @@ class TestUdev:
         monitor.stop()
         assert listening() == before
 
-    def test_monitor_hears_events(self):
+    def test_monitor_hears_events(self) -> None:
         """The kernel sends none to an unprivileged test, so pyudev's own device stands for the message."""
         heard = []
         raw = SimpleNamespace(

@@ -11,33 +11,33 @@ from kvmd import DeviceLost, DriverError, Press
 class Button:
     """A button that notes what is done to it."""
 
-    def __init__(self):
-        self.done = []
+    def __init__(self) -> None:
+        self.done: list[str] = []
         self.is_down = Event()
 
-    def down(self):
+    def down(self) -> None:
         self.done.append("down")
         self.is_down.set()
 
-    def up(self):
+    def up(self) -> None:
         self.done.append("up")
 
 
 @pytest.fixture
-def press():
+def press() -> Press:
     press = Press()
     press.allow()
     return press
 
 
-def test_a_button_goes_down_and_up_again(press):
+def test_a_button_goes_down_and_up_again(press: Press) -> None:
     button = Button()
     press.hold(0.01, button.down, button.up)
     press.hold(0.01, button.down, button.up)
     assert button.done == ["down", "up"] * 2
 
 
-def test_the_end_releases_the_button_before_it_returns(press):
+def test_the_end_releases_the_button_before_it_returns(press: Press) -> None:
     button = Button()
     with ThreadPoolExecutor() as pool:
         pressing = pool.submit(press.hold, 60, button.down, button.up)
@@ -48,7 +48,7 @@ def test_the_end_releases_the_button_before_it_returns(press):
             pressing.result()
 
 
-def test_a_second_press_waits_for_the_first(press):
+def test_a_second_press_waits_for_the_first(press: Press) -> None:
     first, second = Button(), Button()
     with ThreadPoolExecutor() as pool:
         pressing = pool.submit(press.hold, 60, first.down, first.up)
@@ -61,10 +61,10 @@ def test_a_second_press_waits_for_the_first(press):
     assert second.done == []
 
 
-def test_a_button_that_fails_to_go_down_is_released(press):
+def test_a_button_that_fails_to_go_down_is_released(press: Press) -> None:
     button = Button()
 
-    def fail():
+    def fail() -> None:
         raise DeviceLost("pulled")
 
     with pytest.raises(DeviceLost, match="pulled"):
@@ -72,9 +72,14 @@ def test_a_button_that_fails_to_go_down_is_released(press):
     assert button.done == ["up"]
 
 
-def test_nothing_is_pressed_before_the_first_or_after_the_last():
+def test_nothing_is_pressed_before_the_first_or_after_the_last() -> None:
     button, press = Button(), Press()
-    for end in (press.end, lambda: (press.allow(), press.end())):
+
+    def allow_and_end() -> None:
+        press.allow()
+        press.end()
+
+    for end in (press.end, allow_and_end):
         end()
         with pytest.raises(DriverError, match="the driver is closed"):
             press.hold(0, button.down, button.up)

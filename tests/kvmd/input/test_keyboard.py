@@ -3,16 +3,18 @@
 import random
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from kvmd.contract.hid import MAX_KEYS, Capability, ConsumerReport, KeyboardReport, SystemReport
+from kvmd.contract.hid import MAX_KEYS, Capability, ConsumerReport, KeyboardReport, Report, SystemReport
 from kvmd.errors import HidOffline, RequestError, Unsupported
 from kvmd.input import holders
 from kvmd.input.holders import Holders
 from kvmd.input.keyboard import Keyboard
-from kvmd.input.keymap import KEYS, MEDIA_KEYS, POWER_KEYS
+from kvmd.input.keymap import KEYS, MEDIA_KEYS, POWER_KEYS, Key
 
 NOTHING = KeyboardReport()
 LETTERS = ["KeyA", "KeyB", "KeyC", "KeyD", "KeyE", "KeyF", "KeyG"]
@@ -24,57 +26,57 @@ CTRL, SHIFT = 0x01, 0x02
 class Host:
     """Records the reports it takes; refuses as many as it is told to."""
 
-    def __init__(self):
-        self.reports = []
+    def __init__(self) -> None:
+        self.reports: list[Any] = []
         self.refusals = 0
-        self.gone = set()
+        self.gone: set[str] = set()
         self.able = ~Capability(0)
 
-    def send(self, report):
+    def send(self, report: Report) -> None:
         if self.refusals:
             self.refusals -= 1
             raise HidOffline("the host sleeps")
         self.reports.append(report)
 
     @property
-    def down(self):
+    def down(self) -> Any:
         return self.reports[-1] if self.reports else NOTHING
 
 
 @pytest.fixture
-def host():
+def host() -> Host:
     return Host()
 
 
 @pytest.fixture
-def keys(host):
-    held = Holders(lambda client: client not in host.gone, timeout=10)
+def keys(host: Host) -> Keyboard:
+    held: Holders[Key] = Holders(lambda client: client not in host.gone, timeout=10)
     return Keyboard(host.send, lambda: host.able, held)
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=time.monotonic())
     monkeypatch.setattr(holders, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
-def test_a_tap_is_pressed_and_released(host, keys):
+def test_a_tap_is_pressed_and_released(host: Host, keys: Keyboard) -> None:
     keys.tap("one", ["KeyA"])
     assert host.reports == [KeyboardReport(0, (A,)), NOTHING]
 
 
-def test_a_chord_is_pressed_together(host, keys):
+def test_a_chord_is_pressed_together(host: Host, keys: Keyboard) -> None:
     keys.tap("one", ["ControlLeft", "AltLeft", "Delete"])
     assert host.reports == [KeyboardReport(0x05, (0x4C,)), NOTHING]
 
 
-def test_a_name_given_twice_is_one_key(host, keys):
+def test_a_name_given_twice_is_one_key(host: Host, keys: Keyboard) -> None:
     keys.tap("one", ["PrtSc", "PrintScreen", "KeyA", "KeyA"])
     assert host.reports[0] == KeyboardReport(0, (0x46, A))
 
 
-def test_six_ordinary_keys_and_all_modifiers_at_once(host, keys):
+def test_six_ordinary_keys_and_all_modifiers_at_once(host: Host, keys: Keyboard) -> None:
     keys.tap("one", LETTERS[:MAX_KEYS] + MODIFIERS)
     assert host.reports == [KeyboardReport(0xFF, (A, B, C, D, E, F)), NOTHING]
 
@@ -89,7 +91,9 @@ def test_six_ordinary_keys_and_all_modifiers_at_once(host, keys):
         (["", "KeyA"], '^"" is not a key'),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_nothing_is_pressed(host, keys, call, codes, message):
+def test_what_makes_no_sense_is_refused_and_nothing_is_pressed(
+    host: Host, keys: Keyboard, call: str, codes: list[str], message: str
+) -> None:
     keys.press("one", ["KeyB"])
     with pytest.raises(RequestError, match=message):
         getattr(keys, call)("one", codes)
@@ -97,7 +101,7 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_pressed(host, keys, call,
 
 
 @pytest.mark.parametrize("call", ["tap", "press"])
-def test_the_seventh_key_is_refused_whoever_holds_the_others(host, keys, call):
+def test_the_seventh_key_is_refused_whoever_holds_the_others(host: Host, keys: Keyboard, call: str) -> None:
     keys.press("one", LETTERS[:3])
     keys.press("two", LETTERS[3:6])
     with pytest.raises(RequestError, match="7 ordinary keys"):
@@ -109,7 +113,7 @@ def test_the_seventh_key_is_refused_whoever_holds_the_others(host, keys, call):
     assert host.down == KeyboardReport(0, (B, C, D, E, F, G))
 
 
-def test_keys_are_held_until_released(host, keys):
+def test_keys_are_held_until_released(host: Host, keys: Keyboard) -> None:
     keys.press("one", ["ShiftLeft", "KeyA"])
     keys.press("one", ["KeyB"])
     keys.release("one", ["KeyA"])
@@ -121,7 +125,7 @@ def test_keys_are_held_until_released(host, keys):
     assert len(host.reports) == 4, "letting go of what is not held is no report, and no error"
 
 
-def test_a_key_that_two_hold_is_down_until_both_let_go(host, keys):
+def test_a_key_that_two_hold_is_down_until_both_let_go(host: Host, keys: Keyboard) -> None:
     keys.press("one", ["KeyA"])
     keys.press("two", ["KeyA", "ControlLeft"])
     keys.release("one", ["KeyA", "ControlLeft"])
@@ -132,20 +136,20 @@ def test_a_key_that_two_hold_is_down_until_both_let_go(host, keys):
     assert host.down == NOTHING
 
 
-def test_a_tap_beside_held_keys_leaves_them_held(host, keys):
+def test_a_tap_beside_held_keys_leaves_them_held(host: Host, keys: Keyboard) -> None:
     keys.press("one", ["ShiftLeft"])
     keys.press("two", ["KeyB"])
     keys.tap("one", ["KeyA"])
     assert host.reports[-2:] == [KeyboardReport(SHIFT, (A, B)), KeyboardReport(SHIFT, (B,))]
 
 
-def test_renewing_sends_nothing(host, keys):
+def test_renewing_sends_nothing(host: Host, keys: Keyboard) -> None:
     keys.press("one", ["KeyA"])
     keys.press("one", ["KeyA"])
     assert host.reports == [KeyboardReport(0, (A,))], "a second report would be a second key press to some hosts"
 
 
-def test_the_keys_of_a_silent_client_are_released(host, keys, clock):
+def test_the_keys_of_a_silent_client_are_released(host: Host, keys: Keyboard, clock: SimpleNamespace) -> None:
     keys.press("silent", ["KeyA"])
     keys.press("renewing", ["KeyB"])
     clock.now += 9
@@ -160,7 +164,7 @@ def test_the_keys_of_a_silent_client_are_released(host, keys, clock):
     assert host.down == NOTHING
 
 
-def test_the_keys_of_a_client_that_is_gone_are_released_at_once(host, keys):
+def test_the_keys_of_a_client_that_is_gone_are_released_at_once(host: Host, keys: Keyboard) -> None:
     keys.press("one", ["KeyA"])
     keys.press("two", ["KeyB"])
     host.gone.add("one")
@@ -168,7 +172,7 @@ def test_the_keys_of_a_client_that_is_gone_are_released_at_once(host, keys):
     assert host.down == KeyboardReport(0, (B,))
 
 
-def test_nothing_is_kept_of_clients_that_hold_nothing(keys):
+def test_nothing_is_kept_of_clients_that_hold_nothing(keys: Keyboard) -> None:
     for client in range(10):
         keys.tap(f"client {client}", ["KeyA"])
         keys.release(f"client {client}", ["KeyA"])
@@ -177,7 +181,7 @@ def test_nothing_is_kept_of_clients_that_hold_nothing(keys):
 
 
 @pytest.mark.parametrize("call", ["tap", "press"])
-def test_a_press_that_fails_leaves_nothing_held(host, keys, call):
+def test_a_press_that_fails_leaves_nothing_held(host: Host, keys: Keyboard, call: str) -> None:
     keys.press("one", ["KeyA"])
     host.refusals = 1
     with pytest.raises(HidOffline, match="the host sleeps"):
@@ -186,8 +190,9 @@ def test_a_press_that_fails_leaves_nothing_held(host, keys, call):
     assert host.down == KeyboardReport(0, (A, C))
 
 
-def test_a_release_that_fails_stays_done(host, keys):
-    for release in (lambda: keys.release("one", ["KeyA"]), lambda: keys.release_all("one")):
+def test_a_release_that_fails_stays_done(host: Host, keys: Keyboard) -> None:
+    releases: list[Callable[[], None]] = [lambda: keys.release("one", ["KeyA"]), lambda: keys.release_all("one")]
+    for release in releases:
         keys.press("one", ["KeyA"])
         host.refusals = 1
         with pytest.raises(HidOffline):
@@ -196,11 +201,11 @@ def test_a_release_that_fails_stays_done(host, keys):
         assert host.down == NOTHING
 
 
-def test_a_tap_whose_release_fails_holds_only_what_was_held(host, keys):
+def test_a_tap_whose_release_fails_holds_only_what_was_held(host: Host, keys: Keyboard) -> None:
     keys.press("one", ["ShiftLeft"])
     refuse = iter([False, True])
 
-    def send(report):
+    def send(report: Report) -> None:
         if next(refuse, False):
             raise HidOffline("gone in between")
         host.send(report)
@@ -212,7 +217,7 @@ def test_a_tap_whose_release_fails_holds_only_what_was_held(host, keys):
     assert host.down == KeyboardReport(SHIFT, (B,))
 
 
-def test_reset_releases_everything_and_tells_the_host_in_any_case(host, keys):
+def test_reset_releases_everything_and_tells_the_host_in_any_case(host: Host, keys: Keyboard) -> None:
     keys.reset()
     assert host.reports == [NOTHING], "the host may believe that something is held, from a life before"
     keys.press("one", ["KeyA", "ShiftLeft"])
@@ -224,14 +229,14 @@ def test_reset_releases_everything_and_tells_the_host_in_any_case(host, keys):
 
 
 @pytest.mark.parametrize("name", ["KeyÄ", "A", "keya", "KeyA ", "Fn", "Unidentified", "4"])
-def test_every_unknown_name_is_told(host, keys, name):
+def test_every_unknown_name_is_told(host: Host, keys: Keyboard, name: str) -> None:
     with pytest.raises(RequestError) as raised:
         keys.press("one", ["KeyA", name])
     assert str(raised.value).startswith(f'"{name}" is not a key')
     assert not host.reports
 
 
-def test_every_key_can_be_tapped(host, keys):
+def test_every_key_can_be_tapped(host: Host, keys: Keyboard) -> None:
     host.able = Capability.KEYBOARD
     for name, key in KEYS.items():
         keys.tap("one", [name])
@@ -242,17 +247,17 @@ def test_every_key_can_be_tapped(host, keys):
 class Model:
     """What must be down: for each client a set of names, and the union of them."""
 
-    def __init__(self):
-        self.held = defaultdict(set)
+    def __init__(self) -> None:
+        self.held: dict[str, set[str]] = defaultdict(set)
 
-    def fits(self, more=()):
+    def fits(self, more: tuple[()] | list[str] = ()) -> bool:
         return sum(name not in MODIFIERS for name in set().union(more, *self.held.values())) <= MAX_KEYS
 
-    def report(self):
+    def report(self) -> tuple[int, set[int]]:
         names = set().union(*self.held.values())
         return sum(KEYS[n].modifier for n in names), {KEYS[n].usage for n in names if not KEYS[n].modifier}
 
-    def apply(self, call, client, codes):
+    def apply(self, call: str, client: str, codes: list[str]) -> bool:
         """Carry an operation out that the hardware took, and tell whether it was in order."""
         if call in {"tap", "press"} and not self.fits(codes):
             return False
@@ -268,7 +273,7 @@ class Model:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_is_down_is_always_the_union_of_what_clients_hold(host, keys, seed):
+def test_what_is_down_is_always_the_union_of_what_clients_hold(host: Host, keys: Keyboard, seed: int) -> None:
     dice, model = random.Random(seed), Model()
     for _ in range(300):
         call = dice.choice(["tap", "press", "press", "release", "release", "release_all", "reset", "unknown"])
@@ -297,7 +302,7 @@ def test_what_is_down_is_always_the_union_of_what_clients_hold(host, keys, seed)
     assert host.down == NOTHING
 
 
-def _operate(keys, call, client, codes):
+def _operate(keys: Keyboard, call: str, client: str, codes: list[str]) -> None:
     if call == "reset":
         keys.reset()
     elif call == "release_all":
@@ -308,7 +313,7 @@ def _operate(keys, call, client, codes):
         getattr(keys, call)(client, codes)
 
 
-def test_a_closed_keyboard_releases_all_and_refuses_the_rest(host, keys):
+def test_a_closed_keyboard_releases_all_and_refuses_the_rest(host: Host, keys: Keyboard) -> None:
     keys.press("one", ["KeyA"])
     keys.close()
     for call in (keys.press, keys.tap):
@@ -318,19 +323,19 @@ def test_a_closed_keyboard_releases_all_and_refuses_the_rest(host, keys):
 
 
 @pytest.mark.parametrize("name", MEDIA_KEYS)
-def test_every_media_key_can_be_tapped(host, keys, name):
+def test_every_media_key_can_be_tapped(host: Host, keys: Keyboard, name: str) -> None:
     keys.tap("one", [name])
     assert host.reports == [ConsumerReport((MEDIA_KEYS[name].usage,)), ConsumerReport()]
 
 
 @pytest.mark.parametrize("name", POWER_KEYS)
-def test_every_power_key_can_be_tapped(host, keys, name):
+def test_every_power_key_can_be_tapped(host: Host, keys: Keyboard, name: str) -> None:
     keys.tap("one", [name])
     assert host.reports == [SystemReport(POWER_KEYS[name].usage), SystemReport()]
 
 
 @pytest.mark.parametrize("name", ["AudioVolumeMute", "AudioVolumeUp", "AudioVolumeDown", "Power"])
-def test_a_keyboard_without_media_keys_has_some_on_its_own_page(host, keys, name):
+def test_a_keyboard_without_media_keys_has_some_on_its_own_page(host: Host, keys: Keyboard, name: str) -> None:
     host.able = Capability.KEYBOARD
     keys.tap("one", [name])
     assert host.reports == [KeyboardReport(0, (KEYS[name].usage,)), NOTHING]
@@ -344,7 +349,9 @@ def test_a_keyboard_without_media_keys_has_some_on_its_own_page(host, keys, name
         (Capability.CONSUMER_CONTROL, "KeyA", "keyboard"),
     ],
 )
-def test_what_the_hardware_lacks_is_told_and_nothing_is_pressed(host, keys, able, name, what):
+def test_what_the_hardware_lacks_is_told_and_nothing_is_pressed(
+    host: Host, keys: Keyboard, able: Capability, name: str, what: str
+) -> None:
     host.able = able
     with pytest.raises(Unsupported, match=f"^{name} cannot be pressed: the device in use has no {what}$"):
         keys.press("one", [name])
@@ -358,28 +365,28 @@ def test_what_the_hardware_lacks_is_told_and_nothing_is_pressed(host, keys, able
         (list(MEDIA_KEYS)[:5], "5 media keys at once; a media report holds 4"),
     ],
 )
-def test_each_report_holds_so_many(host, keys, codes, message):
+def test_each_report_holds_so_many(host: Host, keys: Keyboard, codes: list[str], message: str) -> None:
     with pytest.raises(RequestError, match=f"^{message}$"):
         keys.press("one", codes)
     assert not host.reports
 
 
-def test_a_chord_over_pages_goes_down_modifiers_first_and_up_modifiers_last(host, keys):
+def test_a_chord_over_pages_goes_down_modifiers_first_and_up_modifiers_last(host: Host, keys: Keyboard) -> None:
     keys.tap("one", ["MediaPlayPause", "ControlLeft"])
     down = [KeyboardReport(CTRL), ConsumerReport((0xCD,))]
     assert host.reports == [*down, ConsumerReport(), NOTHING]
 
 
-def test_pages_do_not_disturb_each_other(host, keys):
+def test_pages_do_not_disturb_each_other(host: Host, keys: Keyboard) -> None:
     keys.press("one", ["KeyA"])
     keys.tap("two", ["AudioVolumeUp"])
     assert host.reports[1:] == [ConsumerReport((0xE9,)), ConsumerReport()]
 
 
-def test_a_chord_of_which_the_second_page_is_refused_leaves_nothing_down(host, keys):
+def test_a_chord_of_which_the_second_page_is_refused_leaves_nothing_down(host: Host, keys: Keyboard) -> None:
     refuse = iter([False, True])
 
-    def send(report):
+    def send(report: Report) -> None:
         if next(refuse, False):
             raise HidOffline("firmware does not ask for media keys")
         host.send(report)
@@ -394,7 +401,7 @@ def test_a_chord_of_which_the_second_page_is_refused_leaves_nothing_down(host, k
     assert len(host.reports) == 3
 
 
-def test_a_media_key_that_was_held_is_released_once_the_host_listens(host, keys):
+def test_a_media_key_that_was_held_is_released_once_the_host_listens(host: Host, keys: Keyboard) -> None:
     keys.press("one", ["AudioVolumeUp"])
     accepting = iter([True, False, False])
     keys._send = lambda report: host.send(report) if next(accepting, True) else _refuse()
@@ -406,5 +413,5 @@ def test_a_media_key_that_was_held_is_released_once_the_host_listens(host, keys)
     assert host.reports[2:] == [ConsumerReport()]
 
 
-def _refuse():
+def _refuse() -> None:
     raise HidOffline("not asked for")

@@ -93,22 +93,22 @@ PAGE = {
 """What the keyboard page has beyond the document's names."""
 
 
-def test_the_document_has_95_names():
+def test_the_document_has_95_names() -> None:
     assert len(DOCUMENTED) == 95
 
 
 @pytest.mark.parametrize(("name", "usage"), DOCUMENTED.items())
-def test_names_of_the_document(name, usage):
+def test_names_of_the_document(name: str, usage: int) -> None:
     assert [key.usage for key in find_keys(name)] == [usage]
 
 
-def test_names_beyond_the_document():
+def test_names_beyond_the_document() -> None:
     expected = {name: first + offset for first, names in PAGE.items() for offset, name in enumerate(names.split())}
     ours = {name: key.usage for name, key in KEYS.items() if name not in {*DOCUMENTED, "PrintScreen"}}
     assert ours == expected
 
 
-def kernel_name(name):
+def kernel_name(name: str) -> str:
     """Return what the kernel calls a key of W3C's name."""
     if name in NAMES:
         return NAMES[name]
@@ -119,13 +119,13 @@ def kernel_name(name):
 
 
 @pytest.mark.parametrize(("page", "name"), [(page, name) for page in Page for name in keys_of(page)])
-def test_evdev_codes_are_those_of_the_kernel(page, name):
+def test_evdev_codes_are_those_of_the_kernel(page: Page, name: str) -> None:
     codes = {key: int(code) for key, code in re.findall(r"#define KEY_(\w+)\s+(\d+)\b", HEADER.read_text())}
     assert keys_of(page)[name].evdev == codes[kernel_name(name)]
 
 
 @pytest.mark.parametrize("page", Page)
-def test_no_usage_twice(page):
+def test_no_usage_twice(page: Page) -> None:
     keys = keys_of(page).values()
     assert {key.page for key in keys} == {page}
     assert len({key.usage for key in keys}) == len(keys)
@@ -148,19 +148,19 @@ CONSUMER = {
 }
 
 
-def test_media_and_power_keys():
+def test_media_and_power_keys() -> None:
     expected = {name: first + offset for first, names in CONSUMER.items() for offset, name in enumerate(names.split())}
     assert {name: key.usage for name, key in MEDIA_KEYS.items()} == expected
     assert {name: key.usage for name, key in POWER_KEYS.items()} == {"Power": 0x81, "Sleep": 0x82, "WakeUp": 0x83}
 
 
-def test_the_preferred_page_of_a_name_comes_first():
+def test_the_preferred_page_of_a_name_comes_first() -> None:
     assert [key.page for key in find_keys("VolumeMute")] == [Page.CONSUMER, Page.KEYBOARD]
     assert [key.page for key in find_keys("Power")] == [Page.SYSTEM, Page.KEYBOARD]
     assert [key.page for key in find_keys("KeyA")] == [Page.KEYBOARD]
 
 
-def test_modifiers_have_the_bits_of_the_report():
+def test_modifiers_have_the_bits_of_the_report() -> None:
     bits = {name: key.modifier for name, key in KEYS.items() if key.modifier}
     assert bits == {
         "ControlLeft": 0x01,
@@ -175,13 +175,13 @@ def test_modifiers_have_the_bits_of_the_report():
 
 
 @pytest.mark.parametrize(("alias", "name"), ALIASES.items())
-def test_aliases(alias, name):
+def test_aliases(alias: str, name: str) -> None:
     assert find_keys(alias) == find_keys(name)
     assert not any(alias in keys_of(page) for page in Page)
 
 
 @pytest.mark.parametrize("name", ["", "keya", "A", "Fn", "KeyÄ", "Snooze"])
-def test_unknown_keys_are_named(name):
+def test_unknown_keys_are_named(name: str) -> None:
     with pytest.raises(RequestError) as raised:
         find_keys(name)
     assert str(raised.value).startswith(f'"{name}" is not a key; ')

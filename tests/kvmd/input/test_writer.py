@@ -1,12 +1,14 @@
 """One writer: everything in order, moves merged behind a slow device, and each error to whom it belongs."""
 
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from kvmd.contract.hid import AbsoluteMouseReport, KeyboardReport, RelativeMouseReport
+from kvmd.contract.hid import AbsoluteMouseReport, KeyboardReport, RelativeMouseReport, Report
 from kvmd.errors import HidOffline
-from kvmd.input.writer import Writer
+from kvmd.input.writer import Entry, Writer
 from tests.waiting import eventually, patience
 
 A, B = KeyboardReport(0, (4,)), KeyboardReport(0, (5,))
@@ -15,12 +17,12 @@ A, B = KeyboardReport(0, (4,)), KeyboardReport(0, (5,))
 class Device:
     """Takes a report only when it is told to."""
 
-    def __init__(self):
-        self.taken = []
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
         self.gate = threading.Semaphore(0)
         self.busy = threading.Event()
 
-    def send(self, report):
+    def send(self, report: Report) -> None:
         self.busy.set()
         assert self.gate.acquire(timeout=patience())
         self.taken.append(report)
@@ -29,17 +31,17 @@ class Device:
 
 
 @pytest.fixture
-def device():
+def device() -> Device:
     return Device()
 
 
 @pytest.fixture
-def writer(device):
+def writer(device: Device) -> Writer:
     return Writer(device.send)
 
 
 @pytest.fixture
-def held_up(device, writer):
+def held_up(device: Device, writer: Writer) -> Iterator[Device]:
     """A device that is busy with A, until the test lets it go on."""
     thread = threading.Thread(target=writer.send, args=(A,))
     thread.start()
@@ -48,25 +50,25 @@ def held_up(device, writer):
     thread.join()
 
 
-def go_on(device, writer, entries):
+def go_on(device: Device, writer: Writer, entries: list[Entry]) -> None:
     device.gate.release(100)
     for entry in entries:
         writer.finish(entry)
 
 
-def test_reports_keep_their_order(held_up, writer):
+def test_reports_keep_their_order(held_up: Device, writer: Writer) -> None:
     reports = [KeyboardReport(0, (usage,)) for usage in range(10, 30)]
     go_on(held_up, writer, [writer.submit(report) for report in reports])
     assert held_up.taken == [A, *reports]
 
 
-def test_of_places_the_latest_counts(held_up, writer):
+def test_of_places_the_latest_counts(held_up: Device, writer: Writer) -> None:
     moves = [AbsoluteMouseReport(1, place, place) for place in range(5)]
     go_on(held_up, writer, [writer.submit(move, is_move=True) for move in moves])
     assert held_up.taken == [A, moves[-1]]
 
 
-def test_of_steps_the_sum_counts(held_up, writer):
+def test_of_steps_the_sum_counts(held_up: Device, writer: Writer) -> None:
     go_on(held_up, writer, [writer.submit(RelativeMouseReport(0, 50, -1), is_move=True) for _ in range(5)])
     assert held_up.taken == [A, *[RelativeMouseReport(0, 100, -2)] * 2, RelativeMouseReport(0, 50, -1)]
 
@@ -81,18 +83,23 @@ def test_of_steps_the_sum_counts(held_up, writer):
         ((KeyboardReport(), False), (KeyboardReport(), False)),
     ],
 )
-def test_all_else_stays_as_it_is(held_up, writer, first, then):
+def test_all_else_stays_as_it_is(
+    held_up: Device,
+    writer: Writer,
+    first: tuple[Report, bool],
+    then: tuple[Report, bool],
+) -> None:
     go_on(held_up, writer, [writer.submit(*first), writer.submit(*then)])
     assert held_up.taken == [A, first[0], then[0]]
 
 
-def test_a_button_between_two_moves_keeps_them_apart(held_up, writer):
+def test_a_button_between_two_moves_keeps_them_apart(held_up: Device, writer: Writer) -> None:
     moves = [AbsoluteMouseReport(0, 1, 1), AbsoluteMouseReport(1, 1, 1), AbsoluteMouseReport(1, 2, 2)]
     go_on(held_up, writer, [writer.submit(move, is_move=not index % 2) for index, move in enumerate(moves)])
     assert held_up.taken == [A, *moves]
 
 
-def test_an_error_goes_to_the_one_whose_report_it_was(held_up, writer):
+def test_an_error_goes_to_the_one_whose_report_it_was(held_up: Device, writer: Writer) -> None:
     bad, good = writer.submit(B), writer.submit(A)
     held_up.gate.release(3)
     writer.finish(good)
@@ -101,10 +108,10 @@ def test_an_error_goes_to_the_one_whose_report_it_was(held_up, writer):
     assert held_up.taken == [A, B, A]
 
 
-def test_many_threads_lose_nothing(device, writer):
+def test_many_threads_lose_nothing(device: Device, writer: Writer) -> None:
     device.gate.release(10_000)
 
-    def work(number):
+    def work(number: int) -> None:
         for count in range(50):
             writer.send(KeyboardReport(1 + number, (count,)))
 

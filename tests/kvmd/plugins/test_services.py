@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,29 +13,29 @@ from tests.waiting import eventually, patience
 class Service:
     """Notes what is asked of it; fails where it is told to."""
 
-    def __init__(self, notes, name, fails=""):
+    def __init__(self, notes: list[str], name: str, fails: str = "") -> None:
         self._notes = notes
         self._name = name
         self._fails = fails
 
-    def start(self):
+    def start(self) -> None:
         self._do("start")
 
-    def stop(self):
+    def stop(self) -> None:
         self._do("stop")
 
-    def _do(self, what):
+    def _do(self, what: str) -> None:
         self._notes.append(f"{what} {self._name}")
         if what == self._fails:
             raise OSError("no foot pedal here")
 
 
 @pytest.fixture
-def notes():
+def notes() -> list[str]:
     return []
 
 
-def test_they_stop_the_other_way_round(notes):
+def test_they_stop_the_other_way_round(notes: list[str]) -> None:
     services = Services([Service(notes, "a"), Service(notes, "b")])
     services.start()
     services.stop()
@@ -49,7 +50,9 @@ def test_they_stop_the_other_way_round(notes):
         ("stop", ["start a", "start b", "start c", "stop c", "stop b", "stop a"], "failed while it was stopped"),
     ],
 )
-def test_one_that_fails_is_reported_and_no_other_suffers(notes, caplog, fails, expected, said):
+def test_one_that_fails_is_reported_and_no_other_suffers(
+    notes: list[str], caplog: pytest.LogCaptureFixture, fails: str, expected: list[str], said: str
+) -> None:
     services = Services([Service(notes, "a"), Service(notes, "b", fails), Service(notes, "c")])
     services.start()
     services.stop()
@@ -84,7 +87,7 @@ def kvmd_services(kvm):
 """
 
 
-def test_a_plugin_of_another_package_runs_beside_the_daemon(tmp_path, monkeypatch):
+def test_a_plugin_of_another_package_runs_beside_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installed package, as pip leaves it: a module, and its entry point."""
     (tmp_path / "acme_pedal.py").write_text(PLUGIN)
     info = tmp_path / "acme_pedal-1.0.dist-info"
@@ -111,7 +114,7 @@ def test_a_plugin_of_another_package_runs_beside_the_daemon(tmp_path, monkeypatc
     assert "no foot pedal here" in errors
 
 
-def test_a_table_of_no_plugin_keeps_the_daemon_from_starting(tmp_path):
+def test_a_table_of_no_plugin_keeps_the_daemon_from_starting(tmp_path: Path) -> None:
     (tmp_path / "kvmd.toml").write_text("[plugins.locl_input]\n")
     command = [sys.executable, "-m", "kvmd", "serve", "--config", str(tmp_path / "kvmd.toml")]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)

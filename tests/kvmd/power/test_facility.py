@@ -245,9 +245,9 @@ class TestOneAtATime:
         with pytest.raises(Busy, match=r"^power: the reset button is pressed, for \d+\.\d s more; try again") as raised:
             bench.power.force_off()
         assert 0 < raised.value.retry_after <= 20
-        press = bench.power.status().press
-        assert press is not None
-        assert (press.button, 0 < press.seconds_left <= 20) == (PowerButton.RESET, True)
+        running = bench.power.status().press
+        assert running is not None
+        assert (running.button, 0 < running.seconds_left <= 20) == (PowerButton.RESET, True)
         bench.power.stop()
         presser.join()
         assert bench.power.status().press is None

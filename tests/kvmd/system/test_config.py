@@ -5,6 +5,7 @@ import enum
 import math
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +14,9 @@ import pytest
 from msgspec import Meta
 
 from kvmd.contract import settings as sections
+from kvmd.contract.capture import CaptureDriver
 from kvmd.contract.device import DeviceOptions, DriverOptions
+from kvmd.contract.hid import HidDriver
 from kvmd.contract.settings import CaptureSettings, Settings, load, source_of
 from kvmd.errors import ConfigError
 from kvmd.plugins.registry import Registry
@@ -47,16 +50,16 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     table: dict[str, int] = msgspec.field(default_factory=dict)
     inner: Inner = msgspec.field(default_factory=Inner)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.flag and self.part:
             raise ValueError("flag and part exclude each other: set one")
 
 
 @pytest.fixture
-def write(tmp_path):
+def write(tmp_path: Path) -> Callable[[str], Path]:
     """Write a settings file and return its path."""
 
-    def write(text):
+    def write(text: str) -> Path:
         path = tmp_path / "kvmd.toml"
         path.write_text(text)
         return path
@@ -64,7 +67,7 @@ def write(tmp_path):
     return write
 
 
-def message(call, *args):
+def message(call: Callable[..., object], *args: object) -> str:
     with pytest.raises(ConfigError) as raised:
         call(*args)
     return str(raised.value)
@@ -99,24 +102,24 @@ class TestMistakesInTheFile:
             ),
         ],
     )
-    def test_are_named(self, write, text, expected):
+    def test_are_named(self, write: Callable[[str], Path], text: str, expected: str) -> None:
         path = write(text)
         assert message(load, path) == f"{path}: {expected}"
 
-    def test_not_toml(self, write):
+    def test_not_toml(self, write: Callable[[str], Path]) -> None:
         path = write("[capture\n")
         assert message(load, path).startswith(f"{path}: not TOML: ")
 
-    def test_not_text(self, tmp_path):
+    def test_not_text(self, tmp_path: Path) -> None:
         path = tmp_path / "kvmd.toml"
         path.write_bytes(b'name = "\xff"')
         assert message(load, path).startswith(f"{path}: not TOML: ")
 
-    def test_missing(self, tmp_path):
+    def test_missing(self, tmp_path: Path) -> None:
         path = tmp_path / "none.toml"
         assert message(load, path) == f"{path}: cannot be read: No such file or directory"
 
-    def test_unreadable(self, tmp_path):
+    def test_unreadable(self, tmp_path: Path) -> None:
         assert message(load, tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
 
 
@@ -152,24 +155,24 @@ class TestMistakesInOptions:
             ({"size": 1, "flag": True, "part": 1}, "hid.options: flag and part exclude each other: set one"),
         ],
     )
-    def test_are_named(self, given, expected):
+    def test_are_named(self, given: dict[str, object], expected: str) -> None:
         assert message(convert, given, Shape, "kvmd.toml", "hid.options.") == f"kvmd.toml: {expected}"
 
-    def test_of_a_driver_without_options(self):
+    def test_of_a_driver_without_options(self) -> None:
         said = message(convert, {"speed": 1}, DriverOptions, "kvmd.toml", "hid.options.")
         assert said == "kvmd.toml: hid.options.speed is not known; there are: no options"
 
-    def test_device_options_can_be_given(self):
+    def test_device_options_can_be_given(self) -> None:
         options = convert({"usb_id": "534d:2109"}, DeviceOptions, "kvmd.toml")
         assert options == DeviceOptions(usb_id="534d:2109")
 
-    def test_wrong_usb_id(self):
+    def test_wrong_usb_id(self) -> None:
         said = message(convert, {"usb_id": "534D"}, DeviceOptions, "kvmd.toml", "capture.options.")
         assert said.startswith('kvmd.toml: capture.options.usb_id = "534D" cannot be used; accepted: text (as ')
 
 
 class TestLoad:
-    def test_defaults(self, write):
+    def test_defaults(self, write: Callable[[str], Path]) -> None:
         settings = load(write(""))
         assert settings == Settings()
         assert (settings.capture.driver, settings.hid.driver) == ("auto", "auto")
@@ -177,28 +180,28 @@ class TestLoad:
         assert settings.web.video_listen == ["[::]:8008"]
         assert settings.auth.open == []
 
-    def test_without_a_default_file(self, tmp_path, monkeypatch):
+    def test_without_a_default_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sections, "DEFAULT_PATH", tmp_path / "kvmd.toml")
         assert load(None) == Settings()
 
-    def test_with_a_default_file(self, write, monkeypatch):
+    def test_with_a_default_file(self, write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sections, "DEFAULT_PATH", write("[capture]\nquality = 50"))
         assert load(None).capture.quality == 50
 
-    def test_the_example_of_the_documentation(self, write):
+    def test_the_example_of_the_documentation(self, write: Callable[[str], Path]) -> None:
         settings = load(
             write('[capture]\noptions = { device = "/dev/video0" }\n[auth]\nopen = ["stream", "snapshot"]\n')
         )
         assert settings.capture.options == {"device": "/dev/video0"}
         assert settings.auth.open == ["stream", "snapshot"]
 
-    def test_settings_cannot_change(self):
+    def test_settings_cannot_change(self) -> None:
         with pytest.raises(AttributeError):
-            Settings().capture.quality = 1
+            Settings().capture.quality = 1  # type: ignore[misc]  # mypy sees it, too
 
 
 class TestOptions:
-    def test_settings_are_listed_in_their_order(self):
+    def test_settings_are_listed_in_their_order(self) -> None:
         assert [option.key for option in options_of(Settings)] == [
             "board",
             "capture.driver",
@@ -219,14 +222,14 @@ class TestOptions:
             "plugins",
         ]
 
-    def test_every_setting_has_a_help_text(self):
+    def test_every_setting_has_a_help_text(self) -> None:
         assert [option.key for option in options_of(Settings) if not option.help.endswith(".")] == []
 
     @pytest.mark.parametrize("driver", Registry().drivers, ids=lambda driver: f"{driver.__name__}")
-    def test_every_option_of_every_driver_has_a_help_text(self, driver):
+    def test_every_option_of_every_driver_has_a_help_text(self, driver: type[CaptureDriver] | type[HidDriver]) -> None:
         assert [option.key for option in options_of(driver.Options) if not option.help.endswith(".")] == []
 
-    def test_types_in_words(self):
+    def test_types_in_words(self) -> None:
         assert {option.key: option.type for option in options_of(Shape)} == {
             "size": "whole number",
             "flag": "true or false",
@@ -241,30 +244,30 @@ class TestOptions:
             "inner.depth": "whole number",
         }
 
-    def test_defaults_and_help(self):
+    def test_defaults_and_help(self) -> None:
         options = {option.key: option for option in options_of(Shape, "x.")}
         assert options["x.part"] == Option("x.part", "whole number (at least 1) or not set", None, "A part.")
         assert options["x.names"].default == []
         assert options["x.size"].default is msgspec.NODEFAULT
 
-    def test_values(self):
+    def test_values(self) -> None:
         settings = Settings(capture=CaptureSettings(quality=7))
         values = {option.key: value_of(settings, option) for option in options_of(Settings)}
         assert values["capture.quality"] == 7
         assert values["web.listen"] == ["[::]:80"]
 
-    def test_sources(self, write):
+    def test_sources(self, write: Callable[[str], Path]) -> None:
         path = write("[capture]\nquality = 80\noptions = {}\n[auth]\nopen = []")
         sources = {option.key: source_of(path, option) for option in options_of(Settings)}
         given = {key for key, source in sources.items() if source == str(path)}
         assert given == {"capture.quality", "capture.options", "auth.open"}
         assert {source for key, source in sources.items() if key not in given} == {"default"}
 
-    def test_source_without_a_file(self, tmp_path, monkeypatch):
+    def test_source_without_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sections, "DEFAULT_PATH", tmp_path / "none.toml")
         assert source_of(None, next(options_of(Settings))) == "default"
 
-    def test_table(self):
+    def test_table(self) -> None:
         rows = markdown_table([Option("a", "text", "b", "C."), Option("d", "text or not set", None, "E.")])
         assert rows.splitlines() == [
             "| option | type | default | meaning |",
@@ -298,21 +301,21 @@ class TestTomlValue:
             datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC),
         ],
     )
-    def test_is_read_back(self, value):
+    def test_is_read_back(self, value: object) -> None:
         assert tomllib.loads(f"value = {toml_value(value)}")["value"] == value
 
-    def test_not_a_number_is_read_back(self):
+    def test_not_a_number_is_read_back(self) -> None:
         assert math.isnan(tomllib.loads(f"value = {toml_value(math.nan)}")["value"])
 
-    def test_tuples_and_enums(self):
+    def test_tuples_and_enums(self) -> None:
         assert toml_value((1, 2)) == "[1, 2]"
         assert toml_value(Colour.RED) == '"red"'
 
-    def test_none(self):
+    def test_none(self) -> None:
         assert toml_value(None) == "not set"
 
 
-def test_the_file_that_is_installed_shows_the_defaults(tmp_path):
+def test_the_file_that_is_installed_shows_the_defaults(tmp_path: Path) -> None:
     shipped = Path(__file__).parents[3] / "etc" / "kvmd.toml"
     path = tmp_path / "kvmd.toml"
     path.write_text(re.sub(r"(?m)^# (\w+ = )", r"\1", shipped.read_text()))

@@ -2,6 +2,8 @@
 
 import os
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,7 @@ from tests.waiting import patience
 
 
 @pytest.fixture(params=["path", "abstract"])
-def systemd(request, tmp_path, monkeypatch):
+def systemd(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """A socket such as systemd listens on, in the file system or the abstract namespace."""
     name = str(tmp_path / "notify") if request.param == "path" else f"@kvmd-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
@@ -20,7 +22,7 @@ def systemd(request, tmp_path, monkeypatch):
         yield sock
 
 
-def test_messages_arrive_whole(systemd):
+def test_messages_arrive_whole(systemd: socket.socket) -> None:
     notify("READY=1")
     notify("STATUS=ä picture\nWATCHDOG=1")
     assert systemd.recv(100) == b"READY=1"
@@ -28,7 +30,7 @@ def test_messages_arrive_whole(systemd):
 
 
 @pytest.mark.parametrize("address", [None, ""])
-def test_nothing_happens_without_systemd(monkeypatch, address):
+def test_nothing_happens_without_systemd(monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     if address is not None:
         monkeypatch.setenv("NOTIFY_SOCKET", address)
@@ -47,7 +49,9 @@ def test_nothing_happens_without_systemd(monkeypatch, address):
         ("soon", None, None),
     ],
 )
-def test_watchdog_interval(monkeypatch, usec, pid, expected):
+def test_watchdog_interval(
+    monkeypatch: pytest.MonkeyPatch, usec: str | None, pid: str | None, expected: float | None
+) -> None:
     for name, value in {"WATCHDOG_USEC": usec, "WATCHDOG_PID": pid}.items():
         monkeypatch.delenv(name, raising=False)
         if value is not None:

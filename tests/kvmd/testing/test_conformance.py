@@ -1,28 +1,34 @@
 """The conformance suite goes red: each faulty driver fails the test that is meant for its fault."""
 
+from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 
 from kvmd import DriverOptions, HidOffline, KeyboardReport
+from kvmd.contract.capture import CaptureStatus, Frame
+from kvmd.contract.hid import HidDriver, Report
 from kvmd.testing import CaptureConformance, HidConformance
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid
 
 RED = (AssertionError, pytest.fail.Exception)
 names = count()
 
+Virtual = TypeVar("Virtual", VirtualCapture, VirtualHid)
 
-def new(kind):
+
+def new(kind: type[Virtual]) -> Virtual:
     """Return a driver of its own virtual computer."""
     return kind(kind.Options(computer=f"conformance-{next(names)}"), None)
 
 
-def frames_with(**changes):
+def frames_with(**changes: Callable[[Any], object]) -> type[VirtualCapture]:
     """Return a capture driver whose frames have these fields, given as functions of the right value."""
 
     class Faulty(VirtualCapture):
-        def frames(self):
+        def frames(self) -> Iterator[Frame]:
             for frame in super().frames():
                 fields = {name: change(getattr(frame, name)) for name, change in changes.items()}
                 yield msgspec.structs.replace(frame, **fields)
@@ -31,12 +37,12 @@ def frames_with(**changes):
 
 
 class EndsEarly(VirtualCapture):
-    def frames(self):
+    def frames(self) -> Iterator[Frame]:
         yield from ()
 
 
 class ForgetsItsSignal(VirtualCapture):
-    def status(self):
+    def status(self) -> CaptureStatus:
         return msgspec.structs.replace(super().status(), signal=None)
 
 
@@ -52,7 +58,7 @@ class ForgetsItsSignal(VirtualCapture):
         (EndsEarly, "test_frames_again"),
     ],
 )
-def test_a_faulty_capture_driver(kind, test):
+def test_a_faulty_capture_driver(kind: type[VirtualCapture], test: str) -> None:
     right, faulty = new(VirtualCapture), new(kind)
     for driver in (right, faulty):
         driver.open()
@@ -64,18 +70,18 @@ def test_a_faulty_capture_driver(kind, test):
 
 
 class Spins(VirtualHid):
-    def watch(self, timeout):
+    def watch(self, timeout: float) -> bool:
         return super().watch(min(timeout, 0))
 
 
 class AlwaysHasNews(VirtualHid):
-    def watch(self, timeout):
+    def watch(self, timeout: float) -> bool:
         super().watch(timeout)
         return True
 
 
 class HidesThatTheHostIsGone(VirtualHid):
-    def send(self, report):
+    def send(self, report: Report) -> None:
         try:
             super().send(report)
         except HidOffline:
@@ -93,10 +99,12 @@ class MouseOnly(VirtualHid):
 
 
 class PullsItsCable(HidConformance):
-    def unplug(self, driver):
+    def unplug(self, driver: HidDriver) -> None:
+        assert isinstance(driver, VirtualHid)
         driver._computer.plug_host(False)
 
-    def plug(self, driver):
+    def plug(self, driver: HidDriver) -> None:
+        assert isinstance(driver, VirtualHid)
         driver._computer.plug_host(True)
 
 
@@ -109,7 +117,7 @@ class PullsItsCable(HidConformance):
         (Undeclared, "test_what_is_declared_is_sent"),
     ],
 )
-def test_a_faulty_hid_driver(kind, test):
+def test_a_faulty_hid_driver(kind: type[VirtualHid], test: str) -> None:
     right, faulty = new(VirtualHid), new(kind)
     for driver in (right, faulty):
         driver.open()
@@ -120,7 +128,7 @@ def test_a_faulty_hid_driver(kind, test):
         driver.close()
 
 
-def test_what_is_not_declared_is_not_asked_for():
+def test_what_is_not_declared_is_not_asked_for() -> None:
     driver = new(MouseOnly)
     driver.open()
     with pytest.raises(pytest.skip.Exception, match="KEYBOARD"):
@@ -142,7 +150,7 @@ class Undocumented(DriverOptions, frozen=True, forbid_unknown_fields=True):
         ({"close": lambda _: 1 / 0}, "test_close_needs_no_open"),
     ],
 )
-def test_a_faulty_declaration(fields, test):
+def test_a_faulty_declaration(fields: dict[str, object], test: str) -> None:
     right = new(VirtualHid)
     faulty = new(VirtualHid)
     faulty.__class__ = type("Faulty", (VirtualHid,), fields)

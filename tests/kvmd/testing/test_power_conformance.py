@@ -2,11 +2,14 @@
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
 
-from kvmd import DeviceAbsent, DeviceLost, DriverError, PowerCapability, PowerDriver, PowerStatus
+from kvmd import Device, DeviceAbsent, DeviceLost, DriverError, DriverOptions, PowerCapability, PowerDriver, PowerStatus
+from kvmd.contract.power import PowerButton
 from kvmd.testing import PowerConformance, power
 
 RED = (AssertionError, pytest.fail.Exception)
@@ -18,24 +21,24 @@ class Panel(PowerDriver):
     name = "panel"
     capabilities = ~PowerCapability(0) & ~PowerCapability.WAKE
 
-    def __init__(self, options=None, device=None):  # noqa: ARG002  # it has its device in itself
+    def __init__(self, _options: DriverOptions | None = None, _device: Device | None = None) -> None:
         self.changed = threading.Condition()
         self.plugged = True
-        self.down = set()
+        self.down: set[PowerButton] = set()
         self.lamps = PowerCapability(0)
         self.is_open = False
         self._told = self.lamps
 
-    def open(self):
+    def open(self) -> None:
         if not self.plugged:
             raise DeviceAbsent("the panel is not plugged in")
         self.is_open = True
         self.release()
 
-    def release(self):
+    def release(self) -> None:
         self.down.clear()
 
-    def press(self, button, seconds):
+    def press(self, button: PowerButton, seconds: float) -> None:
         if power.BUTTONS[button] not in self.capabilities:
             super().press(button, seconds)
         self.check()
@@ -46,36 +49,41 @@ class Panel(PowerDriver):
             self.release()
         self.check()
 
-    def wait(self, seconds):
+    def wait(self, seconds: float) -> None:
         self.wait_for(lambda: not (self.is_open and self.plugged), seconds)
 
-    def wait_for(self, condition, seconds):
+    def wait_for(self, condition: Callable[[], bool], seconds: float) -> bool:
         with self.changed:
             return self.changed.wait_for(condition, seconds)
 
-    def check(self):
+    def check(self) -> None:
         if not self.plugged:
             raise DeviceLost("the panel was unplugged")
         if not self.is_open:
             raise DriverError("the panel is closed")
 
-    def watch(self, timeout):
+    def watch(self, timeout: float) -> bool:
         self.wait_for(lambda: not self.plugged or self.lamps != self._told, timeout)
         self.check()
         before, self._told = self._told, self.lamps
         return before != self._told
 
-    def status(self):
+    def status(self) -> PowerStatus:
         return PowerStatus("a panel", PowerCapability.POWER_LAMP in self.lamps, PowerCapability.DISK_LAMP in self.lamps)
 
-    def close(self):
+    def close(self) -> None:
         self.change(is_open=False)
 
-    def change(self, **fields):
+    def change(self, **fields: object) -> None:
         """Change what stands here, and wake those who wait for it."""
         with self.changed:
             self.__dict__.update(fields)
             self.changed.notify_all()
+
+
+def panel(driver: PowerDriver) -> Panel:
+    assert isinstance(driver, Panel)
+    return driver
 
 
 class OnThePanel(PowerConformance):
@@ -84,23 +92,24 @@ class OnThePanel(PowerConformance):
     hold = 0.1
 
     @pytest.fixture
-    def driver(self):
+    def driver(self) -> Panel:
         return Panel()
 
-    def pressed(self, driver, button):
-        return button in driver.down
+    def pressed(self, driver: PowerDriver, button: PowerButton) -> bool | None:
+        return button in panel(driver).down
 
-    def leave_pressed(self, driver, button):
-        driver.down.add(button)
+    def leave_pressed(self, driver: PowerDriver, button: PowerButton) -> None:
+        panel(driver).down.add(button)
 
-    def light(self, driver, lamp, on):
-        driver.change(lamps=driver.lamps | lamp if on else driver.lamps & ~lamp)
+    def light(self, driver: PowerDriver, lamp: PowerCapability, on: bool) -> None:
+        lamps = panel(driver).lamps
+        panel(driver).change(lamps=lamps | lamp if on else lamps & ~lamp)
 
-    def unplug(self, driver):
-        driver.change(plugged=False)
+    def unplug(self, driver: PowerDriver) -> None:
+        panel(driver).change(plugged=False)
 
-    def plug(self, driver):
-        driver.change(plugged=True)
+    def plug(self, driver: PowerDriver) -> None:
+        panel(driver).change(plugged=True)
 
 
 class TestARightDriver(OnThePanel):
@@ -113,7 +122,7 @@ class TestARightDriverThatCannotBeSeen(PowerConformance):
     hold = 0.1
 
     @pytest.fixture
-    def driver(self):
+    def driver(self) -> Panel:
         return Panel()
 
 
@@ -122,16 +131,16 @@ class Wakes(Panel):
 
     capabilities = PowerCapability.WAKE
 
-    def wake(self):
+    def wake(self) -> None:
         self.check()
 
-    def status(self):
+    def status(self) -> PowerStatus:
         return PowerStatus("a network")
 
 
 class TestARightDriverWithoutWires(OnThePanel):
     @pytest.fixture
-    def driver(self):
+    def driver(self) -> Wakes:
         return Wakes()
 
 
@@ -140,7 +149,7 @@ class DeclaresNothing(Panel):
 
 
 class HidesALamp(Panel):
-    def status(self):
+    def status(self) -> PowerStatus:
         return msgspec.structs.replace(super().status(), disk_lamp=None)
 
 
@@ -149,24 +158,24 @@ class InventsALamp(Panel):
 
 
 class ReturnsAtOnce(Panel):
-    def press(self, button, seconds):
+    def press(self, button: Any, seconds: Any) -> None:
         threading.Thread(target=super().press, args=(button, seconds), daemon=True).start()
 
 
 class ReleasesEarly(Panel):
-    def wait(self, seconds):
+    def wait(self, seconds: Any) -> None:
         super().wait(seconds / 4)
         self.release()
         super().wait(seconds)
 
 
 class NeverReleases(Panel):
-    def release(self):
+    def release(self) -> None:
         pass
 
 
 class OnlyWaits(Panel):
-    def press(self, _button, seconds):
+    def press(self, _button: Any, seconds: Any) -> None:
         self.check()
         self.wait(seconds)
 
@@ -174,60 +183,60 @@ class OnlyWaits(Panel):
 class PressesWhatItNeverPromised(Panel):
     capabilities = Panel.capabilities & ~PowerCapability.RESET_BUTTON
 
-    def press(self, _button, _seconds):
+    def press(self, _button: Any, _seconds: Any) -> None:
         self.check()
 
 
 class WakesNobody(Panel):
-    def wake(self):
+    def wake(self) -> None:
         pass
 
 
 class CannotWake(Wakes):
-    def wake(self):
+    def wake(self) -> None:
         raise DriverError("no network")
 
 
 class Spins(Panel):
-    def watch(self, _timeout):
+    def watch(self, _timeout: Any) -> bool:
         return super().watch(0)
 
 
 class AlwaysHasNews(Panel):
-    def watch(self, timeout):
+    def watch(self, timeout: Any) -> bool:
         super().watch(timeout)
         return True
 
 
 class ForgetsToTell(Panel):
-    def watch(self, timeout):
+    def watch(self, timeout: Any) -> bool:
         super().watch(timeout)
         return False
 
 
 class SeesNoDisk(Panel):
-    def status(self):
+    def status(self) -> PowerStatus:
         return msgspec.structs.replace(super().status(), disk_lamp=False)
 
 
 class SeesThePowerOnly(Panel):
-    def status(self):
+    def status(self) -> PowerStatus:
         return msgspec.structs.replace(super().status(), power_lamp=True)
 
 
 class LocksWhilePressing(Panel):
-    def wait(self, seconds):
+    def wait(self, seconds: Any) -> None:
         with self.changed:
             time.sleep(seconds)
 
 
 class ClosesAfterThePress(Panel):
-    def wait(self, seconds):
+    def wait(self, seconds: Any) -> None:
         self.wait_for(lambda: not self.plugged, seconds)
 
 
 class CloseIsSilent(Panel):
-    def press(self, button, seconds):
+    def press(self, button: Any, seconds: Any) -> None:
         try:
             super().press(button, seconds)
         except DeviceLost:
@@ -237,25 +246,25 @@ class CloseIsSilent(Panel):
 
 
 class LeavesPressedAtClose(Panel):
-    def release(self):
+    def release(self) -> None:
         if self.is_open:
             super().release()
 
 
 class PressesWhileClosed(Panel):
-    def press(self, button, seconds):
+    def press(self, button: Any, seconds: Any) -> None:
         pass
 
 
 class LeavesPressedAtOpen(Panel):
-    def open(self):
+    def open(self) -> None:
         self.is_open = True
 
 
 class OpensOnce(Panel):
     opened = False
 
-    def open(self):
+    def open(self) -> None:
         if self.opened:
             raise DriverError("it was opened before")
         self.opened = True
@@ -263,13 +272,13 @@ class OpensOnce(Panel):
 
 
 class DoesNotNoticeTheLoss(Panel):
-    def check(self):
+    def check(self) -> None:
         if not self.is_open:
             raise DriverError("the panel is closed")
 
 
 class LosesInOtherWords(Panel):
-    def press(self, button, seconds):
+    def press(self, button: Any, seconds: Any) -> None:
         try:
             super().press(button, seconds)
         except DeviceLost as error:
@@ -308,7 +317,7 @@ class LosesInOtherWords(Panel):
         (NeverReleases, "test_device_lost_in_mid_press"),
     ],
 )
-def test_a_faulty_power_driver(kind, test, monkeypatch):
+def test_a_faulty_power_driver(kind: type[Panel], test: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(power, "PATIENCE", 1.0)
     faulty = kind()
     if test not in {"test_open_releases_the_buttons", "test_open_again"}:
@@ -317,7 +326,7 @@ def test_a_faulty_power_driver(kind, test, monkeypatch):
         getattr(OnThePanel(), test)(faulty)
 
 
-def test_a_driver_that_cannot_wake():
+def test_a_driver_that_cannot_wake() -> None:
     driver = CannotWake()
     driver.open()
     with pytest.raises(DriverError, match="no network"):

@@ -1,10 +1,13 @@
 """Pictures to viewers over real sockets: whole, recent, and nobody waits for anybody."""
 
 import itertools
+import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
 from email import message_from_bytes
+from email.message import Message
 from types import SimpleNamespace
 
 import pytest
@@ -18,7 +21,7 @@ LARGE = 400_000
 """Bytes of a picture that does not fit into what the kernel buffers, several of which a slow viewer gets stuck on."""
 
 
-def picture(sequence, size=1000, timestamp=None):
+def picture(sequence: int, size: int = 1000, timestamp: float | None = None) -> Frame:
     text = b"picture %d " % sequence
     data = text + b"." * (size - len(text))
     return Frame(data, PixelFormat.MJPEG, 4, 4, 0, time.monotonic() if timestamp is None else timestamp, sequence)
@@ -27,7 +30,7 @@ def picture(sequence, size=1000, timestamp=None):
 class Viewer:
     """The far end of a connection that was handed over: reads parts, as a browser does."""
 
-    def __init__(self, broadcaster, fps=None, buffer=None):
+    def __init__(self, broadcaster: Broadcaster, fps: float | None = None, buffer: int | None = None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.sock = socket.socket()
             if buffer:
@@ -40,10 +43,10 @@ class Viewer:
         self.file = self.sock.makefile("rb")
         broadcaster.add(far, fps)
 
-    def head(self):
+    def head(self) -> Message:
         return self._headers()
 
-    def part(self):
+    def part(self) -> tuple[Message, bytes]:
         """Read a part: headers and body, up to the boundary that follows."""
         headers = self._headers()
         body = self.file.read(int(headers["Content-Length"]))
@@ -51,7 +54,7 @@ class Viewer:
         assert self.file.readline() == b"--%s\r\n" % BOUNDARY.encode()
         return headers, body
 
-    def sequence(self):
+    def sequence(self) -> int:
         """Read a part and tell which picture it is, by its header and by its body alike."""
         headers, body = self.part()
         number = int(headers["X-Sequence"])
@@ -59,24 +62,24 @@ class Viewer:
         assert body.rstrip(b".") == b"picture %d " % number
         return number
 
-    def until(self, number):
+    def until(self, number: int) -> list[int]:
         """Read until this picture, and list all that came."""
         numbers = [self.sequence()]
         while numbers[-1] != number:
             numbers.append(self.sequence())
         return numbers
 
-    def begin(self):
+    def begin(self) -> Message:
         """Read what comes before the first part."""
         head = self.head()
         assert self.file.readline() == b"--%s\r\n" % BOUNDARY.encode()
         return head
 
-    def close(self):
+    def close(self) -> None:
         self.file.close()
         self.sock.close()
 
-    def _headers(self):
+    def _headers(self) -> Message:
         lines = []
         while (line := self.file.readline()) not in {b"\r\n", b""}:
             lines.append(line)
@@ -86,7 +89,7 @@ class Viewer:
 
 
 @pytest.fixture
-def broadcaster():
+def broadcaster() -> Iterator[Broadcaster]:
     broadcaster = Broadcaster()
     broadcaster.start()
     yield broadcaster
@@ -95,11 +98,11 @@ def broadcaster():
 
 
 @pytest.fixture
-def watch(broadcaster):
+def watch(broadcaster: Broadcaster) -> Iterator[Callable[..., Viewer]]:
     """Join as a viewer, and read the answer's head."""
     viewers = []
 
-    def join(fps=None, buffer=None):
+    def join(fps: float | None = None, buffer: int | None = None) -> Viewer:
         viewers.append(Viewer(broadcaster, fps, buffer))
         viewers[-1].begin()
         return viewers[-1]
@@ -109,7 +112,7 @@ def watch(broadcaster):
         viewer.close()
 
 
-def test_the_answer_is_a_multipart_stream(broadcaster):
+def test_the_answer_is_a_multipart_stream(broadcaster: Broadcaster) -> None:
     viewer = Viewer(broadcaster)
     head = viewer.begin()
     assert head["Content-Type"] == f"multipart/x-mixed-replace; boundary={BOUNDARY}"
@@ -118,7 +121,7 @@ def test_the_answer_is_a_multipart_stream(broadcaster):
     viewer.close()
 
 
-def test_a_part_tells_its_length_time_and_number(broadcaster, watch):
+def test_a_part_tells_its_length_time_and_number(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
     viewer = watch()
     broadcaster.publish(picture(42, timestamp=time.monotonic() - 100))
     headers, body = viewer.part()
@@ -128,14 +131,16 @@ def test_a_part_tells_its_length_time_and_number(broadcaster, watch):
     assert float(headers["X-Timestamp"]) == pytest.approx(time.time() - 100, abs=patience()), "of the wall clock"
 
 
-def test_every_picture_comes_in_order(broadcaster, watch):
+def test_every_picture_comes_in_order(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
     viewer = watch()
     for number in range(20):
         broadcaster.publish(picture(number))
         assert viewer.sequence() == number
 
 
-def test_a_viewer_that_does_not_read_skips_whole_pictures_and_holds_up_nobody(broadcaster, watch):
+def test_a_viewer_that_does_not_read_skips_whole_pictures_and_holds_up_nobody(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
     slow, fast = watch(buffer=8192), watch()
     for number in range(60):
         broadcaster.publish(picture(number, LARGE))
@@ -147,7 +152,9 @@ def test_a_viewer_that_does_not_read_skips_whole_pictures_and_holds_up_nobody(br
     assert slow.sequence() == 60
 
 
-def test_the_rate_can_be_limited(broadcaster, watch, monkeypatch):
+def test_the_rate_can_be_limited(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr(broadcast, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
     limited, free = watch(fps=10), watch()
@@ -157,7 +164,9 @@ def test_the_rate_can_be_limited(broadcaster, watch, monkeypatch):
         broadcaster.publish(picture(number, timestamp=clock.now))
         assert free.sequence() == number
         # A round trip of the loop, so that it has offered the picture to all, in whichever order.
-        eventually(lambda: broadcaster._epoll.closed is False and _settled(broadcaster), "a turn of the loop")
+        eventually(
+            lambda: broadcaster._epoll.closed is False and _settled(broadcaster, clock.now), "a turn of the loop"
+        )
     broadcaster.stop()
     while (headers := limited._headers()) and headers["X-Sequence"]:
         seen.append(int(headers["X-Sequence"]))
@@ -166,30 +175,33 @@ def test_the_rate_can_be_limited(broadcaster, watch, monkeypatch):
     assert max(later - earlier for earlier, later in itertools.pairwise(seen)) <= 4, "evenly"
 
 
-def _settled(broadcaster):
+def _settled(broadcaster: Broadcaster, now: float) -> bool:
     """Whether nobody is owed the newest picture now."""
-    now = broadcast.time.monotonic()
     return all(
         not viewer.rest and (viewer.shown == broadcaster._number or viewer.due > now)
         for viewer in list(broadcaster._viewers.values())
     )
 
 
-def test_a_viewer_gets_the_newest_picture_when_it_joins(broadcaster, watch):
+def test_a_viewer_gets_the_newest_picture_when_it_joins(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
     first = watch()
     broadcaster.publish(picture(1))
     assert first.sequence() == 1
     assert watch().sequence() == 1
 
 
-def test_a_viewer_never_gets_a_picture_from_before_anybody_watched(broadcaster, watch):
+def test_a_viewer_never_gets_a_picture_from_before_anybody_watched(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
     broadcaster.publish(picture(1))
     viewer = watch()
     broadcaster.publish(picture(2))
     assert viewer.sequence() == 2
 
 
-def test_a_viewer_never_gets_the_last_picture_of_those_who_left(broadcaster, watch):
+def test_a_viewer_never_gets_the_last_picture_of_those_who_left(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
     first = watch()
     broadcaster.publish(picture(1))
     first.sequence()
@@ -202,15 +214,19 @@ def test_a_viewer_never_gets_the_last_picture_of_those_who_left(broadcaster, wat
     assert later.sequence() == 3
 
 
-def test_a_viewer_never_gets_the_picture_of_a_snapshot_before(broadcaster, watch):
+def test_a_viewer_never_gets_the_picture_of_a_snapshot_before(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
     threading.Timer(0.05, lambda: broadcaster.publish(picture(1))).start()
-    assert broadcaster.wait_fresh(patience()).sequence == 1
+    fresh = broadcaster.wait_fresh(patience())
+    assert fresh is not None
+    assert fresh.sequence == 1
     viewer = watch()
     broadcaster.publish(picture(2))
     assert viewer.sequence() == 2
 
 
-def test_slates_go_to_viewers_and_to_those_who_join(broadcaster, watch):
+def test_slates_go_to_viewers_and_to_those_who_join(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
     before = watch()
     broadcaster.publish(picture(1))
     assert before.sequence() == 1
@@ -225,7 +241,9 @@ def test_slates_go_to_viewers_and_to_those_who_join(broadcaster, watch):
     assert after.until(2)[-1] == 2, "live again on the same connection"
 
 
-def test_after_clear_a_viewer_waits_for_the_next_picture(broadcaster, watch):
+def test_after_clear_a_viewer_waits_for_the_next_picture(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
     first = watch()
     broadcaster.publish(picture(0), live=False)
     assert first.sequence() == 0
@@ -235,7 +253,9 @@ def test_after_clear_a_viewer_waits_for_the_next_picture(broadcaster, watch):
     assert second.sequence() == 1
 
 
-def test_an_unchanged_picture_is_sent_again_once_in_a_while(broadcaster, watch, monkeypatch):
+def test_an_unchanged_picture_is_sent_again_once_in_a_while(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert broadcast.REFRESH == 1.0
     monkeypatch.setattr(broadcast, "REFRESH", 0.3)
     viewer = watch()
@@ -249,7 +269,7 @@ def test_an_unchanged_picture_is_sent_again_once_in_a_while(broadcaster, watch, 
         pass
 
 
-def test_an_unchanged_picture_is_not_sent_at_once(broadcaster, watch):
+def test_an_unchanged_picture_is_not_sent_at_once(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
     viewer = watch()
     still = picture(1)
     for _ in range(50):
@@ -259,8 +279,8 @@ def test_an_unchanged_picture_is_not_sent_at_once(broadcaster, watch):
     assert broadcaster.sent.per_second() <= 1, "two pictures within two seconds"
 
 
-def test_a_viewer_that_leaves_is_forgotten(broadcaster, watch):
-    assert not broadcaster.watched
+def test_a_viewer_that_leaves_is_forgotten(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
+    assert (broadcaster.viewers, broadcaster.watched) == (0, False)
     one, two = watch(), watch()
     assert (broadcaster.viewers, broadcaster.watched) == (2, True)
     one.close()
@@ -273,7 +293,9 @@ def test_a_viewer_that_leaves_is_forgotten(broadcaster, watch):
     assert not broadcaster.watched
 
 
-def test_a_viewer_that_leaves_amid_a_picture_is_forgotten(broadcaster, watch):
+def test_a_viewer_that_leaves_amid_a_picture_is_forgotten(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
     viewer = watch(buffer=8192)
     broadcaster.publish(picture(1, 20 * LARGE))
     viewer.sock.recv(1000)
@@ -281,7 +303,9 @@ def test_a_viewer_that_leaves_amid_a_picture_is_forgotten(broadcaster, watch):
     eventually(lambda: broadcaster.viewers == 0, "no viewer")
 
 
-def test_a_viewer_that_takes_nothing_is_given_up(broadcaster, watch, monkeypatch):
+def test_a_viewer_that_takes_nothing_is_given_up(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert broadcast.STALLED == 30.0
     monkeypatch.setattr(broadcast, "STALLED", 0.1)
     monkeypatch.setattr(broadcast, "REFRESH", 0.05)
@@ -296,11 +320,11 @@ def test_a_viewer_that_takes_nothing_is_given_up(broadcaster, watch, monkeypatch
     stuck.close()
 
 
-def test_wait_fresh_returns_what_was_taken_after_the_call(broadcaster):
+def test_wait_fresh_returns_what_was_taken_after_the_call(broadcaster: Broadcaster) -> None:
     start = time.monotonic()
     old, new = picture(1, timestamp=start - 1), picture(2, timestamp=start + 3600)
 
-    def publish():
+    def publish() -> None:
         eventually(lambda: broadcaster.watched, "somebody waiting")
         broadcaster.publish(old)
         broadcaster.publish(new)
@@ -312,7 +336,9 @@ def test_wait_fresh_returns_what_was_taken_after_the_call(broadcaster):
     assert not broadcaster.watched
 
 
-def test_wait_fresh_does_not_take_an_older_picture_or_a_slate(broadcaster, watch):
+def test_wait_fresh_does_not_take_an_older_picture_or_a_slate(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
     viewer = watch()
     broadcaster.publish(picture(1))
     viewer.sequence()
@@ -323,7 +349,7 @@ def test_wait_fresh_does_not_take_an_older_picture_or_a_slate(broadcaster, watch
     assert broadcaster.watched, "by the viewer still"
 
 
-def test_a_hundred_viewers_get_the_same(broadcaster, watch):
+def test_a_hundred_viewers_get_the_same(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
     viewers = [watch() for _ in range(100)]
     for number in range(3):
         broadcaster.publish(picture(number, 100_000))
@@ -331,7 +357,7 @@ def test_a_hundred_viewers_get_the_same(broadcaster, watch):
     assert broadcaster.viewers == 100
 
 
-def test_stop_closes_all(broadcaster, watch):
+def test_stop_closes_all(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
     viewers = [watch() for _ in range(3)]
     waiting = []
     thread = threading.Thread(target=lambda: waiting.append(broadcaster.wait_fresh(3600)))
@@ -344,22 +370,24 @@ def test_stop_closes_all(broadcaster, watch):
     assert not broadcaster.is_alive()
 
 
-def test_stop_meets_a_viewer_that_leaves(broadcaster, watch, monkeypatch):
+def test_stop_meets_a_viewer_that_leaves(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The thread may see that it is to stop before it is woken."""
     watch()
-    really_write = broadcast.os.eventfd_write
+    really_write = os.eventfd_write
 
-    def write(fd, value):
+    def write(fd: int, value: int) -> None:
         really_write(fd, value)
         broadcaster._thread.join(0.3)
         really_write(fd, value)
 
-    monkeypatch.setattr(broadcast.os, "eventfd_write", write)
+    monkeypatch.setattr(os, "eventfd_write", write)
     broadcaster.stop()
     assert not broadcaster.is_alive()
 
 
-def test_what_comes_after_the_stop_is_let_go(broadcaster):
+def test_what_comes_after_the_stop_is_let_go(broadcaster: Broadcaster) -> None:
     broadcaster.stop()
     broadcaster.publish(picture(1))
     broadcaster.publish(picture(0), live=False)
@@ -369,11 +397,18 @@ def test_what_comes_after_the_stop_is_let_go(broadcaster):
     assert broadcaster.wait_fresh(3600) is None
 
 
-def test_it_does_not_spin_when_there_is_nothing_to_do(broadcaster, watch, monkeypatch):
+def test_it_does_not_spin_when_there_is_nothing_to_do(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A viewer that was shown all there is, and one that has to wait for its turn, cost nothing."""
     turns = []
     really_turn = broadcaster._turn
-    monkeypatch.setattr(broadcaster, "_turn", lambda: turns.append(1) or really_turn())
+
+    def turn() -> None:
+        turns.append(1)
+        really_turn()
+
+    monkeypatch.setattr(broadcaster, "_turn", turn)
     done, limited, stuck = watch(), watch(fps=0.001), watch(buffer=8192)
     for number in range(3):
         broadcaster.publish(picture(number, 20 * LARGE))
@@ -385,7 +420,7 @@ def test_it_does_not_spin_when_there_is_nothing_to_do(broadcaster, watch, monkey
     assert len(turns) - before < 10
 
 
-def test_the_rate_counts_the_last_two_seconds(monkeypatch):
+def test_the_rate_counts_the_last_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(broadcast, "time", SimpleNamespace(monotonic=lambda: clock.now))
     rate = Rate()

@@ -3,9 +3,11 @@
 import io
 import threading
 import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from kvmd.contract.capture import Frame, PixelFormat, YcbcrEncoding
@@ -24,12 +26,14 @@ JUNK = 0xA5
 """Stands in what the stride adds, and must not be seen."""
 
 
-def chart():
+def chart() -> NDArray[np.uint8]:
     """Eight fields of colour, as RGB."""
-    return np.kron(np.array(COLOURS, np.uint8), np.ones((CELL, CELL, 1), np.uint8))
+    return np.array(COLOURS, np.uint8).repeat(CELL, axis=0).repeat(CELL, axis=1)
 
 
-def to_yuv(rgb, full_range, encoding=YcbcrEncoding.BT601):
+def to_yuv(
+    rgb: NDArray[np.uint8], full_range: bool, encoding: YcbcrEncoding = YcbcrEncoding.BT601
+) -> list[NDArray[np.uint8]]:
     """ITU-R BT.601, section 2.5, or BT.709, section 3, with the ranges of JPEG (JFIF 1.02) or of video."""
     red, green, blue = (rgb[..., part].astype(float) for part in range(3))
     kr, kb = (0.299, 0.114) if encoding is YcbcrEncoding.BT601 else (0.2126, 0.0722)
@@ -40,14 +44,22 @@ def to_yuv(rgb, full_range, encoding=YcbcrEncoding.BT601):
     return [np.clip(np.round(plane), 0, 255).astype(np.uint8) for plane in (luma, u, v)]
 
 
-def pad(lines, stride):
+def pad(lines: NDArray[np.uint8], stride: int) -> bytes:
     """Lay lines out in memory, with junk behind each."""
     memory = np.full((len(lines), stride), JUNK, np.uint8)
     memory[:, : lines.shape[1]] = lines
     return memory.tobytes()
 
 
-def raw_frame(pixel_format, full_range=True, extra=0, *, rgb=None, sequence=1, encoding=YcbcrEncoding.BT601):
+def raw_frame(
+    pixel_format: PixelFormat,
+    full_range: bool = True,
+    extra: int = 0,
+    *,
+    rgb: NDArray[np.uint8] | None = None,
+    sequence: int = 1,
+    encoding: YcbcrEncoding = YcbcrEncoding.BT601,
+) -> Frame:
     """The chart in a format, by the tables of the kernel's uapi documentation; ``extra``: what the stride adds."""
     rgb = chart() if rgb is None else rgb
     height, width, _ = rgb.shape
@@ -72,30 +84,30 @@ def raw_frame(pixel_format, full_range=True, extra=0, *, rgb=None, sequence=1, e
     return Frame(memoryview(data), pixel_format, width, height, stride, now, sequence, full_range, encoding)
 
 
-def jpeg(colour=(200, 100, 50), sequence=1):
+def jpeg(colour: tuple[int, int, int] = (200, 100, 50), sequence: int = 1) -> Frame:
     buffer = io.BytesIO()
     Image.new("RGB", (WIDTH, HEIGHT), colour).save(buffer, "JPEG")
     return Frame(memoryview(buffer.getvalue()), PixelFormat.MJPEG, WIDTH, HEIGHT, 0, time.monotonic(), sequence)
 
 
 @pytest.fixture
-def delivered():
+def delivered() -> list[Frame]:
     return []
 
 
 @pytest.fixture
-def encoder(delivered):
+def encoder(delivered: list[Frame]) -> Iterator[Encoder]:
     encoder = Encoder(90, delivered.append, threads=2)
     yield encoder
     encoder.close()
 
 
 @pytest.fixture
-def encoded(monkeypatch):
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[Frame]:
     """The frames that went through the encoder."""
     frames = []
 
-    def count(frame, quality):
+    def count(frame: Frame, quality: int) -> bytes:
         frames.append(frame)
         return to_jpeg(frame, quality)
 
@@ -107,7 +119,7 @@ def encoded(monkeypatch):
 @pytest.mark.parametrize("full_range", [True, False], ids=["full", "limited"])
 @pytest.mark.parametrize("encoding", YcbcrEncoding)
 @pytest.mark.parametrize("pixel_format", RAW)
-def test_colours_are_right(pixel_format, encoding, full_range, extra):
+def test_colours_are_right(pixel_format: PixelFormat, encoding: YcbcrEncoding, full_range: bool, extra: int) -> None:
     frame = raw_frame(pixel_format, full_range, extra, encoding=encoding)
     picture = Image.open(io.BytesIO(to_jpeg(frame, 95))).convert("RGB")
     assert picture.size == (WIDTH, HEIGHT)
@@ -122,7 +134,7 @@ def test_colours_are_right(pixel_format, encoding, full_range, extra):
 
 @pytest.mark.parametrize("encoding", YcbcrEncoding)
 @pytest.mark.parametrize("pixel_format", [PixelFormat.NV12, PixelFormat.YU12, PixelFormat.YUYV, PixelFormat.RGB24])
-def test_an_odd_height_has_its_last_line(pixel_format, encoding):
+def test_an_odd_height_has_its_last_line(pixel_format: PixelFormat, encoding: YcbcrEncoding) -> None:
     width, height = 64, 33
     stride = width * {PixelFormat.YUYV: 2, PixelFormat.RGB24: 3}.get(pixel_format, 1)
     data = bytes([128]) * pixel_format.picture_bytes(stride, height)
@@ -135,8 +147,10 @@ def test_an_odd_height_has_its_last_line(pixel_format, encoding):
 @pytest.mark.parametrize("encoding", YcbcrEncoding)
 @pytest.mark.parametrize("pixel_format", [PixelFormat.NV12, PixelFormat.YU12])
 @pytest.mark.parametrize(("width", "height"), [(64, 33), (65, 32)])
-def test_nothing_from_behind_an_odd_size_is_seen_in_the_picture(width, height, pixel_format, encoding):
-    def seen(width, height):
+def test_nothing_from_behind_an_odd_size_is_seen_in_the_picture(
+    width: int, height: int, pixel_format: PixelFormat, encoding: YcbcrEncoding
+) -> None:
+    def seen(width: int, height: int) -> NDArray[np.uint8]:
         stride = width + width % 2
         luma = np.zeros((height, stride), np.uint8)
         luma[:, 33:] = 200
@@ -148,7 +162,7 @@ def test_nothing_from_behind_an_odd_size_is_seen_in_the_picture(width, height, p
     np.testing.assert_array_equal(seen(width, height), even[:height, :width])
 
 
-def test_a_jpeg_of_the_device_passes_untouched(encoder, delivered, encoded):
+def test_a_jpeg_of_the_device_passes_untouched(encoder: Encoder, delivered: list[Frame], encoded: list[Frame]) -> None:
     frame = jpeg()
     encoder.feed(frame)
     assert bytes(delivered[0].data) == bytes(frame.data)
@@ -156,7 +170,7 @@ def test_a_jpeg_of_the_device_passes_untouched(encoder, delivered, encoded):
     assert not encoded
 
 
-def test_what_is_delivered_outlives_the_drivers_memory(encoder, delivered):
+def test_what_is_delivered_outlives_the_drivers_memory(encoder: Encoder, delivered: list[Frame]) -> None:
     memory = bytearray(jpeg().data)
     frame = jpeg()
     encoder.feed(Frame(memoryview(memory), PixelFormat.MJPEG, WIDTH, HEIGHT, 0, 0.0, 1))
@@ -165,7 +179,7 @@ def test_what_is_delivered_outlives_the_drivers_memory(encoder, delivered):
 
 
 @pytest.mark.parametrize("zeros", [0, 1, 64, 5000])
-def test_a_jpeg_with_zeros_behind_it_is_whole(zeros):
+def test_a_jpeg_with_zeros_behind_it_is_whole(zeros: int) -> None:
     data = bytes(jpeg().data) + bytes(zeros)
     assert damage(Frame(data, PixelFormat.MJPEG, WIDTH, HEIGHT, 0, 0.0, 1)) is None
 
@@ -181,7 +195,9 @@ def test_a_jpeg_with_zeros_behind_it_is_whole(zeros):
         (lambda _: bytes(5000), "a JPEG without its beginning"),
     ],
 )
-def test_a_damaged_jpeg_is_dropped_and_counted(encoder, delivered, break_it, reason):
+def test_a_damaged_jpeg_is_dropped_and_counted(
+    encoder: Encoder, delivered: list[Frame], break_it: Callable[[bytes], bytes], reason: str
+) -> None:
     frame = Frame(break_it(bytes(jpeg().data)), PixelFormat.MJPEG, WIDTH, HEIGHT, 0, 0.0, 1)
     assert damage(frame) == reason
     encoder.feed(frame)
@@ -190,7 +206,9 @@ def test_a_damaged_jpeg_is_dropped_and_counted(encoder, delivered, break_it, rea
 
 
 @pytest.mark.parametrize("pixel_format", RAW)
-def test_a_short_raw_frame_is_dropped_and_counted(encoder, delivered, encoded, pixel_format):
+def test_a_short_raw_frame_is_dropped_and_counted(
+    encoder: Encoder, delivered: list[Frame], encoded: list[Frame], pixel_format: PixelFormat
+) -> None:
     whole = raw_frame(pixel_format)
     short = Frame(whole.data[:-1], pixel_format, WIDTH, HEIGHT, whole.stride, 0.0, 1)
     assert damage(short) == f"short: {len(whole.data) - 1} of {len(whole.data)} bytes"
@@ -198,14 +216,16 @@ def test_a_short_raw_frame_is_dropped_and_counted(encoder, delivered, encoded, p
     assert (encoder.dropped, delivered, encoded) == (1, [], [])
 
 
-def test_a_raw_frame_in_a_larger_buffer_is_whole(encoder, delivered):
+def test_a_raw_frame_in_a_larger_buffer_is_whole(encoder: Encoder, delivered: list[Frame]) -> None:
     whole = raw_frame(PixelFormat.NV12)
     encoder.feed(Frame(bytes(whole.data) + bytes(4096), PixelFormat.NV12, WIDTH, HEIGHT, whole.stride, 0.0, 1))
     eventually(lambda: delivered, "the picture")
     assert encoder.dropped == 0
 
 
-def test_an_unchanged_frame_is_handed_on_but_not_encoded(encoder, delivered, encoded):
+def test_an_unchanged_frame_is_handed_on_but_not_encoded(
+    encoder: Encoder, delivered: list[Frame], encoded: list[Frame]
+) -> None:
     encoder.feed(raw_frame(PixelFormat.YUYV, sequence=1))
     first = eventually(lambda: delivered, "the picture")[0]
     again = raw_frame(PixelFormat.YUYV, sequence=2)
@@ -219,7 +239,9 @@ def test_an_unchanged_frame_is_handed_on_but_not_encoded(encoder, delivered, enc
 
 
 @pytest.mark.parametrize("place", [0, HEIGHT * WIDTH, -1])
-def test_a_frame_with_one_byte_changed_is_encoded(encoder, delivered, encoded, place):
+def test_a_frame_with_one_byte_changed_is_encoded(
+    encoder: Encoder, delivered: list[Frame], encoded: list[Frame], place: int
+) -> None:
     frame = raw_frame(PixelFormat.YUYV)
     encoder.feed(frame)
     eventually(lambda: delivered, "the picture")
@@ -230,7 +252,9 @@ def test_a_frame_with_one_byte_changed_is_encoded(encoder, delivered, encoded, p
     assert (len(encoded), encoder.unchanged) == (2, 0)
 
 
-def test_a_frame_of_the_same_bytes_in_another_shape_is_encoded(encoder, delivered, encoded):
+def test_a_frame_of_the_same_bytes_in_another_shape_is_encoded(
+    encoder: Encoder, delivered: list[Frame], encoded: list[Frame]
+) -> None:
     frame = raw_frame(PixelFormat.YUYV)
     encoder.feed(frame)
     eventually(lambda: delivered, "the picture")
@@ -239,7 +263,7 @@ def test_a_frame_of_the_same_bytes_in_another_shape_is_encoded(encoder, delivere
     eventually(lambda: len(encoded) == 3, "both being encoded")
 
 
-def test_what_is_forgotten_is_encoded_again(encoder, delivered, encoded):
+def test_what_is_forgotten_is_encoded_again(encoder: Encoder, delivered: list[Frame], encoded: list[Frame]) -> None:
     frame = raw_frame(PixelFormat.NV12)
     encoder.feed(frame)
     eventually(lambda: delivered, "the picture")
@@ -252,34 +276,34 @@ def test_what_is_forgotten_is_encoded_again(encoder, delivered, encoded):
 class Gate:
     """An encoder that waits to be let through, picture by picture."""
 
-    def __init__(self, monkeypatch):
-        self.inside = []
-        self._open = {}
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.inside: list[int] = []
+        self._open: dict[int, bool] = {}
         self._lock = threading.Condition()
         monkeypatch.setattr(encode, "to_jpeg", self._encode)
 
-    def _encode(self, frame, quality):  # noqa: ARG002  # what is replaced takes it
+    def _encode(self, frame: Frame, quality: int) -> bytes:  # noqa: ARG002  # what is replaced takes it
         with self._lock:
             self.inside.append(frame.sequence)
             self._lock.wait_for(lambda: self._open.get(frame.sequence), 30)
         return b"picture %d" % frame.sequence
 
-    def let_through(self, *sequences):
+    def let_through(self, *sequences: int) -> None:
         with self._lock:
             self._open.update(dict.fromkeys(sequences, True))
             self._lock.notify_all()
 
 
 @pytest.fixture
-def gate(monkeypatch):
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     return Gate(monkeypatch)
 
 
-def numbered(sequence):
+def numbered(sequence: int) -> Frame:
     return raw_frame(PixelFormat.GREY, rgb=np.full((HEIGHT, WIDTH, 3), sequence, np.uint8), sequence=sequence)
 
 
-def test_a_busy_pool_skips_frames(encoder, delivered, gate):
+def test_a_busy_pool_skips_frames(encoder: Encoder, delivered: list[Frame], gate: Gate) -> None:
     for sequence in range(1, 6):
         encoder.feed(numbered(sequence))
     eventually(lambda: len(gate.inside) == 2, "both threads being at work")
@@ -292,7 +316,7 @@ def test_a_busy_pool_skips_frames(encoder, delivered, gate):
     assert [frame.sequence for frame in delivered] == [1, 2, 6]
 
 
-def test_pictures_are_never_delivered_out_of_order(encoder, delivered, gate):
+def test_pictures_are_never_delivered_out_of_order(encoder: Encoder, delivered: list[Frame], gate: Gate) -> None:
     encoder.feed(numbered(1))
     encoder.feed(numbered(2))
     eventually(lambda: len(gate.inside) == 2, "both threads being at work")
@@ -303,7 +327,7 @@ def test_pictures_are_never_delivered_out_of_order(encoder, delivered, gate):
     assert [frame.sequence for frame in delivered] == [2], "the first is older than what is shown, and is left out"
 
 
-def test_an_unchanged_frame_does_not_overtake_its_picture(encoder, delivered, gate):
+def test_an_unchanged_frame_does_not_overtake_its_picture(encoder: Encoder, delivered: list[Frame], gate: Gate) -> None:
     gate.let_through(1)
     encoder.feed(numbered(1))
     eventually(lambda: delivered, "the first picture")
@@ -315,7 +339,9 @@ def test_an_unchanged_frame_does_not_overtake_its_picture(encoder, delivered, ga
     assert delivered[1].data == b"picture 2"
 
 
-def test_nothing_in_work_is_delivered_once_it_is_forgotten(encoder, delivered, gate):
+def test_nothing_in_work_is_delivered_once_it_is_forgotten(
+    encoder: Encoder, delivered: list[Frame], gate: Gate
+) -> None:
     encoder.feed(numbered(1))
     encoder.feed(numbered(2))
     eventually(lambda: len(gate.inside) == 2, "both threads being at work")
@@ -325,8 +351,10 @@ def test_nothing_in_work_is_delivered_once_it_is_forgotten(encoder, delivered, g
     assert not delivered
 
 
-def test_a_frame_that_cannot_be_encoded_is_told_and_the_next_one_works(encoder, delivered, monkeypatch, caplog):
-    def fail(frame, quality):  # noqa: ARG001  # what is replaced takes them
+def test_a_frame_that_cannot_be_encoded_is_told_and_the_next_one_works(
+    encoder: Encoder, delivered: list[Frame], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(frame: Frame, quality: int) -> None:  # noqa: ARG001  # what is replaced takes them
         raise RuntimeError("a broken library")
 
     with monkeypatch.context() as patch:

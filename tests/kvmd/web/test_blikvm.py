@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from kvmd.contract.hid import Capability
 from kvmd.input.keymap import KEYS
-from tests.conftest import PASSWORD, USER
+from tests.conftest import PASSWORD, USER, Daemon
 from tests.waiting import eventually
 
 LOGIN = {"username": USER, "password": PASSWORD}
@@ -16,21 +17,21 @@ NOTHING = (0, ())
 
 
 @pytest.fixture(autouse=True)
-def _released(daemon):
+def _released(daemon: Daemon) -> Iterator[None]:
     daemon.computer.plug_host(True)
     eventually(lambda: daemon.kvm.input.slot.is_online, "the host")
     yield
     daemon.kvm.input.keyboard.reset()
 
 
-def typed(daemon):
+def typed(daemon: Daemon) -> str:
     """The line that is being typed."""
     return [line.text for line in daemon.computer.state().lines if line.text][-1]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "application/x-www-form-urlencoded"])
-def test_login_answers_as_the_document_says(daemon, method, content_type):
+def test_login_answers_as_the_document_says(daemon: Daemon, method: str, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     answer = daemon.request(method, "/login_api", json.dumps(LOGIN).encode(), token="", headers=headers)
     assert answer.code == 200
@@ -43,7 +44,7 @@ def test_login_answers_as_the_document_says(daemon, method, content_type):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "application/x-www-form-urlencoded"])
-def test_keyboard_answers_as_the_document_says(daemon, method, content_type):
+def test_keyboard_answers_as_the_document_says(daemon: Daemon, method: str, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     before = typed(daemon)
     answer = daemon.request(method, "/keyboard", b'{"keycodes": ["Digit1"]}', headers=headers)
@@ -54,12 +55,12 @@ def test_keyboard_answers_as_the_document_says(daemon, method, content_type):
     assert daemon.down() == NOTHING
 
 
-def test_a_chord_is_pressed_at_once(daemon):
+def test_a_chord_is_pressed_at_once(daemon: Daemon) -> None:
     daemon.post("/keyboard", {"keycodes": ["ControlLeft", "AltLeft", "Delete"]})
     assert daemon.computer.state().keys[-1] == "Ctrl+Alt+Delete"
 
 
-def test_unknown_members_are_left_alone(daemon):
+def test_unknown_members_are_left_alone(daemon: Daemon) -> None:
     """What newer clients add does not break them."""
     assert daemon.post("/keyboard", {"keycodes": ["KeyA"], "delay": 5, "token": "x"}).code == 200
 
@@ -76,7 +77,7 @@ def test_unknown_members_are_left_alone(daemon):
         (b'{"username": "\xff", "password": "x"}', "the body is not what /login_api takes"),
     ],
 )
-def test_a_login_that_cannot_be_understood(daemon, body, info):
+def test_a_login_that_cannot_be_understood(daemon: Daemon, body: bytes, info: str) -> None:
     answer = daemon.post("/login_api", body, token="")
     assert (answer.code, answer.json["status"], answer.json["data"]) == (400, 0, [])
     assert re.search(info, answer.json["info"]), answer.json["info"]
@@ -113,7 +114,7 @@ def test_a_login_that_cannot_be_understood(daemon, body, info):
         (None, "the body is not what"),
     ],
 )
-def test_keys_that_cannot_be_understood_press_nothing(daemon, path, body, info):
+def test_keys_that_cannot_be_understood_press_nothing(daemon: Daemon, path: str, body: bytes | None, info: str) -> None:
     before = daemon.computer.state().keys
     answer = daemon.request("POST", path, body)
     assert answer.code == 400, answer.body
@@ -124,7 +125,7 @@ def test_keys_that_cannot_be_understood_press_nothing(daemon, path, body, info):
     assert daemon.down() == NOTHING
 
 
-def test_keys_are_held_and_released(daemon):
+def test_keys_are_held_and_released(daemon: Daemon) -> None:
     daemon.post("/api/keyboard", {"press": ["ShiftLeft", "KeyA"]})
     assert daemon.down() == (2, (A,))
     daemon.post("/api/keyboard", {"press": ["KeyB"]})
@@ -135,7 +136,7 @@ def test_keys_are_held_and_released(daemon):
     assert daemon.down() == NOTHING
 
 
-def test_two_logins_are_two_clients(daemon):
+def test_two_logins_are_two_clients(daemon: Daemon) -> None:
     other = daemon.login()
     daemon.post("/api/keyboard", {"press": ["KeyA"]})
     daemon.post("/api/keyboard", {"press": ["KeyA", "KeyB"]}, token=other)
@@ -145,7 +146,7 @@ def test_two_logins_are_two_clients(daemon):
     assert daemon.down() == NOTHING
 
 
-def test_a_logout_releases_what_was_held(daemon, monkeypatch):
+def test_a_logout_releases_what_was_held(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon.kvm.input.keyboard, "expire", lambda: None)  # what would do it half a second later
     token = daemon.login()
     daemon.post("/api/keyboard", {"press": ["KeyA"]}, token=token)
@@ -154,7 +155,7 @@ def test_a_logout_releases_what_was_held(daemon, monkeypatch):
     assert daemon.down() == NOTHING
 
 
-def test_the_seventh_key_beside_what_others_hold_is_refused(daemon):
+def test_the_seventh_key_beside_what_others_hold_is_refused(daemon: Daemon) -> None:
     daemon.post("/api/keyboard", {"press": [f"Key{letter}" for letter in "ABCDEF"]})
     answer = daemon.post("/keyboard", {"keycodes": ["KeyG"]}, token=daemon.login())
     assert (answer.code, answer.json["status"]) == (400, 0)
@@ -162,7 +163,7 @@ def test_the_seventh_key_beside_what_others_hold_is_refused(daemon):
     assert len(daemon.down()[1]) == 6
 
 
-def test_without_a_host_it_says_so(daemon):
+def test_without_a_host_it_says_so(daemon: Daemon) -> None:
     daemon.computer.plug_host(False)
     for _ in range(2):
         answer = daemon.post("/keyboard", {"keycodes": ["KeyA"]})
@@ -174,7 +175,7 @@ def test_without_a_host_it_says_so(daemon):
     assert daemon.post("/keyboard", {"keycodes": ["KeyA"]}).code == 200
 
 
-def test_what_the_driver_cannot_do_is_told(daemon, monkeypatch):
+def test_what_the_driver_cannot_do_is_told(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(type(daemon.kvm.input.slot.driver), "capabilities", Capability.LEDS)
         for body in ({"keycodes": ["KeyA"]}, {"press": ["KeyA"]}):

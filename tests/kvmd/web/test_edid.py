@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
@@ -11,6 +12,7 @@ from kvmd import DeviceAbsent, DriverError, EdidControl, edid, hookimpl
 from kvmd.plugins.hookspecs import PROJECT
 from kvmd.plugins.registry import Registry
 from kvmd_drivers.virtual import VirtualCapture
+from tests.conftest import Daemon
 from tests.waiting import eventually
 
 OURS = edid.profile("1080p60")
@@ -24,28 +26,28 @@ class Receiver(VirtualCapture, EdidControl):
     broken: str | None = None
     absent = False
 
-    def open(self):
+    def open(self) -> None:
         if Receiver.absent:
             raise DeviceAbsent("the receiver is not plugged in")
         super().open()
 
-    def edid(self):
+    def edid(self) -> bytes:
         self._fail()
         return Receiver.shown
 
-    def set_edid(self, data):
+    def set_edid(self, data: bytes) -> None:
         self._fail()
         Receiver.shown = data
 
-    def _fail(self):
+    def _fail(self) -> None:
         if Receiver.broken:
             raise DriverError(Receiver.broken)
 
 
 @pytest.fixture(scope="module")
-def receiving(make_daemon):
+def receiving(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
     module = ModuleType("plugin_receiver")
-    module.kvmd_drivers = hookimpl(lambda: [Receiver])
+    vars(module)["kvmd_drivers"] = hookimpl(lambda: [Receiver])
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, module.__name__, module)
         registry = Registry([*entry_points(group=PROJECT), EntryPoint("receiver", module.__name__, PROJECT)])
@@ -54,23 +56,23 @@ def receiving(make_daemon):
 
 
 @pytest.fixture
-def kvm(receiving):
+def kvm(receiving: Daemon) -> Daemon:
     Receiver.shown, Receiver.broken, Receiver.absent = OURS, None, False
     eventually(lambda: receiving.kvm.video.slot.is_online, "the receiver")
     return receiving
 
 
-def refusal(kvm, body, code=400):
+def refusal(kvm: Daemon, body: object, code: int = 400) -> str:
     """What a change is refused with, which leaves everything as it was."""
     before = Receiver.shown
     answer = kvm.put("/api/edid", body)
     assert (answer.code, answer.json["status"]) == (code, 0), answer.json
     assert Receiver.shown is before
-    return answer.json["info"]
+    return str(answer.json["info"])
 
 
 class TestShowing:
-    def test_it_is_decoded(self, kvm):
+    def test_it_is_decoded(self, kvm: Daemon) -> None:
         data = kvm.get("/api/edid").data
         assert data.keys() == {"hex", "problem", "decoded"}
         assert (bytes.fromhex(data["hex"]), data["problem"]) == (OURS, None)
@@ -80,11 +82,11 @@ class TestShowing:
         assert decoded["preferred"]["pixel_clock"] == 148_500_000
         assert decoded["audio"] == [{"format": "LPCM", "channels": 2, "rates": [32000, 44100, 48000]}]
 
-    def test_none(self, kvm):
+    def test_none(self, kvm: Daemon) -> None:
         Receiver.shown = b""
         assert kvm.get("/api/edid").data == {"hex": "", "problem": None, "decoded": None}
 
-    def test_what_is_wrong_with_it_is_told(self, kvm):
+    def test_what_is_wrong_with_it_is_told(self, kvm: Daemon) -> None:
         Receiver.shown = OURS[:-1] + b"\0"
         data = kvm.get("/api/edid").data
         assert data["problem"].startswith("block 1: its sum is 0x00 and has to be 0x")
@@ -94,12 +96,12 @@ class TestShowing:
         assert data["problem"].startswith("block 0: the header is 00 00")
         assert (data["hex"], data["decoded"]) == (bytes(128).hex(), None)
 
-    def test_the_status_says_that_there_is_one(self, kvm):
+    def test_the_status_says_that_there_is_one(self, kvm: Daemon) -> None:
         assert kvm.status()["capture"]["capabilities"] == ["edid"]
 
 
 class TestSetting:
-    def test_hex(self, kvm):
+    def test_hex(self, kvm: Daemon) -> None:
         wanted = edid.profile("720p60")
         answer = kvm.put("/api/edid", {"hex": wanted.hex(" ")}).data
         assert Receiver.shown == wanted
@@ -107,19 +109,19 @@ class TestSetting:
         assert answer["decoded"]["name"] == "kvmd 720p60"
 
     @pytest.mark.parametrize("name", edid.profiles())
-    def test_profile(self, kvm, name):
+    def test_profile(self, kvm: Daemon, name: str) -> None:
         kvm.put("/api/edid", {"profile": name})
         assert Receiver.shown == edid.profile(name)
 
-    def test_the_token_may_be_in_the_body(self, kvm):
+    def test_the_token_may_be_in_the_body(self, kvm: Daemon) -> None:
         assert kvm.put("/api/edid", {"profile": "720p60", "token": kvm.token}, token="").code == 200
         assert Receiver.shown == edid.profile("720p60")
 
-    def test_clear(self, kvm):
+    def test_clear(self, kvm: Daemon) -> None:
         assert kvm.put("/api/edid", {"clear": True}).data == {"hex": "", "problem": None, "decoded": None}
         assert Receiver.shown == b""
 
-    def test_edit_what_is_in_force(self, kvm):
+    def test_edit_what_is_in_force(self, kvm: Daemon) -> None:
         kvm.put("/api/edid", {"edit": {"name": "Rack 7", "serial": 4711}})
         answer = kvm.put("/api/edid", {"edit": {"preferred": "1920x1080@50", "serial": "A-1"}}).data["decoded"]
         assert (answer["name"], answer["serial"], answer["serial_text"]) == ("Rack 7", 4711, "A-1")
@@ -127,13 +129,13 @@ class TestSetting:
         said = subprocess.run(["edid-decode", "--check"], input=Receiver.shown, capture_output=True, check=True).stdout
         assert b"EDID conformity: PASS" in said
 
-    def test_mend(self, kvm):
+    def test_mend(self, kvm: Daemon) -> None:
         kvm.put("/api/edid", {"hex": OURS[:-1].hex() + "00", "mend": True})
         assert Receiver.shown == OURS
 
 
 class TestRefusing:
-    def test_a_wrong_sum_names_the_block_and_both_sums(self, kvm):
+    def test_a_wrong_sum_names_the_block_and_both_sums(self, kvm: Daemon) -> None:
         assert refusal(kvm, {"hex": OURS[:-1].hex() + "00"}) == (
             f'block 1: its sum is 0x00 and has to be 0x{OURS[-1]:02x}; let it be mended (--mend, or "mend": true) '
             "if the rest is right"
@@ -149,13 +151,13 @@ class TestRefusing:
             (OURS[:128].hex(), "block 0: it counts 1 extension blocks and 0 follow"),
         ],
     )
-    def test_what_is_no_edid(self, kvm, hexed, words):
+    def test_what_is_no_edid(self, kvm: Daemon, hexed: str, words: str) -> None:
         assert refusal(kvm, {"hex": hexed}).startswith(words)
 
     @pytest.mark.parametrize(
         "body", [{}, {"clear": False}, {"hex": "00", "profile": "720p60"}, {"edit": {"name": "x"}, "clear": True}]
     )
-    def test_not_exactly_one(self, kvm, body):
+    def test_not_exactly_one(self, kvm: Daemon, body: dict[str, object]) -> None:
         assert refusal(kvm, body) == "exactly one is needed of: hex, profile, edit, clear (true)"
 
     @pytest.mark.parametrize(
@@ -170,39 +172,41 @@ class TestRefusing:
             ({"hex": 17}, "the body is not what /api/edid takes: Expected"),
         ],
     )
-    def test_what_makes_no_sense(self, kvm, body, words):
+    def test_what_makes_no_sense(self, kvm: Daemon, body: dict[str, object], words: str) -> None:
         assert refusal(kvm, body).startswith(words)
 
-    def test_no_json(self, kvm):
+    def test_no_json(self, kvm: Daemon) -> None:
         answer = kvm.request("PUT", "/api/edid", OURS)
         assert answer.code == 400
         assert answer.json["info"].startswith("the body is not what /api/edid takes: ")
 
-    def test_nothing_to_edit(self, kvm):
+    def test_nothing_to_edit(self, kvm: Daemon) -> None:
         Receiver.shown = b""
         assert refusal(kvm, {"edit": {"name": "x"}}) == ("the source sees no EDID that could be edited; set one first")
 
-    def test_the_device_refuses(self, kvm):
+    def test_the_device_refuses(self, kvm: Daemon) -> None:
         Receiver.broken = "/dev/video0: the EDID has 3 blocks and the device takes 2"
         assert refusal(kvm, {"profile": "720p60"}, 503) == Receiver.broken
         assert (kvm.get("/api/edid").code, kvm.get("/api/edid").json["info"]) == (503, Receiver.broken)
 
-    def test_nobody_logged_in(self, kvm):
+    def test_nobody_logged_in(self, kvm: Daemon) -> None:
         assert kvm.get("/api/edid", token="").code == 401
         assert kvm.put("/api/edid", {"clear": True}, token="").code == 401
         assert Receiver.shown == OURS
 
 
-def test_a_driver_without_one_says_so(daemon):
+def test_a_driver_without_one_says_so(daemon: Daemon) -> None:
     eventually(lambda: daemon.kvm.video.slot.is_online, "the virtual computer")
     for answer in (daemon.get("/api/edid"), daemon.put("/api/edid", {"profile": "720p60"})):
         assert answer.code == 409
         assert answer.json["info"] == "EDID: the source of virtual sees none that could be changed"
 
 
-def test_no_device(kvm):
+def test_no_device(kvm: Daemon) -> None:
     Receiver.absent = True
-    kvm.kvm.video.slot.driver.close()
+    driver = kvm.kvm.video.slot.driver
+    assert driver is not None
+    driver.close()
     eventually(lambda: kvm.kvm.video.slot.driver is None, "its end")
     for answer in (kvm.get("/api/edid"), kvm.put("/api/edid", {"clear": True})):
         assert (answer.code, answer.json["info"][:6]) == (503, "EDID: "), answer.json

@@ -1,10 +1,11 @@
 """Who is asking: every way by which a token travels, and those that must not work."""
 
 import base64
+from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import PASSWORD, USER
+from tests.conftest import PASSWORD, USER, Answer, Daemon
 
 PROTECTED = [
     ("GET", "/api/status"),
@@ -26,19 +27,19 @@ PROTECTED = [
 ]
 
 
-def basic(user, password):
+def basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def cookie(token):
+def cookie(token: str) -> dict[str, str]:
     return {"Cookie": f"kvmd_token={token}"}
 
 
-def no_token(daemon, **headers):
+def no_token(daemon: Daemon, **headers: str) -> Answer:
     return daemon.get("/api/status", token="", headers=headers)
 
 
-def test_a_token_travels_in_every_way(daemon):
+def test_a_token_travels_in_every_way(daemon: Daemon) -> None:
     for answer in (
         daemon.get("/api/status", token=daemon.token),
         daemon.get(f"/api/status?token={daemon.token}", token=""),
@@ -49,7 +50,7 @@ def test_a_token_travels_in_every_way(daemon):
         assert answer.code == 200, answer.body
 
 
-def test_an_api_key_travels_as_a_token_does(daemon):
+def test_an_api_key_travels_as_a_token_does(daemon: Daemon) -> None:
     key = daemon.kvm.auth.credentials.add_key("script")
     assert daemon.get("/api/status", token=key).code == 200
     assert daemon.get(f"/api/status?token={key}", token="").code == 200
@@ -58,7 +59,7 @@ def test_an_api_key_travels_as_a_token_does(daemon):
 
 
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
-def test_everything_needs_a_login(daemon, method, path):
+def test_everything_needs_a_login(daemon: Daemon, method: str, path: str) -> None:
     for token in ("", "wrong"):
         answer = daemon.request(method, path, b'{"keycodes": ["KeyA"]}', token=token)
         assert answer.code == 401
@@ -67,7 +68,7 @@ def test_everything_needs_a_login(daemon, method, path):
     assert daemon.computer.state().keys == ()
 
 
-def test_no_rule_is_forgotten(daemon):
+def test_no_rule_is_forgotten(daemon: Daemon) -> None:
     """A new endpoint is looked at by this file, or it is public on purpose."""
     known = {path for _, path in PROTECTED} | {"/", "/static/<path:name>", "/login_api"}
     assert {rule.rule for rule in daemon.app.url_map.iter_rules()} == known
@@ -88,31 +89,31 @@ def test_no_rule_is_forgotten(daemon):
         {"Cookie": "other=1"},
     ],
 )
-def test_nonsense_is_not_let_in_and_breaks_nothing(daemon, headers):
+def test_nonsense_is_not_let_in_and_breaks_nothing(daemon: Daemon, headers: dict[str, str]) -> None:
     answer = no_token(daemon, **headers)
     assert (answer.code, answer.json["status"]) == (401, 0)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_cookie_from_another_site_is_refused(daemon):
+def test_a_cookie_from_another_site_is_refused(daemon: Daemon) -> None:
     for origin in ("http://evil.example", "https://evil.example:8080", "null", "http://127.0.0.1.evil.example"):
         assert no_token(daemon, **cookie(daemon.token), Origin=origin).code == 401, origin
     for origin in (f"http://127.0.0.1:{daemon.port}", "http://127.0.0.1", "https://127.0.0.1:8008"):
         assert no_token(daemon, **cookie(daemon.token), Origin=origin).code == 200, origin
 
 
-def test_a_foreign_origin_is_no_matter_where_the_token_was_given_by_hand(daemon):
+def test_a_foreign_origin_is_no_matter_where_the_token_was_given_by_hand(daemon: Daemon) -> None:
     assert daemon.get("/api/status", headers={"Origin": "http://app.example"}).code == 200
 
 
-def test_the_login_sets_a_cookie_that_no_script_can_read(daemon):
+def test_the_login_sets_a_cookie_that_no_script_can_read(daemon: Daemon) -> None:
     answer = daemon.post("/login_api", {"username": USER, "password": PASSWORD}, token="")
     name, *attributes = answer.headers["Set-Cookie"].split("; ")
     assert name == f"kvmd_token={answer.data['token']}"
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(attributes)
 
 
-def test_the_token_of_a_session_that_ended_is_refused(daemon):
+def test_the_token_of_a_session_that_ended_is_refused(daemon: Daemon) -> None:
     token = daemon.login()
     assert daemon.get("/api/status", token=token).code == 200
     answer = daemon.post("/api/logout", {}, token=token)
@@ -123,13 +124,15 @@ def test_the_token_of_a_session_that_ended_is_refused(daemon):
 
 
 @pytest.mark.parametrize("send", [cookie, lambda token: {"Authorization": f"Bearer {token}"}])
-def test_a_logout_ends_the_session_by_whichever_way_the_token_came(daemon, send):
+def test_a_logout_ends_the_session_by_whichever_way_the_token_came(
+    daemon: Daemon, send: Callable[[str], dict[str, str]]
+) -> None:
     token = daemon.login()
     assert daemon.post("/api/logout", {}, token="", headers=send(token)).code == 200
     assert daemon.get("/api/status", token=token).code == 401
 
 
-def test_wrong_passwords_are_slowed_for_their_address_alone(daemon):
+def test_wrong_passwords_are_slowed_for_their_address_alone(daemon: Daemon) -> None:
     for _ in range(5):
         answer = daemon.post("/login_api", {"username": USER, "password": "wrong"}, token="", source="127.0.0.2")
         assert (answer.code, answer.json["status"]) == (401, 0)
@@ -144,7 +147,7 @@ def test_wrong_passwords_are_slowed_for_their_address_alone(daemon):
     assert daemon.login(), "from another address"
 
 
-def test_what_is_open_needs_no_login_and_nothing_else_does(make_daemon):
+def test_what_is_open_needs_no_login_and_nothing_else_does(make_daemon: Callable[..., Daemon]) -> None:
     with make_daemon(open_endpoints=["snapshot", "keyboard"]).running() as daemon:
         for port in (daemon.port, daemon.video_port):
             assert daemon.get("/snapshot", token="", port=port).code == 200

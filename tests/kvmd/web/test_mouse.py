@@ -2,29 +2,32 @@
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from kvmd.contract.hid import Capability
 from kvmd_drivers.virtual import VirtualHid
+from kvmd_drivers.virtual.session import Pointer
+from tests.conftest import Daemon
 from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
-def _released(daemon):
+def _released(daemon: Daemon) -> Iterator[None]:
     daemon.computer.plug_host(True)
     eventually(lambda: daemon.kvm.input.slot.is_online, "the host")
     yield
     daemon.kvm.input.mouse.reset()
 
 
-def pointer(daemon):
+def pointer(daemon: Daemon) -> Pointer:
     return daemon.computer.state().pointer
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/mouse"), ("POST", "/mouse"), ("POST", "/api/mouse")])
 @pytest.mark.parametrize("content_type", [None, "application/json", "text/plain"])
-def test_it_answers_in_the_documents_style(daemon, method, path, content_type):
+def test_it_answers_in_the_documents_style(daemon: Daemon, method: str, path: str, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     answer = daemon.request(method, path, b'{"x": 0.5, "y": 0.25}', headers=headers)
     assert answer.code == 200
@@ -33,7 +36,7 @@ def test_it_answers_in_the_documents_style(daemon, method, path, content_type):
     assert (pointer(daemon).x, pointer(daemon).y) == (640, 180)
 
 
-def test_everything_at_once(daemon):
+def test_everything_at_once(daemon: Daemon) -> None:
     before = pointer(daemon)
     body = {"x": 0, "y": 0, "buttons": ["left"], "click": "right", "wheel": 1, "hwheel": -1, "token": "x"}
     assert daemon.post("/mouse", body).code == 200
@@ -64,7 +67,7 @@ def test_everything_at_once(daemon):
         (b"x=1", "the body is not what /mouse takes"),
     ],
 )
-def test_what_cannot_be_understood_moves_nothing(daemon, body, info):
+def test_what_cannot_be_understood_moves_nothing(daemon: Daemon, body: object, info: str) -> None:
     before = pointer(daemon)
     answer = daemon.post("/mouse", body)
     assert (answer.code, answer.json["status"], answer.json["data"]) == (400, 0, [])
@@ -72,13 +75,13 @@ def test_what_cannot_be_understood_moves_nothing(daemon, body, info):
     assert pointer(daemon) == before
 
 
-def test_without_a_login_nothing_moves(daemon):
+def test_without_a_login_nothing_moves(daemon: Daemon) -> None:
     before = pointer(daemon)
     assert daemon.post("/mouse", {"x": 1, "y": 1}, token="").code == 401
     assert pointer(daemon) == before
 
 
-def test_without_a_host_it_says_so(daemon):
+def test_without_a_host_it_says_so(daemon: Daemon) -> None:
     daemon.computer.plug_host(False)
     eventually(lambda: not daemon.kvm.input.slot.is_online, "the loss")
     answer = daemon.post("/mouse", {"x": 1, "y": 1})
@@ -86,7 +89,7 @@ def test_without_a_host_it_says_so(daemon):
     assert "USB cable is unplugged" in answer.json["info"]
 
 
-def test_what_the_driver_cannot_do_is_a_conflict(daemon, monkeypatch):
+def test_what_the_driver_cannot_do_is_a_conflict(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VirtualHid, "capabilities", Capability.KEYBOARD)
     answer = daemon.post("/mouse", {"x": 1, "y": 1})
     assert answer.code == 409
@@ -96,7 +99,7 @@ def test_what_the_driver_cannot_do_is_a_conflict(daemon, monkeypatch):
     assert answer.json["info"] == "MediaPlayPause cannot be pressed: the device in use has no media keys"
 
 
-def test_logging_out_releases_the_buttons(daemon):
+def test_logging_out_releases_the_buttons(daemon: Daemon) -> None:
     token = daemon.login()
     daemon.post("/mouse", {"buttons": ["left", "forward"]}, token=token)
     assert pointer(daemon).buttons == 0b10001
@@ -104,7 +107,7 @@ def test_logging_out_releases_the_buttons(daemon):
     assert pointer(daemon).buttons == 0
 
 
-def test_media_and_power_keys_go_through_the_keyboard(daemon):
+def test_media_and_power_keys_go_through_the_keyboard(daemon: Daemon) -> None:
     body = json.dumps({"keycodes": ["AudioVolumeMute"]}).encode()
     assert daemon.request("GET", "/keyboard", body).code == 200
     for name in ("MediaPlayPause", "Sleep", "WakeUp", "Power"):

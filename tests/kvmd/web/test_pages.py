@@ -2,18 +2,24 @@
 
 import io
 import json
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from playwright import sync_api as playwright
 
-from kvmd.contract.hid import COORDINATE_MAX, Capability, KeyboardReport
+from kvmd.contract.hid import COORDINATE_MAX, Capability, KeyboardReport, Report
 from kvmd.input.keymap import KEYS
 from kvmd_drivers.virtual import VirtualHid
-from tests.conftest import HOST, PASSWORD
+from kvmd_drivers.virtual.session import Pointer
+from tests.conftest import HOST, PASSWORD, Daemon
 from tests.waiting import eventually, patience
+
+Button = Literal["left", "middle", "right"]
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -30,7 +36,7 @@ TEXT = (slice(0, 660), slice(0, 1280))
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser() -> Iterator[playwright.Browser]:
     with playwright.sync_playwright() as tool:
         browser = tool.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -38,7 +44,7 @@ def browser():
 
 
 @pytest.fixture
-def page(daemon, browser):
+def page(daemon: Daemon, browser: playwright.Browser) -> Iterator[playwright.Page]:
     """The page, freshly opened; in the end nothing is held, and its console has nothing to say but a refused login."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, device_scale_factor=1)
     context.set_default_timeout(patience() * 1000)
@@ -59,7 +65,7 @@ def page(daemon, browser):
 
 
 @pytest.fixture
-def console(page):
+def console(page: playwright.Page) -> playwright.Page:
     """The page, logged in, with its stream running."""
     log_in(page, PASSWORD)
     page.locator("#stream").wait_for(state="visible")
@@ -68,31 +74,36 @@ def console(page):
     return page
 
 
-def pointer(daemon):
+def pointer(daemon: Daemon) -> Pointer:
     return daemon.computer.state().pointer
 
 
-def on_screen(page, x, y):
+def on_screen(page: playwright.Page, x: int, y: int) -> tuple[float, float]:
     """Where in the page a pixel of the computer's screen is."""
     box = page.locator("#stream").bounding_box()
+    assert box is not None
     return box["x"] + (x + 0.5) * box["width"] / 1280, box["y"] + (y + 0.5) * box["height"] / 720
 
 
-def is_at(daemon, x, y):
+def text_of(page: playwright.Page, selector: str) -> str:
+    return page.locator(selector).text_content() or ""
+
+
+def is_at(daemon: Daemon, x: int, y: int) -> bool:
     """Tell whether the computer's pointer is there, but for a pixel."""
     return abs(pointer(daemon).x - x) <= 1 and abs(pointer(daemon).y - y) <= 1
 
 
-def log_in(page, password):
+def log_in(page: playwright.Page, password: str) -> None:
     page.locator("input[name=password]").fill(password)
     page.get_by_role("button", name="Log in").click()
 
 
-def wait_for_stream(page):
+def wait_for_stream(page: playwright.Page) -> None:
     eventually(lambda: page.evaluate("document.getElementById('stream').naturalWidth") == 1280, "the stream's picture")
 
 
-def seen(page):
+def seen(page: playwright.Page) -> NDArray[np.uint8]:
     """The pixels that the page shows of the computer's screen, in the stream's own size."""
     page.evaluate(
         "Object.assign(document.getElementById('stream').style,"
@@ -103,16 +114,16 @@ def seen(page):
     return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)[TEXT]
 
 
-def snapshot(daemon):
+def snapshot(daemon: Daemon) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(daemon.get("/snapshot").body)).convert("RGB")).astype(int)[TEXT]
 
 
-def differing(one, other):
+def differing(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
     """How many pixels differ by more than JPEG and a browser's colours make them, the blinking cursor left aside."""
     return int((np.abs(one - other).max(axis=2) > 40).sum())
 
 
-def test_a_wrong_password_is_told_and_the_right_one_lets_in(page, daemon):
+def test_a_wrong_password_is_told_and_the_right_one_lets_in(page: playwright.Page, daemon: Daemon) -> None:
     page.locator("#login").wait_for(state="visible")
     assert page.locator("#console").is_hidden()
     log_in(page, "wrong")
@@ -126,7 +137,7 @@ def test_a_wrong_password_is_told_and_the_right_one_lets_in(page, daemon):
     assert daemon.kvm.video.broadcaster.viewers == 1
 
 
-def test_what_is_typed_is_seen_in_the_page(console, daemon):
+def test_what_is_typed_is_seen_in_the_page(console: playwright.Page, daemon: Daemon) -> None:
     before = seen(console)
     for letter in "hello":
         console.keyboard.press(letter)
@@ -139,7 +150,7 @@ def test_what_is_typed_is_seen_in_the_page(console, daemon):
     assert differing(seen(console), snapshot(daemon)) <= 28 * 16, "all of the screen is the same but for the cursor"
 
 
-def test_shift_and_chords_are_typed(console, daemon):
+def test_shift_and_chords_are_typed(console: playwright.Page, daemon: Daemon) -> None:
     console.keyboard.press("Shift+H")
     console.keyboard.press("Control+Alt+Delete")
     console.keyboard.press("Tab")
@@ -148,7 +159,7 @@ def test_shift_and_chords_are_typed(console, daemon):
     assert console.evaluate("document.activeElement.id") == "screen", "the tab key goes to the computer"
 
 
-def test_a_held_key_is_held_until_the_page_loses_the_focus(console, daemon):
+def test_a_held_key_is_held_until_the_page_loses_the_focus(console: playwright.Page, daemon: Daemon) -> None:
     console.keyboard.down("ShiftLeft")
     console.keyboard.down("KeyA")
     eventually(lambda: daemon.down() == (2, (KEYS["KeyA"].usage,)), "both being held")
@@ -156,7 +167,7 @@ def test_a_held_key_is_held_until_the_page_loses_the_focus(console, daemon):
     eventually(lambda: daemon.down() == (0, ()), "the release")
 
 
-def test_a_key_is_held_until_it_is_let_go(console, daemon):
+def test_a_key_is_held_until_it_is_let_go(console: playwright.Page, daemon: Daemon) -> None:
     console.keyboard.down("KeyA")
     eventually(lambda: daemon.down() == (0, (KEYS["KeyA"].usage,)), "the key being held")
     before = len(daemon.computer.state().keys)
@@ -166,23 +177,23 @@ def test_a_key_is_held_until_it_is_let_go(console, daemon):
     assert len(daemon.computer.state().keys) == before, "the browser's repeats are none of the computer's"
 
 
-def test_a_page_that_is_left_holds_nothing(console, daemon):
+def test_a_page_that_is_left_holds_nothing(console: playwright.Page, daemon: Daemon) -> None:
     console.keyboard.down("KeyA")
     eventually(lambda: daemon.down() != (0, ()), "the key being held")
     console.goto("about:blank")
     eventually(lambda: daemon.down() == (0, ()), "the release")
 
 
-def test_how_things_stand_is_told(console, daemon):
+def test_how_things_stand_is_told(console: playwright.Page, daemon: Daemon) -> None:
     console.locator("#capture", has_text="720").wait_for()
     assert console.locator("#capture").get_attribute("data-state") == "online"
-    assert daemon.name in console.locator("#hid").text_content()
+    assert daemon.name in text_of(console, "#hid")
     daemon.post("/api/virtual", {"computer": daemon.name, "signal": False, "host": False})
     console.locator("#capture[data-state='no signal']").wait_for()
     console.locator("#hid[data-state='no signal']").wait_for()
-    assert "video" not in console.locator("#capture").text_content()
-    assert "the virtual computer's cable is unplugged" in console.locator("#capture").text_content()
-    assert "USB cable is unplugged" in console.locator("#hid").text_content()
+    assert "video" not in text_of(console, "#capture")
+    assert "the virtual computer's cable is unplugged" in text_of(console, "#capture")
+    assert "USB cable is unplugged" in text_of(console, "#hid")
     eventually(lambda: np.abs(seen(console)[5, 5] - (16, 20, 26)).max() < 6, "the slate in the page")
     daemon.post("/api/virtual", {"computer": daemon.name, "signal": True, "host": True})
     console.locator("#capture[data-state=online]").wait_for()
@@ -194,7 +205,9 @@ def test_how_things_stand_is_told(console, daemon):
 
 @pytest.mark.parametrize("place", [(0, 0), (1279, 719)])
 @pytest.mark.parametrize("size", [(1400, 1000), (1000, 900), (500, 400), (1900, 500)])
-def test_the_pointer_follows_the_mouse(console, daemon, place, size):
+def test_the_pointer_follows_the_mouse(
+    console: playwright.Page, daemon: Daemon, place: tuple[int, int], size: tuple[int, int]
+) -> None:
     console.set_viewport_size({"width": size[0], "height": size[1]})
     console.mouse.move(*on_screen(console, 320, 180))
     console.mouse.move(*on_screen(console, *place))
@@ -202,7 +215,9 @@ def test_the_pointer_follows_the_mouse(console, daemon, place, size):
 
 
 @pytest.mark.parametrize(("button", "mask"), [("left", 1), ("right", 2), ("middle", 4)])
-def test_a_drag_holds_the_button_from_its_start_to_its_end(console, daemon, button, mask):
+def test_a_drag_holds_the_button_from_its_start_to_its_end(
+    console: playwright.Page, daemon: Daemon, button: Button, mask: int
+) -> None:
     console.mouse.move(*on_screen(console, 100, 100))
     console.mouse.down(button=button)
     eventually(lambda: pointer(daemon).buttons == mask and is_at(daemon, 100, 100), "the press")
@@ -213,7 +228,7 @@ def test_a_drag_holds_the_button_from_its_start_to_its_end(console, daemon, butt
     eventually(lambda: not pointer(daemon).buttons, "the release")
 
 
-def test_a_drag_that_leaves_the_picture_goes_on_at_its_edge(console, daemon):
+def test_a_drag_that_leaves_the_picture_goes_on_at_its_edge(console: playwright.Page, daemon: Daemon) -> None:
     console.mouse.move(*on_screen(console, 100, 100))
     console.mouse.down()
     console.mouse.move(5, 5)
@@ -223,17 +238,19 @@ def test_a_drag_that_leaves_the_picture_goes_on_at_its_edge(console, daemon):
     eventually(lambda: not pointer(daemon).buttons, "the release, outside of the picture")
 
 
-def test_two_buttons_go_down_and_up_one_by_one(console, daemon):
+def test_two_buttons_go_down_and_up_one_by_one(console: playwright.Page, daemon: Daemon) -> None:
     console.mouse.move(*on_screen(console, 200, 200))
-    for press, down in (("left", 1), ("right", 3)):
-        console.mouse.down(button=press)
-        eventually(lambda down=down: pointer(daemon).buttons == down, f"{press} being down")
-    for release, down in (("left", 2), ("right", 0)):
-        console.mouse.up(button=release)
-        eventually(lambda down=down: pointer(daemon).buttons == down, f"{release} being up")
+    console.mouse.down(button="left")
+    eventually(lambda: pointer(daemon).buttons == 1, "left being down")
+    console.mouse.down(button="right")
+    eventually(lambda: pointer(daemon).buttons == 3, "right being down")
+    console.mouse.up(button="left")
+    eventually(lambda: pointer(daemon).buttons == 2, "left being up")
+    console.mouse.up(button="right")
+    eventually(lambda: pointer(daemon).buttons == 0, "right being up")
 
 
-def test_the_wheel_turns_by_its_steps(console, daemon):
+def test_the_wheel_turns_by_its_steps(console: playwright.Page, daemon: Daemon) -> None:
     console.mouse.move(*on_screen(console, 200, 200))
     before = pointer(daemon)
     for delta in (-100, -50, -50, 300):
@@ -243,7 +260,7 @@ def test_the_wheel_turns_by_its_steps(console, daemon):
     assert pointer(daemon).wheel - before.wheel == -1
 
 
-def test_a_held_button_is_released_when_the_page_loses_the_focus(console, daemon):
+def test_a_held_button_is_released_when_the_page_loses_the_focus(console: playwright.Page, daemon: Daemon) -> None:
     console.mouse.move(*on_screen(console, 200, 200))
     console.mouse.down()
     eventually(lambda: pointer(daemon).buttons == 1, "the press")
@@ -251,12 +268,12 @@ def test_a_held_button_is_released_when_the_page_loses_the_focus(console, daemon
     eventually(lambda: not pointer(daemon).buttons, "the release")
 
 
-def test_keys_and_clicks_keep_their_order(console, daemon, monkeypatch):
-    reports = []
-    take = daemon.computer.take
-    monkeypatch.setattr(daemon.computer, "take", lambda report: reports.append(report) or take(report))
+def test_keys_and_clicks_keep_their_order(
+    console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = noted(daemon, monkeypatch)
 
-    def edges():
+    def edges() -> list[tuple[str, int]]:
         """What goes down and up, without the moves."""
         states = [
             ("modifiers", r.modifiers) if isinstance(r, KeyboardReport) else ("buttons", r.buttons) for r in reports
@@ -271,7 +288,7 @@ def test_keys_and_clicks_keep_their_order(console, daemon, monkeypatch):
     assert edges()[-3:] == [("buttons", 1), ("buttons", 0), ("modifiers", 0)]
 
 
-def test_the_captured_mouse_says_how_far_it_goes(console, daemon):
+def test_the_captured_mouse_says_how_far_it_goes(console: playwright.Page, daemon: Daemon) -> None:
     console.mouse.move(*on_screen(console, 640, 360))
     eventually(lambda: is_at(daemon, 640, 360), "the middle")
     console.get_by_role("button", name="Capture mouse").click()
@@ -299,7 +316,9 @@ def test_the_captured_mouse_says_how_far_it_goes(console, daemon):
         (Capability.KEYBOARD | Capability.RELATIVE_MOUSE, "click the screen to type and to capture the mouse"),
     ],
 )
-def test_what_the_device_lacks_is_told_and_left_alone(console, daemon, monkeypatch, able, hint):
+def test_what_the_device_lacks_is_told_and_left_alone(
+    console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch, able: Capability, hint: str
+) -> None:
     monkeypatch.setattr(VirtualHid, "capabilities", able)
     console.get_by_text(hint).wait_for()
     assert console.locator("#capture-mouse").is_visible() == (Capability.RELATIVE_MOUSE in able)
@@ -312,21 +331,21 @@ def test_what_the_device_lacks_is_told_and_left_alone(console, daemon, monkeypat
     assert console.locator("#problem").text_content() == ""
 
 
-def test_what_a_person_should_know_is_told(console, monkeypatch):
+def test_what_a_person_should_know_is_told(console: playwright.Page, monkeypatch: pytest.MonkeyPatch) -> None:
     status = VirtualHid.status
     remarks = ("no media keys: there was no room",)
     monkeypatch.setattr(VirtualHid, "status", lambda hid: msgspec.structs.replace(status(hid), remarks=remarks))
     console.locator("#remarks", has_text="no media keys: there was no room").wait_for()
 
 
-def test_the_lamps_are_shown(console, daemon):
+def test_the_lamps_are_shown(console: playwright.Page, daemon: Daemon) -> None:
     console.keyboard.press("CapsLock")
     console.locator(".led.lit", has_text="Caps").wait_for()
     console.keyboard.press("CapsLock")
     eventually(lambda: not daemon.computer.leds.caps, "the lamp being out")
 
 
-def test_a_log_out_ends_the_session(console, daemon):
+def test_a_log_out_ends_the_session(console: playwright.Page, daemon: Daemon) -> None:
     console.get_by_role("button", name="Log out").click()
     console.locator("#login").wait_for(state="visible")
     assert console.locator("#console").is_hidden()
@@ -335,18 +354,18 @@ def test_a_log_out_ends_the_session(console, daemon):
     console.locator("#login").wait_for(state="visible")
 
 
-def test_a_reload_needs_no_login(console):
+def test_a_reload_needs_no_login(console: playwright.Page) -> None:
     console.reload()
     console.locator("#console").wait_for(state="visible")
 
 
-def test_a_session_that_has_ended_asks_for_a_login(console, daemon):
+def test_a_session_that_has_ended_asks_for_a_login(console: playwright.Page, daemon: Daemon) -> None:
     daemon.kvm.auth._sessions.clear()
     console.locator("#login").wait_for(state="visible")
     daemon.token = daemon.login()
 
 
-def test_the_pages_files(daemon):
+def test_the_pages_files(daemon: Daemon) -> None:
     for path, kind in (
         ("/", "text/html"),
         ("/static/page.js", "text/javascript"),
@@ -363,15 +382,22 @@ def test_the_pages_files(daemon):
     assert json.loads(daemon.get("/static/", token="").body)["status"] == 0
 
 
-def noted(daemon, monkeypatch):
-    """The mouse reports that the computer takes from now on."""
+def noted(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The reports that the computer takes from now on."""
     reports = []
     take = daemon.computer.take
-    monkeypatch.setattr(daemon.computer, "take", lambda report: reports.append(report) or take(report))
+
+    def note(report: Report) -> None:
+        reports.append(report)
+        take(report)
+
+    monkeypatch.setattr(daemon.computer, "take", note)
     return reports
 
 
-def test_the_last_pixel_is_the_far_edge(console, daemon, monkeypatch):
+def test_the_last_pixel_is_the_far_edge(
+    console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
     console.mouse.move(*on_screen(console, 640, 360))
     eventually(lambda: is_at(daemon, 640, 360), "the middle")
     reports = noted(daemon, monkeypatch)
@@ -380,7 +406,9 @@ def test_the_last_pixel_is_the_far_edge(console, daemon, monkeypatch):
     assert (reports[-1].x, reports[-1].y) == (COORDINATE_MAX, COORDINATE_MAX)
 
 
-def test_a_button_that_was_pressed_elsewhere_is_none_of_the_computers(console, daemon, monkeypatch):
+def test_a_button_that_was_pressed_elsewhere_is_none_of_the_computers(
+    console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reports = noted(daemon, monkeypatch)
     console.mouse.move(700, 5)
     console.mouse.down()
@@ -391,7 +419,9 @@ def test_a_button_that_was_pressed_elsewhere_is_none_of_the_computers(console, d
     assert not any(getattr(report, "buttons", 0) for report in reports)
 
 
-def test_a_click_beside_the_picture_moves_nothing(console, daemon, monkeypatch):
+def test_a_click_beside_the_picture_moves_nothing(
+    console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
     console.set_viewport_size({"width": 1900, "height": 500})
     left = on_screen(console, 0, 360)[0]
     reports = noted(daemon, monkeypatch)
@@ -401,12 +431,12 @@ def test_a_click_beside_the_picture_moves_nothing(console, daemon, monkeypatch):
     assert all(isinstance(report, KeyboardReport) for report in reports)
 
 
-def test_a_second_finger_changes_nothing(console, daemon):
+def test_a_second_finger_changes_nothing(console: playwright.Page, daemon: Daemon) -> None:
     fingers = [{"id": number, "x": x, "y": y} for number, (x, y) in enumerate([on_screen(console, 300, 300)] * 2)]
     fingers[1]["x"] += 200
     tool = console.context.new_cdp_session(console)
 
-    def touch(kind, *points):
+    def touch(kind: str, *points: dict[str, Any]) -> None:
         tool.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
 
     touch("touchStart", fingers[0])
@@ -422,7 +452,7 @@ def test_a_second_finger_changes_nothing(console, daemon):
     eventually(lambda: not pointer(daemon).buttons, "the release")
 
 
-def test_moves_in_fractions_of_a_pixel_add_up(console, daemon):
+def test_moves_in_fractions_of_a_pixel_add_up(console: playwright.Page, daemon: Daemon) -> None:
     console.get_by_role("button", name="Capture mouse").click()
     console.wait_for_function("document.pointerLockElement?.id === 'screen'")
     before = pointer(daemon)
@@ -438,7 +468,7 @@ def test_moves_in_fractions_of_a_pixel_add_up(console, daemon):
     console.evaluate("document.exitPointerLock()")
 
 
-def test_turns_that_wait_become_one(console, daemon):
+def test_turns_that_wait_become_one(console: playwright.Page, daemon: Daemon) -> None:
     asked = []
     console.on("request", lambda request: asked.append(request.url) if "mouse" in request.url else None)
     console.mouse.move(*on_screen(console, 200, 200))
@@ -452,7 +482,7 @@ def test_turns_that_wait_become_one(console, daemon):
     assert 1 <= len(asked) < 100
 
 
-def test_the_wheel_that_turns_round_begins_anew(console, daemon):
+def test_the_wheel_that_turns_round_begins_anew(console: playwright.Page, daemon: Daemon) -> None:
     console.mouse.move(*on_screen(console, 200, 200))
     before = pointer(daemon)
     console.mouse.wheel(0, 180)
@@ -461,7 +491,7 @@ def test_the_wheel_that_turns_round_begins_anew(console, daemon):
     eventually(lambda: pointer(daemon).wheel == before.wheel, "the notch back")
 
 
-def test_a_page_that_is_left_while_a_request_hangs_holds_nothing(console, daemon):
+def test_a_page_that_is_left_while_a_request_hangs_holds_nothing(console: playwright.Page, daemon: Daemon) -> None:
     console.mouse.move(*on_screen(console, 200, 200))
     console.mouse.down()
     eventually(lambda: pointer(daemon).buttons == 1, "the press")

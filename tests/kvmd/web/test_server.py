@@ -1,5 +1,7 @@
 """The web server as the network meets it: failures, limits, headers, and sockets that misbehave."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import logging
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 
 import flask
 import pytest
@@ -17,32 +20,36 @@ from kvmd.errors import ConfigError
 from kvmd.plugins import registry as registry_module
 from kvmd.web import MAX_BODY
 from kvmd.web.server import Server
-from tests.conftest import HOST, PASSWORD, USER
+from tests.conftest import HOST, PASSWORD, USER, Daemon
 from tests.waiting import patience
 
 LOGIN = json.dumps({"username": USER, "password": PASSWORD}).encode()
 LARGE = b'{"keycodes": ["KeyA"]}'.ljust(MAX_BODY + 1)
 
 
+Read = tuple[int, dict[str, str], bytes]
+"""An answer: code, headers in small letters, body."""
+
+
 class Wire:
     """A connection on which bytes are sent as they are."""
 
-    def __init__(self, port):
+    def __init__(self, port: int) -> None:
         self.sock = socket.create_connection((HOST, port), timeout=patience())
         self.file = self.sock.makefile("rb")
 
-    def __enter__(self):
+    def __enter__(self) -> Wire:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.file.close()
         self.sock.close()
 
-    def send(self, data):
+    def send(self, data: bytes) -> None:
         self.sock.sendall(data)
 
-    def answer(self):
-        """Read one answer: code, headers in small letters, body."""
+    def answer(self) -> Read:
+        """Read one answer."""
         code = int(self.file.readline().split()[1])
         headers = {}
         while (line := self.file.readline().strip()) != b"":
@@ -53,22 +60,22 @@ class Wire:
 
 
 @pytest.fixture
-def wire(daemon):
+def wire(daemon: Daemon) -> Iterator[Wire]:
     with Wire(daemon.port) as wire:
         yield wire
 
 
-def request(method, path, *headers, body=b"", version="1.1"):
+def request(method: str, path: str, *headers: str, body: bytes = b"", version: str = "1.1") -> bytes:
     lines = [f"{method} {path} HTTP/{version}", f"Host: {HOST}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
-def chunked(body, size=8192):
+def chunked(body: bytes, size: int = 8192) -> bytes:
     parts = [body[start : start + size] for start in range(0, len(body), size)]
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
-def check_failure(answer, code):
+def check_failure(answer: Read, code: int) -> str:
     got, headers, body = answer
     assert got == code, body
     assert headers["content-type"] == "application/json"
@@ -77,7 +84,7 @@ def check_failure(answer, code):
     assert (envelope["status"], envelope["data"]) == (0, [])
     assert envelope["info"]
     assert "<" not in envelope["info"]
-    return envelope["info"]
+    return str(envelope["info"])
 
 
 @pytest.mark.parametrize(
@@ -101,7 +108,7 @@ def check_failure(answer, code):
         ("POST", "/api/status", 405),
     ],
 )
-def test_every_failure_has_the_envelope(wire, daemon, method, path, code):
+def test_every_failure_has_the_envelope(wire: Wire, daemon: Daemon, method: str, path: str, code: int) -> None:
     bearer = f"Authorization: Bearer {daemon.token}"
     wire.send(request(method, path, bearer, "Connection: close", "Content-Length: 0"))
     answer = wire.answer()
@@ -110,14 +117,14 @@ def test_every_failure_has_the_envelope(wire, daemon, method, path, code):
         assert "GET" in answer[1]["allow"] or "POST" in answer[1]["allow"], "RFC 9110, section 15.5.6"
 
 
-def test_a_body_that_is_encoded_is_refused(wire):
+def test_a_body_that_is_encoded_is_refused(wire: Wire) -> None:
     wire.send(request("POST", "/keyboard", "Content-Encoding: gzip", "Content-Length: 2", body=b"{}"))
     assert "Content-Encoding" in check_failure(wire.answer(), 415)
 
 
 @pytest.mark.parametrize("path", ["/login_api", "/keyboard", "/nothing", "/", "/snapshot"])
 @pytest.mark.parametrize("framing", ["length", "chunks"])
-def test_a_body_that_is_too_large_is_refused(wire, path, framing):
+def test_a_body_that_is_too_large_is_refused(wire: Wire, path: str, framing: str) -> None:
     header = f"Content-Length: {len(LARGE)}" if framing == "length" else "Transfer-Encoding: chunked"
     wire.send(request("POST", path, header, body=LARGE if framing == "length" else chunked(LARGE)))
     answer = wire.answer()
@@ -125,7 +132,7 @@ def test_a_body_that_is_too_large_is_refused(wire, path, framing):
     assert answer[1]["connection"] == "close", "what is left of it is no request"
 
 
-def test_a_client_that_is_refused_can_send_to_the_end_and_read_why(wire):
+def test_a_client_that_is_refused_can_send_to_the_end_and_read_why(wire: Wire) -> None:
     wire.send(request("POST", "/", f"Content-Length: {3 * MAX_BODY}"))
     for _ in range(3):
         time.sleep(0.2)
@@ -134,7 +141,7 @@ def test_a_client_that_is_refused_can_send_to_the_end_and_read_why(wire):
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
-def test_the_largest_body_is_taken(wire, framing):
+def test_the_largest_body_is_taken(wire: Wire, framing: str) -> None:
     body = LOGIN.ljust(MAX_BODY)
     header = f"Content-Length: {len(body)}" if framing == "length" else "Transfer-Encoding: chunked"
     wire.send(request("POST", "/login_api", header, body=body if framing == "length" else chunked(body)))
@@ -142,20 +149,20 @@ def test_the_largest_body_is_taken(wire, framing):
 
 
 @pytest.mark.parametrize("length", [2 * MAX_BODY, 99999999999])
-def test_a_body_that_is_announced_as_too_large_is_not_waited_for(wire, length):
+def test_a_body_that_is_announced_as_too_large_is_not_waited_for(wire: Wire, length: int) -> None:
     wire.send(request("POST", "/", f"Content-Length: {length}"))
     check_failure(wire.answer(), 413)
 
 
 @pytest.mark.parametrize("body", [b"x\r\n", b"5\r\nabcdefgh\r\n", b"-1\r\n", b"FFFFFFFFFFFFFFFF\r\nabc"])
-def test_chunks_that_are_none_are_refused(wire, body):
+def test_chunks_that_are_none_are_refused(wire: Wire, body: bytes) -> None:
     wire.send(request("POST", "/login_api", "Transfer-Encoding: chunked", "Connection: close", body=body))
     check_failure(wire.answer(), 400)
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/", "/keyboard", "/static/page.js"])
 @pytest.mark.parametrize("framing", ["length", "chunks"])
-def test_a_body_that_nobody_reads_is_not_taken_for_the_next_request(wire, path, framing):
+def test_a_body_that_nobody_reads_is_not_taken_for_the_next_request(wire: Wire, path: str, framing: str) -> None:
     smuggled = request("GET", "/nothing/smuggled", "X: ")
     header = f"Content-Length: {len(smuggled)}" if framing == "length" else "Transfer-Encoding: chunked"
     body = smuggled if framing == "length" else chunked(smuggled)
@@ -166,21 +173,21 @@ def test_a_body_that_nobody_reads_is_not_taken_for_the_next_request(wire, path, 
         assert "/nothing/next" in check_failure(wire.answer(), 404)
 
 
-def test_a_body_in_chunks_is_read(wire):
+def test_a_body_in_chunks_is_read(wire: Wire) -> None:
     wire.send(request("POST", "/login_api", "Transfer-Encoding: chunked", "Connection: close", body=chunked(LOGIN, 7)))
     assert wire.answer()[0] == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_an_old_client_is_served(wire, method, version):
+def test_an_old_client_is_served(wire: Wire, method: str, version: str) -> None:
     length = f"Content-Length: {len(LOGIN)}"
     wire.send(request(method, "/login_api", length, "Connection: close", body=LOGIN, version=version))
     code, _, body = wire.answer()
     assert (code, json.loads(body)["status"]) == (200, 1)
 
 
-def test_a_connection_serves_many_requests(wire, daemon):
+def test_a_connection_serves_many_requests(wire: Wire, daemon: Daemon) -> None:
     bearer = f"Authorization: Bearer {daemon.token}"
     for _ in range(3):
         wire.send(request("GET", "/api/status", bearer))
@@ -193,7 +200,7 @@ def test_a_connection_serves_many_requests(wire, daemon):
     "nonsense",
     [b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9.9\r\n\r\n", b"G" * 100_000],
 )
-def test_what_is_no_http_is_refused_and_the_server_lives(daemon, nonsense):
+def test_what_is_no_http_is_refused_and_the_server_lives(daemon: Daemon, nonsense: bytes) -> None:
     with Wire(daemon.port) as wire:
         wire.send(nonsense)
         wire.sock.shutdown(socket.SHUT_WR)
@@ -209,7 +216,7 @@ def test_what_is_no_http_is_refused_and_the_server_lives(daemon, nonsense):
     assert daemon.get("/").code == 200
 
 
-def test_headers_without_end_are_refused(daemon):
+def test_headers_without_end_are_refused(daemon: Daemon) -> None:
     with Wire(daemon.port) as wire:
         wire.send(b"GET / HTTP/1.1\r\n")
         with contextlib.suppress(OSError):
@@ -219,8 +226,10 @@ def test_headers_without_end_are_refused(daemon):
     assert daemon.get("/").code == 200
 
 
-def test_a_failure_inside_is_told_without_its_secrets(daemon, monkeypatch, caplog):
-    def fail():
+def test_a_failure_inside_is_told_without_its_secrets(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
         raise RuntimeError("secret detail")
 
     monkeypatch.setattr(daemon.kvm, "status", fail)
@@ -232,7 +241,7 @@ def test_a_failure_inside_is_told_without_its_secrets(daemon, monkeypatch, caplo
     assert "secret detail" in caplog.text
 
 
-def test_a_password_file_that_is_broken_is_told(daemon):
+def test_a_password_file_that_is_broken_is_told(daemon: Daemon) -> None:
     path = daemon.kvm.auth.credentials.path
     before = path.read_bytes()
     path.write_text("{")
@@ -246,7 +255,7 @@ def test_a_password_file_that_is_broken_is_told(daemon):
 
 @pytest.mark.parametrize("path", ["/", "/static/page.js", "/nothing", "/api/status", "/snapshot"])
 @pytest.mark.parametrize("token", [None, ""])
-def test_every_answer_has_the_headers_that_keep_browsers_safe(daemon, path, token):
+def test_every_answer_has_the_headers_that_keep_browsers_safe(daemon: Daemon, path: str, token: str | None) -> None:
     headers = daemon.get(path, token=token).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -257,11 +266,11 @@ def test_every_answer_has_the_headers_that_keep_browsers_safe(daemon, path, toke
     assert "Access-Control-Allow-Origin" not in headers
 
 
-def test_the_server_does_not_tell_its_version(daemon):
+def test_the_server_does_not_tell_its_version(daemon: Daemon) -> None:
     assert "Python" not in str(daemon.get("/").headers)
 
 
-def test_idle_connections_hold_up_nobody(daemon):
+def test_idle_connections_hold_up_nobody(daemon: Daemon) -> None:
     """Browsers open some ahead of need, and keep others."""
     with contextlib.ExitStack() as idle:
         for _ in range(40):
@@ -297,17 +306,17 @@ gc.collect()
 """
 
 
-def test_a_client_that_is_gone_leaves_nothing_to_complain_about():
+def test_a_client_that_is_gone_leaves_nothing_to_complain_about() -> None:
     # in its development mode every Python tells what destructors raise; from 3.13 on it always does
     command = [sys.executable, "-X", "dev", "-W", "ignore", "-c", GONE]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=patience(), check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_requests_at_once_are_all_answered(daemon):
+def test_requests_at_once_are_all_answered(daemon: Daemon) -> None:
     codes = []
 
-    def ask():
+    def ask() -> None:
         codes.append(daemon.post("/keyboard", {"keycodes": ["ShiftLeft"]}).code)
 
     threads = [threading.Thread(target=ask) for _ in range(40)]
@@ -319,7 +328,9 @@ def test_requests_at_once_are_all_answered(daemon):
     assert daemon.down() == (0, ())
 
 
-def test_a_plug_in_adds_pages_behind_the_login(make_daemon, monkeypatch):
+def test_a_plug_in_adds_pages_behind_the_login(
+    make_daemon: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
     extra = flask.Blueprint("extra", __name__)
     extra.add_url_rule("/extra", view_func=lambda: "hello")
     monkeypatch.setattr(registry_module.Registry, "blueprints", lambda *_: [extra])
@@ -329,13 +340,13 @@ def test_a_plug_in_adds_pages_behind_the_login(make_daemon, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # cheroot leaves a socket behind
-def test_an_address_in_use_is_told(daemon):
+def test_an_address_in_use_is_told(daemon: Daemon) -> None:
     server = Server(flask.Flask("test"), [f"{HOST}:{daemon.port}"])
     with pytest.raises(ConfigError, match=rf"^cannot listen on {HOST}:{daemon.port}: .*; set web\.listen$"):
         server.start()
 
 
-def test_several_addresses_are_served_and_ipv6_too(caplog):
+def test_several_addresses_are_served_and_ipv6_too(caplog: pytest.LogCaptureFixture) -> None:
     app = flask.Flask("test")
     app.add_url_rule("/", view_func=lambda: "hello")
     with caplog.at_level(logging.INFO):
@@ -361,11 +372,11 @@ def test_several_addresses_are_served_and_ipv6_too(caplog):
         ("kvm.local:443", ("kvm.local", 443)),
     ],
 )
-def test_addresses(address, wanted):
+def test_addresses(address: str, wanted: tuple[str, int]) -> None:
     assert parse_address(address) == wanted
 
 
 @pytest.mark.parametrize("address", ["", "80", ":80", "127.0.0.1", "127.0.0.1:", "::1:80", "host:x", "h:65536", "h:-1"])
-def test_what_is_no_address_is_told(address):
+def test_what_is_no_address_is_told(address: str) -> None:
     with pytest.raises(ValueError, match="is not an address; accepted: ADDRESS:PORT"):
         parse_address(address)

@@ -3,10 +3,11 @@
 from datetime import datetime
 
 import kvmd
+from tests.conftest import Daemon
 from tests.waiting import eventually
 
 
-def test_it_has_everything_worth_knowing(daemon):
+def test_it_has_everything_worth_knowing(daemon: Daemon) -> None:
     eventually(lambda: daemon.kvm.video.slot.is_online and daemon.kvm.input.slot.is_online, "both being online")
     answer = daemon.get("/api/status")
     assert answer.json["info"] == "status success"
@@ -32,7 +33,7 @@ def test_it_has_everything_worth_knowing(daemon):
         assert datetime.fromisoformat(role["since"]).tzinfo is not None
 
 
-def test_a_loss_is_told_with_its_reason(daemon):
+def test_a_loss_is_told_with_its_reason(daemon: Daemon) -> None:
     daemon.post("/api/virtual", {"computer": daemon.name, "signal": False, "host": False})
     status = eventually(
         lambda: (now := daemon.status())["capture"]["state"] == now["hid"]["state"] == "no signal" and now, "the loss"
@@ -45,6 +46,6 @@ def test_a_loss_is_told_with_its_reason(daemon):
     eventually(lambda: daemon.kvm.video.slot.is_online and daemon.kvm.input.slot.is_online, "both being online again")
 
 
-def test_devices_are_a_list(daemon):
+def test_devices_are_a_list(daemon: Daemon) -> None:
     for device in daemon.get("/api/devices").data:
         assert device.keys() == {"name", "subsystem", "node", "label", "usb_id", "serial", "path", "drivers"}

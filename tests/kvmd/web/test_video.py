@@ -1,23 +1,27 @@
 """Pictures over HTTP: a single one, a stream, and what stands in for them when there is none."""
 
+from __future__ import annotations
+
 import http.client
 import io
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
-from tests.conftest import HOST
+from tests.conftest import HOST, Daemon
 from tests.waiting import eventually, patience
 
 
 class Stream:
     """A client of /stream: the answer's head, then one picture after the other."""
 
-    def __init__(self, daemon, path="/stream", version="1.1", port=None):
+    def __init__(self, daemon: Daemon, path: str = "/stream", version: str = "1.1", port: int | None = None) -> None:
         self.sock = socket.create_connection((HOST, port or daemon.video_port), timeout=patience())
         head = f"GET {path} HTTP/{version}\r\nHost: {HOST}\r\nAuthorization: Bearer {daemon.token}\r\n\r\n"
         self.sock.sendall(head.encode())
@@ -25,16 +29,16 @@ class Stream:
         self.status = self.file.readline()
         self.headers = http.client.parse_headers(self.file)
 
-    def __enter__(self):
+    def __enter__(self) -> Stream:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.file.close()
         self.sock.close()
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[http.client.HTTPMessage, bytes]]:
         assert self.status == b"HTTP/1.1 200 OK\r\n"
-        boundary = self.headers.get_param("boundary").encode()
+        boundary = str(self.headers.get_param("boundary")).encode()
         assert self.file.readline() == b"--%s\r\n" % boundary
         while True:
             headers = http.client.parse_headers(self.file)
@@ -44,17 +48,17 @@ class Stream:
             yield headers, body
 
 
-def pixels(jpeg):
+def pixels(jpeg: bytes) -> NDArray[np.int_]:
     return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB")).astype(int)
 
 
-def is_slate(jpeg):
+def is_slate(jpeg: bytes) -> bool:
     """A slate's background is not the colour of the computer's screen."""
-    return np.abs(pixels(jpeg)[5, 5] - (16, 20, 26)).max() < 5
+    return bool(np.abs(pixels(jpeg)[5, 5] - (16, 20, 26)).max() < 5)
 
 
 @pytest.fixture(autouse=True)
-def _plugged_in(daemon):
+def _plugged_in(daemon: Daemon) -> Iterator[None]:
     yield
     daemon.computer.plug_video(True)
     eventually(lambda: daemon.kvm.video.slot.is_online, "the signal")
@@ -62,7 +66,7 @@ def _plugged_in(daemon):
 
 
 @pytest.mark.parametrize("port", ["port", "video_port"])
-def test_a_snapshot_is_one_jpeg(daemon, port):
+def test_a_snapshot_is_one_jpeg(daemon: Daemon, port: str) -> None:
     answer = daemon.get("/snapshot", port=getattr(daemon, port))
     assert answer.code == 200
     assert answer.headers["Content-Type"] == "image/jpeg"
@@ -72,7 +76,7 @@ def test_a_snapshot_is_one_jpeg(daemon, port):
     assert not is_slate(answer.body)
 
 
-def test_a_snapshot_shows_what_was_typed_before_it(daemon):
+def test_a_snapshot_shows_what_was_typed_before_it(daemon: Daemon) -> None:
     before = pixels(daemon.get("/snapshot").body)
     daemon.post("/keyboard", {"keycodes": ["KeyM"]})
     after = pixels(daemon.get("/snapshot").body)
@@ -81,7 +85,7 @@ def test_a_snapshot_shows_what_was_typed_before_it(daemon):
     assert np.abs(after[cell] - before[cell]).max() > 100
 
 
-def test_a_snapshot_without_a_signal_is_a_slate(daemon):
+def test_a_snapshot_without_a_signal_is_a_slate(daemon: Daemon) -> None:
     daemon.computer.plug_video(False)
     answer = daemon.get("/snapshot?timeout=0.1")
     assert answer.code == 503
@@ -89,7 +93,7 @@ def test_a_snapshot_without_a_signal_is_a_slate(daemon):
     assert is_slate(answer.body)
 
 
-def test_a_snapshot_waits_for_the_signal(daemon):
+def test_a_snapshot_waits_for_the_signal(daemon: Daemon) -> None:
     daemon.computer.plug_video(False)
     eventually(lambda: not daemon.kvm.video.slot.is_online, "the loss")
     threading.Timer(0.3, daemon.computer.plug_video, (True,)).start()
@@ -99,25 +103,25 @@ def test_a_snapshot_waits_for_the_signal(daemon):
 
 
 @pytest.mark.parametrize("timeout", ["x", "", "-1", "61", "nan", "inf", "1e400"])
-def test_a_timeout_that_makes_no_sense(daemon, timeout):
+def test_a_timeout_that_makes_no_sense(daemon: Daemon, timeout: str) -> None:
     answer = daemon.get(f"/snapshot?timeout={timeout}")
     assert (answer.code, answer.json["status"]) == (400, 0)
     assert answer.json["info"].startswith("timeout=")
 
 
 @pytest.mark.parametrize("fps", ["x", "", "0", "-1", "nan", "inf"])
-def test_a_rate_that_makes_no_sense(daemon, fps):
+def test_a_rate_that_makes_no_sense(daemon: Daemon, fps: str) -> None:
     answer = daemon.get(f"/stream?fps={fps}")
     assert (answer.code, answer.json["status"]) == (400, 0)
     assert answer.json["info"].startswith("fps=")
 
 
-def test_a_head_of_a_snapshot_has_no_body(daemon):
+def test_a_head_of_a_snapshot_has_no_body(daemon: Daemon) -> None:
     answer = daemon.request("HEAD", "/snapshot")
     assert (answer.code, answer.headers["Content-Type"], answer.body) == (200, "image/jpeg", b"")
 
 
-def test_a_head_of_the_stream_says_what_it_is(daemon):
+def test_a_head_of_the_stream_says_what_it_is(daemon: Daemon) -> None:
     answer = daemon.request("HEAD", "/stream", port=daemon.video_port)
     assert (answer.code, answer.body) == (200, b"")
     assert answer.headers.get_content_type() == "multipart/x-mixed-replace"
@@ -126,7 +130,7 @@ def test_a_head_of_the_stream_says_what_it_is(daemon):
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 @pytest.mark.parametrize("port", ["port", "video_port"])
-def test_the_stream_is_a_multipart_of_jpegs(daemon, version, port):
+def test_the_stream_is_a_multipart_of_jpegs(daemon: Daemon, version: str, port: str) -> None:
     with Stream(daemon, version=version, port=getattr(daemon, port)) as stream:
         assert stream.headers.get_content_type() == "multipart/x-mixed-replace"
         assert stream.headers["Cache-Control"] == "no-store"
@@ -138,12 +142,11 @@ def test_the_stream_is_a_multipart_of_jpegs(daemon, version, port):
         assert daemon.kvm.video.broadcaster.viewers == 1
 
 
-def test_what_is_typed_is_seen_in_the_stream(daemon):
+def test_what_is_typed_is_seen_in_the_stream(daemon: Daemon) -> None:
     with Stream(daemon) as stream:
         pictures = iter(stream)
         row, column = daemon.computer.state().cursor
         cell = (slice(row * 28, row * 28 + 28), slice(column * 16, column * 16 + 16))
-        before, after = (np.zeros((28, 16, 3)) for _ in range(2))
         before = pixels(next(pictures)[1])[cell]
         daemon.post("/keyboard", {"keycodes": ["KeyW", "ArrowRight"]})
         daemon.post("/keyboard", {"keycodes": ["KeyI"]})
@@ -157,7 +160,7 @@ def test_what_is_typed_is_seen_in_the_stream(daemon):
         assert sequences == sorted(set(sequences))
 
 
-def test_the_stream_can_be_slower(daemon):
+def test_the_stream_can_be_slower(daemon: Daemon) -> None:
     """Numbers are of what was captured: a limited stream leaves pictures out."""
     with Stream(daemon, "/stream?fps=1") as stream:
         pictures = iter(stream)
@@ -165,7 +168,7 @@ def test_the_stream_can_be_slower(daemon):
     assert numbers[2] - numbers[1] >= 15, "at 30 pictures a second"
 
 
-def test_a_lost_signal_is_a_slate_on_the_open_stream(daemon):
+def test_a_lost_signal_is_a_slate_on_the_open_stream(daemon: Daemon) -> None:
     with Stream(daemon) as stream:
         pictures = iter(stream)
         assert not is_slate(next(pictures)[1])
@@ -179,7 +182,7 @@ def test_a_lost_signal_is_a_slate_on_the_open_stream(daemon):
             pass
 
 
-def test_one_who_comes_later_sees_nothing_old(daemon):
+def test_one_who_comes_later_sees_nothing_old(daemon: Daemon) -> None:
     with Stream(daemon) as stream:
         next(iter(stream))
     eventually(lambda: not daemon.kvm.video.broadcaster.watched, "nobody watching")
@@ -190,7 +193,7 @@ def test_one_who_comes_later_sees_nothing_old(daemon):
     assert float(headers["X-Timestamp"]) > before - 0.7
 
 
-def test_streams_take_none_of_the_servers_threads(daemon):
+def test_streams_take_none_of_the_servers_threads(daemon: Daemon) -> None:
     streams = [Stream(daemon) for _ in range(40)]
     try:
         for stream in streams:
@@ -203,7 +206,7 @@ def test_streams_take_none_of_the_servers_threads(daemon):
     eventually(lambda: daemon.status()["capture"]["viewers"] == 0, "all of them being gone")
 
 
-def test_a_stream_ends_with_the_daemon(make_daemon):
+def test_a_stream_ends_with_the_daemon(make_daemon: Callable[..., Daemon]) -> None:
     with make_daemon().running() as daemon:
         stream = Stream(daemon)
         next(iter(stream))
@@ -213,13 +216,13 @@ def test_a_stream_ends_with_the_daemon(make_daemon):
 
 
 @pytest.mark.parametrize("path", ["/", "/login_api", "/keyboard", "/api/status", "/api/keyboard", "/static/page.js"])
-def test_the_video_port_has_pictures_alone(daemon, path):
+def test_the_video_port_has_pictures_alone(daemon: Daemon, path: str) -> None:
     answer = daemon.get(path, port=daemon.video_port)
     assert (answer.code, answer.json["status"]) == (404, 0)
 
 
 @pytest.mark.parametrize("path", ["/stream", "/snapshot"])
-def test_the_video_port_needs_the_login_of_the_other(daemon, path):
+def test_the_video_port_needs_the_login_of_the_other(daemon: Daemon, path: str) -> None:
     assert daemon.get(path, port=daemon.video_port, token="").code == 401
     headers = {"Cookie": f"kvmd_token={daemon.token}"}
     assert daemon.request("HEAD", path, port=daemon.video_port, token="", headers=headers).code == 200
