@@ -14,9 +14,16 @@ let timers = [];
 function show(error) {
   if (error.code === 401) showLogin();
   else {
-    $("done").textContent = "";
     $("problem").textContent = error.message;
   }
+}
+
+// What became of an action on the power; its refusal stays, whatever is typed and pointed meanwhile.
+function tellAction(done, error) {
+  if (error?.code === 401) return showLogin();
+  $("action").textContent = error ? error.message : done && `Power: ${done}.`;
+  $("action").classList.toggle("refused", Boolean(error));
+  tellStatus();
 }
 
 function releaseAll() {
@@ -29,10 +36,15 @@ function renew() {
   renewButtons();
 }
 
+// The state and its reason; many a reason begins with the state.
+function why({ state, reason }) {
+  return reason.startsWith(state) ? reason : `${state}: ${reason}`;
+}
+
 function tellRole(id, role, more) {
   const element = $(id);
   element.dataset.state = role.state;
-  element.textContent = role.state === "online" ? more : `${role.state}: ${role.reason}`;
+  element.textContent = role.state === "online" ? more : why(role);
   element.title = role.reason;
 }
 
@@ -40,7 +52,7 @@ function tellLeds(leds) {
   const lamps = Object.entries(leds ?? {}).map(([name, lit]) => {
     const lamp = document.createElement("span");
     lamp.className = lit ? "led lit" : "led";
-    lamp.textContent = `● ${name[0].toUpperCase()}${name.slice(1)}`;
+    lamp.textContent = `${name[0].toUpperCase()}${name.slice(1)}`;
     return lamp;
   });
   $("leds").replaceChildren(...lamps);
@@ -59,7 +71,9 @@ async function tellStatus() {
     tellRole("hid", hid, hid.device);
     tellLeds(hid.leds);
     tellPower(power);
-    $("remarks").textContent = [...capture.remarks, ...hid.remarks, ...power.remarks].join("; ");
+    const remarks = [...capture.remarks, ...hid.remarks, ...power.remarks];
+    if (!["online", "absent"].includes(power.state)) remarks.push(`power: ${why(power)}`);
+    $("remarks").textContent = remarks.join("; ");
     tellMouse(hid);
   } catch (error) {
     show(error);
@@ -69,7 +83,7 @@ async function tellStatus() {
 function showConsole() {
   $("login").hidden = true;
   $("console").hidden = false;
-  $("problem").textContent = "";
+  for (const id of ["problem", "action"]) $(id).textContent = "";
   $("stream").src = `stream?${Date.now()}`; // a new address, or the browser shows the end of the old stream
   $("screen").focus();
   timers = [setInterval(tellStatus, STATUS_EVERY), setInterval(renew, RENEW_EVERY)];
@@ -115,11 +129,7 @@ addEventListener("sent", ({ detail: error }) => {
 
 attachKeyboard($("screen"));
 attachMouse($("screen"), $("stream"));
-attachPower((words) => {
-  $("problem").textContent = "";
-  $("done").textContent = `Power: ${words}.`;
-  tellStatus();
-}, show);
+attachPower(tellAction);
 $("capture-mouse").addEventListener("click", capture);
 $("screen").addEventListener("blur", releaseAll);
 document.addEventListener("pointerlockchange", tellStatus);

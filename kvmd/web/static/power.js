@@ -4,87 +4,113 @@ import { ask } from "./api.js";
 
 const LONGEST = 30000; // ms; a button may be held for 20 s, and the answer comes once it is up
 
-// What each action needs, of what is wired, and where the target is as wished already.
+const NO_BUTTON = "No power button is wired.";
+const NO_LAMP = "No power lamp is wired: look at the screen, and press the button.";
+
+// What each action needs, one of it, and what is said without; for which target it is refused, and why.
 const ACTIONS = {
-  on: { needs: ["power_button", "wake"], idle: "on", lamp: "power_button" },
-  off: { needs: ["power_button"], idle: "off", lamp: "power_button" },
-  reset: { needs: ["reset_button"], idle: "off", question: "Reset the target? What is not saved there is lost." },
-  force_off: { needs: ["power_button"], idle: "off", question: "Cut the target's power? What is not saved there is lost." },
-  press: { needs: ["power_button"] },
+  on: { needs: ["power_button", "wake"], without: NO_BUTTON, refused: { on: "The target is on.", unknown: NO_LAMP } },
+  off: {
+    needs: ["power_button"],
+    without: NO_BUTTON,
+    refused: { off: "The target is off.", sleeping: "The target is sleeping: a press would wake it.", unknown: NO_LAMP },
+  },
+  press: { needs: ["power_button"], without: NO_BUTTON },
+  reset: {
+    needs: ["reset_button"],
+    without: "No reset button is wired.",
+    refused: { off: "The target is off." },
+    question: "Reset the target? Work that is not saved will be lost.",
+  },
+  force_off: {
+    needs: ["power_button"],
+    without: NO_BUTTON,
+    refused: { off: "The target is off." },
+    question: "Cut the target's power? Work that is not saved will be lost.",
+  },
 };
 
 const $ = (id) => document.getElementById(id);
-let busy = false;
+const items = () => [...document.querySelectorAll("#power-menu button")];
 
 export function tellPower(power) {
+  const online = power.state === "online";
   $("power").hidden = power.state === "absent";
-  const words = power.state === "online" ? power.target : power.state;
-  $("power-state").textContent = power.press ? `${power.press.button} pressed` : words;
-  $("power-state").dataset.target = power.state === "online" ? power.target : "unknown";
+  $("power-state").textContent = power.press ? `${power.press.button} pressed` : online ? power.target : power.state;
+  $("power-state").dataset.target = online ? power.target : "lost";
   $("power-button").title = power.reason;
   $("disk").hidden = power.disk_active === null;
   $("disk").classList.toggle("lit", power.disk_active === true);
-  for (const item of document.querySelectorAll("#power-menu button")) tellItem(item, power);
+  for (const item of items()) tellItem(item, refusal(ACTIONS[item.value], power));
 }
 
-function tellItem(item, power) {
-  const reason = refusal(ACTIONS[item.value], power);
-  item.disabled = busy || Boolean(reason);
-  item.title = reason;
+// A disabled item can be reached by the arrows still, and says why it is.
+function tellItem(item, reason) {
+  item.setAttribute("aria-disabled", String(Boolean(reason)));
+  item.querySelector("small").textContent = reason;
 }
 
 // Why an action cannot be taken now; empty if it can.
 function refusal(action, power) {
-  if (power.state !== "online") return power.reason;
   const able = power.capabilities;
-  if (!action.needs.some((name) => able.includes(name))) return "Nothing is wired that could.";
-  if (action.idle === power.target) return `The target is ${power.target}.`;
-  if (able.includes(action.lamp) && power.target === "unknown") return "Nothing tells whether the target is on: press the button instead.";
-  return power.press ? "A button is pressed." : "";
+  if (power.state !== "online") return "Front panel unavailable.";
+  if (!action.needs.some((name) => able.includes(name))) return action.without;
+  const wakes = power.target === "unknown" && !able.includes("power_button");
+  if (!wakes && action.refused?.[power.target]) return action.refused[power.target];
+  return power.press ? `The ${power.press.button} button is pressed.` : "";
 }
 
-// :param done: told what was done
-// :param failed: told the error
-export function attachPower(done, failed) {
-  const menu = $("power-menu");
-  $("power-button").addEventListener("click", () => open(menu.hidden));
-  document.addEventListener("pointerdown", (event) => $("power").contains(event.target) || open(false));
-  $("power").addEventListener("keydown", (event) => move(event));
-  menu.addEventListener("click", async (event) => {
-    const item = event.target.closest("button");
-    if (!item) return;
-    open(false);
+// :param tell: told what was done, or the error; an empty text when the menu opens
+export function attachPower(tell) {
+  $("power-button").addEventListener("click", () => {
+    if (!$("power-menu").hidden) return close();
+    open();
+    tell("");
+  });
+  $("power").addEventListener("keydown", move);
+  $("power").addEventListener("focusout", ({ relatedTarget: to }) => to && !$("power").contains(to) && close());
+  document.addEventListener("pointerdown", ({ target }) => $("power").contains(target) || close());
+  $("power-menu").addEventListener("click", async ({ target }) => {
+    const item = target.closest("button");
+    if (!item || item.getAttribute("aria-disabled") === "true") return;
+    close();
+    $("power-button").focus();
     const { question } = ACTIONS[item.value];
-    if (question && !(await confirmed(question, item.textContent))) return;
-    await act(item.value).then(done, failed);
+    if (question && !(await confirmed(question, item.firstChild.textContent))) return;
+    await ask("api/power", { action: item.value }, LONGEST).then(({ info }) => tell(info), (error) => tell("", error));
   });
 }
 
-function open(wanted) {
-  $("power-menu").hidden = !wanted;
-  $("power-button").setAttribute("aria-expanded", String(wanted));
-  if (wanted) $("power-menu").querySelector("button:enabled")?.focus();
+function open() {
+  $("power-menu").hidden = false;
+  $("power-button").setAttribute("aria-expanded", "true");
+  items()[0].focus();
 }
 
+function close() {
+  $("power-menu").hidden = true;
+  $("power-button").setAttribute("aria-expanded", "false");
+}
+
+// The keys of a menu button (WAI-ARIA Authoring Practices, "Menu Button Pattern").
 function move(event) {
-  if ($("power-menu").hidden) return;
-  const items = [...document.querySelectorAll("#power-menu button:enabled")];
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step) items.at((items.indexOf(document.activeElement) + step) % items.length)?.focus();
-  else if (event.key === "Escape") open(false), $("power-button").focus();
+  const all = items();
+  const at = all.indexOf(document.activeElement);
+  if ($("power-menu").hidden) {
+    if (event.key !== "ArrowDown") return;
+    $("power-button").click();
+  } else if (event.key === "Escape") {
+    close();
+    $("power-button").focus();
+  } else if (event.key === "ArrowDown") all[(at + 1) % all.length].focus();
+  else if (event.key === "ArrowUp") all.at(Math.max(at, 0) - 1).focus();
+  else if (event.key === "Home") all[0].focus();
+  else if (event.key === "End") all.at(-1).focus();
   else return;
   event.preventDefault();
 }
 
-async function act(action) {
-  busy = true;
-  try {
-    return (await ask("api/power", { action }, LONGEST)).info;
-  } finally {
-    busy = false;
-  }
-}
-
+// Ask, and tell whether the answer is yes; Escape is no.
 function confirmed(question, words) {
   const dialog = $("question");
   $("question-words").textContent = question;

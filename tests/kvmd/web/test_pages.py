@@ -1,126 +1,31 @@
 """The page in a real browser: see, type, hold, and be told what is lost."""
 
-import io
 import json
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 from playwright import sync_api as playwright
 
 from kvmd.contract.hid import COORDINATE_MAX, Capability, KeyboardReport, Report
 from kvmd.input.keymap import KEYS
 from kvmd_drivers.virtual import VirtualHid
-from kvmd_drivers.virtual.session import Pointer
-from tests.conftest import HOST, PASSWORD, Daemon
-from tests.waiting import eventually, patience
+from tests.conftest import PASSWORD, Daemon
+from tests.kvmd.web.conftest import (
+    differing,
+    is_at,
+    log_in,
+    on_screen,
+    pointer,
+    seen,
+    snapshot,
+    text_of,
+    wait_for_stream,
+)
+from tests.waiting import eventually
 
 Button = Literal["left", "middle", "right"]
-
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-TEXT = (slice(0, 660), slice(0, 1280))
-"""The console, without the bar below, on which a clock runs."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(daemon: Daemon, browser: playwright.Browser) -> Iterator[playwright.Page]:
-    """The page, freshly opened; in the end nothing is held, and its console has nothing to say but a refused login."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000}, device_scale_factor=1)
-    context.set_default_timeout(patience() * 1000)
-    page = context.new_page()
-    said = []
-    page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: said.append(f"uncaught: {error}"))
-    page.goto(f"http://{HOST}:{daemon.port}/")
-    yield page
-    context.close()
-    unexpected = [text for text in said if "status of 401" not in text]
-    assert not unexpected
-    eventually(lambda: daemon.down() == (0, ()), "everything being released")
-    eventually(lambda: not pointer(daemon).buttons, "the buttons being released")
-    daemon.computer.plug_video(True)
-    daemon.computer.plug_host(True)
-    eventually(lambda: daemon.kvm.video.slot.is_online and daemon.kvm.input.slot.is_online, "both being online")
-
-
-@pytest.fixture
-def console(page: playwright.Page) -> playwright.Page:
-    """The page, logged in, with its stream running."""
-    log_in(page, PASSWORD)
-    page.locator("#stream").wait_for(state="visible")
-    wait_for_stream(page)
-    page.locator("#screen").focus()
-    return page
-
-
-def pointer(daemon: Daemon) -> Pointer:
-    return daemon.computer.state().pointer
-
-
-def on_screen(page: playwright.Page, x: int, y: int) -> tuple[float, float]:
-    """Where in the page a pixel of the computer's screen is."""
-    box = page.locator("#stream").bounding_box()
-    assert box is not None
-    return box["x"] + (x + 0.5) * box["width"] / 1280, box["y"] + (y + 0.5) * box["height"] / 720
-
-
-def text_of(page: playwright.Page, selector: str) -> str:
-    return page.locator(selector).text_content() or ""
-
-
-def is_at(daemon: Daemon, x: int, y: int) -> bool:
-    """Tell whether the computer's pointer is there, but for a pixel."""
-    return abs(pointer(daemon).x - x) <= 1 and abs(pointer(daemon).y - y) <= 1
-
-
-def log_in(page: playwright.Page, password: str) -> None:
-    page.locator("input[name=password]").fill(password)
-    page.get_by_role("button", name="Log in").click()
-
-
-def wait_for_stream(page: playwright.Page) -> None:
-    eventually(lambda: page.evaluate("document.getElementById('stream').naturalWidth") == 1280, "the stream's picture")
-
-
-def seen(page: playwright.Page) -> NDArray[np.uint8]:
-    """The pixels that the page shows of the computer's screen, in the stream's own size."""
-    page.evaluate(
-        "Object.assign(document.getElementById('stream').style,"
-        "{position: 'fixed', left: 0, top: 0, width: '1280px', height: '720px', zIndex: 9,"
-        " maxWidth: 'none', maxHeight: 'none', border: 0})"
-    )
-    shot = page.screenshot(clip={"x": 0, "y": 0, "width": 1280, "height": 720})
-    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)[TEXT]
-
-
-def snapshot(daemon: Daemon) -> NDArray[np.uint8]:
-    return np.asarray(Image.open(io.BytesIO(daemon.get("/snapshot").body)).convert("RGB")).astype(int)[TEXT]
-
-
-def differing(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
-    """How many pixels differ by more than JPEG and a browser's colours make them, the blinking cursor left aside."""
-    return int((np.abs(one - other).max(axis=2) > 40).sum())
 
 
 def test_a_wrong_password_is_told_and_the_right_one_lets_in(page: playwright.Page, daemon: Daemon) -> None:
@@ -372,6 +277,7 @@ def test_the_pages_files(daemon: Daemon) -> None:
         ("/static/api.js", "text/javascript"),
         ("/static/keyboard.js", "text/javascript"),
         ("/static/mouse.js", "text/javascript"),
+        ("/static/power.js", "text/javascript"),
         ("/static/style.css", "text/css"),
         ("/static/icon.svg", "image/svg+xml"),
     ):

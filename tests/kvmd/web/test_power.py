@@ -12,6 +12,7 @@ import pytest
 from kvmd.contract.power import PowerButton
 from kvmd.slot import State
 from tests.conftest import HOST, Answer, Daemon
+from tests.kvmd.web.conftest import switch_on
 from tests.waiting import eventually, patience
 
 
@@ -19,7 +20,7 @@ from tests.waiting import eventually, patience
 def running(daemon: Daemon) -> Iterator[None]:
     """A computer that runs, whatever the test before did to it."""
     yield
-    daemon.computer.switch(True)
+    switch_on(daemon)
     eventually(lambda: target(daemon) == "on" and daemon.kvm.video.slot.is_online, "the computer to run")
 
 
