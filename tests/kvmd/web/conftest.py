@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright import sync_api as playwright
 
+from kvmd.contract.power import PowerButton
 from kvmd_drivers.virtual.front_panel import Phase
 from kvmd_drivers.virtual.session import Pointer
 from tests.conftest import HOST, PASSWORD, Daemon
@@ -80,8 +81,11 @@ def opened(browser: playwright.Browser, daemon: Daemon) -> Iterator[playwright.P
 
 
 def switch_on(daemon: Daemon) -> None:
-    """Have the computer run, also one that is about to shut down."""
+    """Have the computer run, also one that sleeps or is about to shut down."""
     eventually(lambda: daemon.computer.phase is not Phase.STOPPING, "the end of the shutdown")
+    if daemon.computer.phase is Phase.ASLEEP:
+        daemon.computer.press(PowerButton.POWER)
+        daemon.computer.release(PowerButton.POWER)
     daemon.computer.switch(True)
     eventually(lambda: daemon.computer.phase is Phase.RUNNING, "the computer to run")
 
