@@ -73,7 +73,7 @@ def test_a_wrong_file_is_told_and_keeps_the_daemon_from_starting(file: Path, tmp
     settings = tmp_path / "kvmd.toml"
     settings.touch()
     file.write_text(ACME.replace("title", "titel"))
-    problem = f"{file}: titel is not known; there are: by_name, capture, hid, known_by, name, title"
+    problem = f"{file}: titel is not known; there are: by_name, capture, hid, known_by, name, power, title"
     ran = subprocess.run(["kvmd", "boards", f"--config={settings}"], capture_output=True, text=True, check=True)
     assert ran.stderr == f"{problem}; kvmd does not start until the file is mended or removed\n"
     ran = subprocess.run(["kvmd", "serve", f"--config={settings}"], capture_output=True, text=True, check=False)

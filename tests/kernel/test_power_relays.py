@@ -90,10 +90,11 @@ def test_nothing_is_pressed_that_was_not_named(hid_board: RelayBoard, serial_boa
     use(daemon, HID)
     hid_board.plug()
     serial_board.plug(port=2)
-    assert "set power.options.power_channel or reset_channel" in wait_until(daemon, "retrying")["reason"]
-    assert press(daemon, "power", 1).code == 503
+    way_out = "set power.options.power_channel or reset_channel"
+    eventually(lambda: way_out in power(daemon)["reason"], "the board that is wired to nothing to be told")
+    assert press(daemon, "power", 1).code == 409
     hid_board.unplug()
-    wait_until(daemon, "absent")
+    eventually(lambda: power(daemon)["reason"] == "no power device is plugged in", "its end to be told")
     assert press(daemon, "power", 1).code == 409
     state = serial_board.state(port=2)
     assert (state["log"], state["misunderstood"]) == ([], "")

@@ -180,7 +180,7 @@ class TestDevices:
         )
         roles = json.loads(run("devices", "--json", "--config", settings).stdout)["roles"]
         assert roles["capture"] == {"driver": "virtual", "device": None, "problem": None}
-        assert roles["hid"]["problem"] == "no hid device for usb_gadget with these options is plugged in"
+        assert roles["hid"]["problem"] == "no hid device with these options is plugged in"
 
     def test_what_is_plugged_in_is_listed_although_the_settings_are_wrong(self, settings: Path) -> None:
         settings.write_text("[capture]\nquality = 0")
