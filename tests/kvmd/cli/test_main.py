@@ -64,6 +64,25 @@ def one_line(ran: subprocess.CompletedProcess[str], code: int) -> str:
 
 
 class TestUsage:
+    def test_help_imports_nothing_that_is_slow(self) -> None:
+        slow = {"PIL", "cheroot", "flask", "http.client", "limits", "numpy", "serial", "simplejpeg"}
+        code = (
+            "import sys; from click.testing import CliRunner; from kvmd.cli.main import cli\n"
+            "CliRunner().invoke(cli, ['--help'], catch_exceptions=False)\n"
+            f"print(sorted({slow} & set(sys.modules)))"
+        )
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert ran.stdout == "[]\n"
+
+    def test_plugins_are_loaded_only_by_who_needs_them(self, settings: Path) -> None:
+        code = (
+            "import sys; from click.testing import CliRunner; from kvmd.cli.main import cli\n"
+            f"CliRunner().invoke(cli, ['apikey', 'list', '--config', '{settings}'], catch_exceptions=False)\n"
+            "print([name for name in sys.modules if name.startswith('kvmd_')])"
+        )
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert ran.stdout == "[]\n"
+
     def test_help_names_every_command_and_exit_code(self) -> None:
         ran = run("--help")
         assert ran.returncode == 0
