@@ -2,13 +2,13 @@
 
 import ctypes
 import errno
-import fcntl
 from pathlib import Path
 
 import pytest
 
-from kvmd_drivers.v4l2 import uapi
+from kvmd_drivers.v4l2 import node, uapi
 from kvmd_drivers.v4l2.node import number
+from tests.shadow import shadow
 
 BUFFERS = 4
 LENGTH = 2**23
@@ -48,7 +48,7 @@ class FakeV4l2:
         self._size = (0, 0, 0)
         with self.path.open("wb") as file:
             file.truncate(BUFFERS * LENGTH)
-        monkeypatch.setattr(fcntl, "ioctl", self._ioctl)
+        shadow(monkeypatch, node, "fcntl", ioctl=self._ioctl)
 
     def _ioctl(self, _fd: int, request: int, argument: ctypes.Structure) -> None:
         name = NAMES[request].removeprefix("VIDIOC_")

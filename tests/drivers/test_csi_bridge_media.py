@@ -7,7 +7,6 @@ it. tests/kernel/test_csi_bridge_media.py reads a real kernel's graph.
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 import tomllib
 from collections.abc import Callable
@@ -20,7 +19,9 @@ from kvmd import DriverError
 from kvmd_drivers.csi_bridge import media
 from kvmd_drivers.csi_bridge import media_uapi as uapi
 from kvmd_drivers.csi_bridge.media import Entity, Link, Pad, Topology
+from kvmd_drivers.v4l2 import node
 from kvmd_drivers.v4l2.node import Size
+from tests.shadow import shadow
 
 RECORDED = (Path(__file__).parents[1] / "data/rp1-cfe-tc358743.toml").read_text()
 FULL_HD = Size(1920, 1080)
@@ -288,8 +289,8 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kernel]:
 
     def kernel(*arguments: Any, **options: Any) -> Kernel:
         fake = Kernel(*arguments, **options)
-        monkeypatch.setattr(os, "open", fake.open)
-        monkeypatch.setattr(fcntl, "ioctl", fake.ioctl)
+        shadow(monkeypatch, node, "os", open=fake.open)
+        shadow(monkeypatch, node, "fcntl", ioctl=fake.ioctl)
         # in the place of /sys/dev/char
         monkeypatch.setattr(media, "_node", lambda raw: list(fake.seen.nodes.values())[raw.minor])
         return fake

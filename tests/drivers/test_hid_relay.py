@@ -4,7 +4,6 @@ tests/kernel/test_hid_relay.py has it on real nodes.
 """
 
 import errno
-import fcntl
 import os
 import platform
 import struct
@@ -32,6 +31,7 @@ from kvmd.testing import PowerConformance
 from kvmd_drivers import hid_relay
 from kvmd_drivers.hid_relay import HidRelay, HidRelayOptions, closed_relays, command
 from tests.abi import FLAGS_32, Compiler
+from tests.shadow import shadow
 from tests.waiting import eventually, patience
 
 HID = {"HID_ID": "0003:000016C0:000005DF", "HID_NAME": "www.dcttech.com USBRelay2"}
@@ -92,7 +92,7 @@ class Board:
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Board]:
     board = Board(tmp_path / "hidraw0")
-    monkeypatch.setattr(fcntl, "ioctl", board.ioctl)
+    shadow(monkeypatch, hid_relay, "fcntl", ioctl=board.ioctl)
     yield board
     board.unplug()
 
@@ -320,6 +320,6 @@ def test_node_that_cannot_be_opened(
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "open", refuse)
+    shadow(monkeypatch, hid_relay, "os", open=refuse)
     with pytest.raises(kind, match=reason):
         driver.open()

@@ -11,7 +11,6 @@ import importlib.machinery
 import importlib.metadata
 import itertools
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from kvmd.plugins.registry import Registry
 from kvmd.system.config import convert
 from kvmd_drivers import picamera2 as driver_module
 from kvmd_drivers.picamera2 import FLIPS, Picamera2Capture, Picamera2Options, choices, load
+from tests.shadow import shadow
 
 SENSOR = {"Model": "imx708", "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a", "Num": 0, "Location": 2, "Rotation": 180}
 WEBCAM = {"Model": "USB Video", "Id": "/base/scb/pcie/usb@0,0-1.2:1.0-534d:2109", "Num": 1}
@@ -624,7 +624,7 @@ def test_camera_that_cannot_be_opened_says_why(
 ) -> None:
     monkeypatch.setattr(fake, "__init__", refuse(cause))
     closed: list[int] = []
-    monkeypatch.setattr(os, "close", closed.append)
+    shadow(monkeypatch, sys.modules[load().__module__], "os", close=closed.append)
     with pytest.raises(DriverError, match=words):
         opened()
     assert closed == [-1], "the pipe that picamera2 forgets"

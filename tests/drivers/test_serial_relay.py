@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 import serial
+from serial import serialposix
 
 from kvmd import (
     ConfigError,
@@ -28,6 +29,7 @@ from kvmd.system.config import convert
 from kvmd.testing import PowerConformance
 from kvmd_drivers.serial_relay import SerialRelay, SerialRelayOptions, command
 from tests.lab.usb.lcus import Lcus
+from tests.shadow import shadow
 from tests.waiting import eventually, patience
 
 
@@ -284,7 +286,7 @@ def test_port_that_may_not_be_opened(monkeypatch: pytest.MonkeyPatch, driver: Se
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(os, "open", refuse)
+    shadow(monkeypatch, serialposix, "os", open=refuse)
     with pytest.raises(DriverError, match="may not be opened: be in the group dialout"):
         driver.open()
 

@@ -5,7 +5,6 @@ import logging
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,8 @@ from kvmd.access.auth import Auth
 from kvmd.access.credentials import USER, Credentials, check_password
 from kvmd.contract.settings import AuthSettings
 from kvmd.errors import AuthError, ConfigError, RequestError, TooManyAttempts
+from kvmd.system import files
+from tests.shadow import shadow
 from tests.waiting import patience
 
 PASSWORD = "correct horse battery staple"
@@ -193,7 +194,7 @@ def test_a_folder_that_cannot_be_written_is_told(credentials: Credentials, monke
     def fail(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(tempfile, "mkstemp", fail)
+    shadow(monkeypatch, files, "tempfile", mkstemp=fail)
     with pytest.raises(ConfigError, match=r"auth\.json: cannot be written: Permission denied; auth\.file says"):
         credentials.set_password(USER, PASSWORD)
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from kvmd.contract import device as devices
 from kvmd.contract.device import (
     Device,
     DeviceOptions,
@@ -166,7 +167,7 @@ class TestUdev:
     )
     def test_a_node_that_sysfs_does_not_know(self, monkeypatch: pytest.MonkeyPatch, major: int, subsystem: str) -> None:
         status = SimpleNamespace(st_mode=0o020660, st_rdev=os.makedev(major, 9999))
-        monkeypatch.setattr(os, "stat", lambda *_, **__: status)
+        monkeypatch.setattr(devices, "Path", lambda node: SimpleNamespace(stat=lambda: status, name=Path(node).name))
         assert device_at("/dev/thing0") == Device(subsystem, "thing0", node="/dev/thing0")
 
     def test_monitor_starts_and_stops(self) -> None:

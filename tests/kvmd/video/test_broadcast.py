@@ -15,6 +15,7 @@ import pytest
 from kvmd.contract.capture import Frame, PixelFormat
 from kvmd.video import broadcast
 from kvmd.video.broadcast import BOUNDARY, Broadcaster, Rate
+from tests.shadow import shadow
 from tests.waiting import eventually, patience
 
 LARGE = 400_000
@@ -382,7 +383,7 @@ def test_stop_meets_a_viewer_that_leaves(
         broadcaster._thread.join(0.3)
         really_write(fd, value)
 
-    monkeypatch.setattr(os, "eventfd_write", write)
+    shadow(monkeypatch, broadcast, "os", eventfd_write=write)
     broadcaster.stop()
     assert not broadcaster.is_alive()
 
