@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 PULSE = 0.1
@@ -31,6 +32,7 @@ class Guest:
             "panics": lambda: sys.exit("Kernel panic - not syncing"),
             "falls_silent": lambda: time.sleep(3600),
             "hangs": self._hang,
+            "breaks_the_usb_devices": self._break_usb,
         }
 
     def run(self) -> None:
@@ -58,6 +60,12 @@ class Guest:
     def _hang(self) -> None:
         self._send("stuck", after="600 s", stacks="Thread 1: line 7 in acquire")
         time.sleep(3600)
+
+    def _break_usb(self) -> None:
+        with socket.socket(socket.AF_UNIX) as usb:
+            usb.connect(str(Path(self._port.getpeername()).parent / "usb-control"))
+            usb.sendall(b"[" * 100_000 + b"\n")  # deeper than Python nests
+            time.sleep(3600)
 
     def _send(self, kind: str, **rest: Any) -> None:
         self._port.sendall(json.dumps({"kind": kind, **rest}).encode() + b"\n")

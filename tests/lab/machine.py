@@ -52,7 +52,8 @@ class Machine:
         self._launch = launch
         self._limits = limits
         self._work = Path(tempfile.mkdtemp(prefix="kvmd-lab-"))
-        self._usb = UsbDevices(self._work)
+        self._failure = ""
+        self._usb = UsbDevices(self._work, self._fail)
         self._places = Places(self._work / "port", share, logs, self._usb.arguments())
         self._process: subprocess.Popen[bytes] | None = None
         self._port: socket.socket | None = None
@@ -108,7 +109,7 @@ class Machine:
                 continue
             if message is None:
                 self._await_end()
-                raise self._error("the guest has ended")
+                raise self._error(self._failure or "the guest has ended")
             if message["kind"] == "stuck":
                 raise self._error(f"the test hangs, after {message['after']}:\n{message['stacks']}")
             return message
@@ -129,6 +130,11 @@ class Machine:
             self._port.close()
         self._usb.stop()
         shutil.rmtree(self._work, ignore_errors=True)
+
+    def _fail(self, reason: str) -> None:
+        """End a guest whose USB devices are lost, from their thread."""
+        self._failure = f"the guest's USB devices are lost: {reason}"
+        self.kill()
 
     def _error(self, text: str) -> GuestLost:
         """An error that shows the end of the console, and QEMU's own words if there are any."""

@@ -101,6 +101,7 @@ def test_slow_guest_that_gives_signs_of_life_is_waited_for(run: Run) -> None:
         ("a.py::test_panics", "the guest has ended"),
         ("a.py::test_falls_silent", "the guest has shown no sign of life for"),
         ("a.py::test_hangs", "the test hangs, after 600 s:\nThread 1: line 7 in acquire"),
+        ("a.py::test_breaks_the_usb_devices", "the guest's USB devices are lost: Traceback"),
     ],
 )
 def test_lost_guest_costs_the_test_that_it_ran_and_the_rest_goes_on_in_a_new_one(

@@ -162,7 +162,7 @@ def test_port_without_qemu_takes_no_device() -> None:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path)
+    service = Service(tmp_path, pytest.fail)
     service.start()
     yield service
     service.stop()
@@ -195,7 +195,7 @@ def test_service_outlives_a_qemu_that_dies(tmp_path: Path) -> None:
 
 
 def test_service_leaves_no_thread_and_no_file(tmp_path: Path) -> None:
-    service = Service(tmp_path)
+    service = Service(tmp_path, pytest.fail)
     service.start()
     lines = [connect(tmp_path, name) for name in ("usb1", "usb2", "usb-control")]
     eventually(lambda: lines[0].recv(1, socket.MSG_PEEK), "the service")
@@ -209,7 +209,7 @@ def test_service_leaves_no_thread_and_no_file(tmp_path: Path) -> None:
 
 
 def test_service_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
-    Service(tmp_path).stop()
+    Service(tmp_path, pytest.fail).stop()
 
 
 def test_qemu_is_told_of_every_socket(service: Service, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import selectors
 import socket
 import threading
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -76,17 +78,19 @@ class Service:
     """Two ports of the guest's USB controller, empty at first, and the line for commands.
 
     :param folder: where the sockets are made
+    :param failed: told by the thread why it ends, where that is a mistake of ours: the guest would wait for ever
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, failed: Callable[[str], None]) -> None:
         self._folder = folder
+        self._failed = failed
         self._ports = {number: Port() for number in PORTS}
         self._peers: dict[str, Peer] = {f"usb{number}": port for number, port in self._ports.items()}
         self._peers["usb-control"] = Control(self._ports)
         self._lines: list[Line] = []
         self._selector = selectors.DefaultSelector()
         self._stopper, self._stopped = socket.socketpair()
-        self._thread = threading.Thread(target=self._serve, name="usb-devices", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="usb-devices", daemon=True)
 
     def start(self) -> None:
         """Listen, and serve QEMU from now on."""
@@ -115,6 +119,12 @@ class Service:
         for number in self._ports:
             words += ["-device", f"usb-redir,chardev=usb{number},bus=usb.0,port={number}"]
         return [*words, "-device", f"virtserialport,chardev=usb-control,name={CONTROL}"]
+
+    def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception:  # whatever it is, the guest must not be left without an answer
+            self._failed(traceback.format_exc())
 
     def _serve(self) -> None:
         while True:
