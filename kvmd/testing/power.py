@@ -78,7 +78,7 @@ class PowerConformance(DriverConformance):
 
     def test_press_holds_the_button(self, opened: PowerDriver) -> None:
         """A button is down for as long as it was told, and up when press() returns."""
-        for button in _need_buttons(opened):
+        for button in _buttons(opened):
             assert any(self._watch_press(opened, button, hold) for hold in (self.hold, 4 * self.hold, 16 * self.hold))
 
     def test_what_is_undeclared_is_unsupported(self, opened: PowerDriver) -> None:
@@ -93,9 +93,8 @@ class PowerConformance(DriverConformance):
 
     def test_wake(self, opened: PowerDriver) -> None:
         """A driver that can wake a computer does so when asked, whether or not one hears."""
-        if PowerCapability.WAKE not in opened.capabilities:
-            pytest.skip("the driver does not declare WAKE")
-        within(PATIENCE, opened.wake)
+        if PowerCapability.WAKE in opened.capabilities:
+            within(PATIENCE, opened.wake)
 
     def test_watch_returns_in_time(self, opened: PowerDriver) -> None:
         """With nothing to tell it waits, does not come back at once, and says no."""
@@ -108,7 +107,7 @@ class PowerConformance(DriverConformance):
 
     def test_watch_and_status_beside_a_press(self, opened: PowerDriver) -> None:
         """Lamps can be seen while a button is down."""
-        for button in _need_buttons(opened)[:1]:
+        for button in _buttons(opened)[:1]:
             press = self._start_press(opened, button)
             within(PATIENCE, opened.watch, 0.1)
             assert isinstance(within(PATIENCE, opened.status), PowerStatus)
@@ -116,7 +115,7 @@ class PowerConformance(DriverConformance):
 
     def test_close_ends_a_press(self, opened: PowerDriver) -> None:
         """close() releases the button at once, and press() raises DriverError."""
-        for button in _need_buttons(opened):
+        for button in _buttons(opened):
             within(PATIENCE, opened.close)
             within(PATIENCE, opened.open)
             press = self._start_press(opened, button)
@@ -127,7 +126,7 @@ class PowerConformance(DriverConformance):
 
     def test_a_closed_driver_is_not_pressed(self, opened: PowerDriver) -> None:
         """Once closed it presses nothing, and says so."""
-        buttons = _need_buttons(opened)
+        buttons = _buttons(opened)
         within(PATIENCE, opened.close)
         for button in buttons:
             with pytest.raises(DriverError):
@@ -136,7 +135,7 @@ class PowerConformance(DriverConformance):
     def test_open_releases_the_buttons(self, driver: PowerDriver) -> None:
         """A button that somebody was killed while pressing is up once the driver is open."""
         within(PATIENCE, driver.open)
-        buttons = _need_buttons(driver)
+        buttons = _buttons(driver)
         within(PATIENCE, driver.close)
         for button in buttons:
             self.leave_pressed(driver, button)
@@ -172,7 +171,7 @@ class PowerConformance(DriverConformance):
 
     def test_device_lost_in_mid_press(self, opened: PowerDriver) -> None:
         """A press that loses its device raises DeviceLost; once it is back the button is up."""
-        for button in _need_buttons(opened):
+        for button in _buttons(opened):
             press = self._start_press(opened, button)
             self.unplug(opened)
             _wait_until_lost(opened)
@@ -224,7 +223,7 @@ class PowerConformance(DriverConformance):
 
     def _try_lamp(self, driver: PowerDriver, lamp: PowerCapability) -> None:
         if lamp not in driver.capabilities:
-            pytest.skip(f"the driver does not declare {lamp}")
+            return
         first = _lamp(within(PATIENCE, driver.status), lamp)
         for on in (not first, bool(first)):
             deadline = time.monotonic() + PATIENCE
@@ -270,10 +269,6 @@ class _Press:
 
 def _buttons(driver: PowerDriver) -> list[PowerButton]:
     return [button for button, capability in BUTTONS.items() if capability in driver.capabilities]
-
-
-def _need_buttons(driver: PowerDriver) -> list[PowerButton]:
-    return _buttons(driver) or pytest.skip("the driver declares no button")
 
 
 def _lamp(status: PowerStatus, lamp: PowerCapability) -> bool | None:
