@@ -63,13 +63,16 @@ def eventually(probe: Callable[[], T | None], what: str, pause: float = 0.05) ->
     """Ask until the answer is true.
 
     :param what: what is being waited for, for the message
-    :param pause: seconds between two questions
+    :param pause: seconds between two questions at least; one that takes longer than this is asked as much less often
     :return: the first true answer
     :raise TimeoutError: it did not come
     """
     deadline = Deadline()
-    while not (answer := probe()):
+    while True:
+        asked = time.monotonic()
+        if answer := probe():
+            return answer
         if deadline.passed():
             raise TimeoutError(f"waited {deadline} for {what}; the last answer was {answer!r}")
-        time.sleep(pause)
-    return answer
+        # what is waited for needs the processor too
+        time.sleep(max(pause, time.monotonic() - asked))

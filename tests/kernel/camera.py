@@ -13,10 +13,14 @@ from tests.lab.usb.camera.descriptors import Identity
 from tests.lab.usb.camera.pictures import COLOURS, Fault
 
 from .usb_ports import CONTROLLER, UsbPorts
+from .viewer import Part
 from .waiting import eventually, run
 
 # pytest's tests take what they need from here
-__all__ = ["COLOURS", "Camera", "Fault", "Identity", "camera"]
+__all__ = ["COLOURS", "Camera", "Fault", "Identity", "camera", "colour"]
+
+NEAR = 8
+"""How far a colour may be off, of 255, after JPEG."""
 
 
 class Camera:
@@ -73,3 +77,10 @@ def camera(usb_ports: UsbPorts) -> Camera:
     """USB ports for cameras, empty at first and in the end."""
     run("modprobe", "uvcvideo")
     return Camera(usb_ports)
+
+
+def colour(part: Part) -> int | None:
+    """Which of ``COLOURS`` the upper half of a picture has; None for none of them, as in a slate."""
+    seen = part.pixel(320, 120)
+    near = (max(abs(a - b) for a, b in zip(seen, each, strict=True)) <= NEAR for each in COLOURS)
+    return next((number for number, is_near in enumerate(near) if is_near), None)

@@ -57,6 +57,11 @@ class Daemon:
         run("systemctl", "restart", UNIT)
         self.wait()
 
+    def run_with(self, config: str) -> None:
+        """Have it run with this kvmd.toml; it goes on if it does, from one test to the next, as in the field."""
+        if not self.active() or CONFIG.read_text() != config:
+            self.start(config)
+
     def wait(self) -> None:
         """Wait until the API answers."""
         try:

@@ -57,12 +57,12 @@ def test_snapshot_shows_the_colour_bars_and_the_stream_advances(
     viewer.close()
     sequences = [part.sequence for part in viewer.parts]
     assert sequences == sorted(sequences)
-    assert has_bars(viewer.parts[-1].image())
+    assert has_bars(viewer.parts[-1].sketch())
 
 
 def test_status_tells_what_is_captured(vivid: Vivid, daemon: Daemon) -> None:
     node = vivid.load(**HDMI)
-    daemon.start(configuration("YUYV"))
+    daemon.run_with(configuration("YUYV"))
     snapshot(daemon)
     capture = daemon.request("GET", "/api/status").json["data"]["capture"]
     assert capture["state"] == "online"
@@ -81,12 +81,12 @@ def test_an_explicit_device_works(vivid: Vivid, daemon: Daemon) -> None:
 
 def test_a_device_that_is_pulled_is_told_and_comes_back_on_the_same_connection(vivid: Vivid, daemon: Daemon) -> None:
     vivid.load(**HDMI)
-    daemon.start(configuration("YUYV"))
+    daemon.run_with(configuration("YUYV"))
     viewer = Viewer(daemon)
-    viewer.wait_for(lambda part: has_bars(part.image()), "the colour bars")
+    viewer.wait_for(lambda part: has_bars(part.sketch()), "the colour bars")
 
     vivid.unbind()
-    viewer.wait_for(lambda part: not has_bars(part.image()), "a slate")
+    viewer.wait_for(lambda part: not has_bars(part.sketch()), "a slate")
     capture = daemon.request("GET", "/api/status").json["data"]["capture"]
     assert capture["state"] == "lost"
     assert "/dev/video" in capture["reason"]
@@ -95,14 +95,14 @@ def test_a_device_that_is_pulled_is_told_and_comes_back_on_the_same_connection(v
     assert not has_bars(Image.open(io.BytesIO(answer.body)).convert("RGB"))
 
     vivid.bind()
-    viewer.wait_for(lambda part: has_bars(part.image()), "the colour bars again")
+    viewer.wait_for(lambda part: has_bars(part.sketch()), "the colour bars again")
     assert not viewer.ended.is_set()
     viewer.close()
 
 
 def test_nobody_watching_encodes_nothing(vivid: Vivid, daemon: Daemon) -> None:
     vivid.load(**HDMI)
-    daemon.start(configuration("YUYV"))
+    daemon.run_with(configuration("YUYV"))
     capture = eventually(lambda: _captured(daemon), "pictures from the device")
     assert capture["sent_fps"] == 0
     assert capture["viewers"] == 0

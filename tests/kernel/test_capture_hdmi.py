@@ -25,16 +25,14 @@ CYCLE = ("640x480", "1280x720", "1920x1080", "640x480")
 @pytest.fixture
 def receiver(vivid: Vivid, daemon: Daemon) -> Iterator[Vivid]:
     """The card, captured by csi_bridge, which remembers no EDID."""
-    daemon.stop()
     MEMORY.unlink(missing_ok=True)
-    start(daemon, vivid.load(**HDMI))
+    capture_from(daemon, vivid.load(**HDMI))
     yield vivid
-    daemon.stop()
     MEMORY.unlink(missing_ok=True)
 
 
-def start(daemon: Daemon, node: Path, options: str = "") -> None:
-    daemon.start(f'[capture]\ndriver = "csi_bridge"\noptions = {{ device = "{node}"{options} }}\n')
+def capture_from(daemon: Daemon, node: Path, options: str = "") -> None:
+    daemon.run_with(f'[capture]\ndriver = "csi_bridge"\noptions = {{ device = "{node}"{options} }}\n')
 
 
 def capture(daemon: Daemon) -> dict[str, Any]:
@@ -55,7 +53,7 @@ def shows(name: str) -> Callable[[Part], bool]:
 
     def look(part: Part) -> bool:
         width, height = part.size()
-        return f"{width}x{height}" == name and has_bars(part.image())
+        return f"{width}x{height}" == name and has_bars(part.sketch())
 
     return look
 
@@ -65,7 +63,7 @@ def test_each_signal_mode_is_told_in_status_and_picture(receiver: Vivid, daemon:
     viewer.wait_for(shows("1280x720"), "the colour bars")
     for mode, words in REASONS.items():
         signal(receiver, mode)
-        viewer.wait_for(lambda part: not has_bars(part.image()), "a slate")
+        viewer.wait_for(lambda part: not has_bars(part.sketch()), "a slate")
         found = wait_for(daemon, state="no signal")
         assert found["reason"].startswith(words)
         assert (found["cable"], found["timings"], found["resolution"]) == (mode != NO_SIGNAL, None, None)
@@ -149,7 +147,7 @@ def test_injected_errors_are_survived_and_counted(receiver: Vivid, daemon: Daemo
 
 
 def test_too_few_lanes_are_told(receiver: Vivid, daemon: Daemon) -> None:
-    start(daemon, receiver.node, ", lanes = 1")
+    capture_from(daemon, receiver.node, ", lanes = 1")
     send(receiver, "1920x1080")
     [remark] = eventually(lambda: capture(daemon)["remarks"], "a remark")
     assert remark == (

@@ -5,9 +5,9 @@ from typing import Any
 
 from PIL import Image
 
-from .camera import COLOURS, Camera
+from .camera import Camera, colour
 from .daemon import STREAM_PORT, Daemon
-from .viewer import Part, Viewer, pixel
+from .viewer import Viewer, pixel
 from .waiting import eventually
 
 VIRTUAL = """
@@ -46,12 +46,6 @@ def in_state(daemon: Daemon, state: str) -> dict[str, Any]:
         return status if status["state"] == state else None
 
     return eventually(look, f"capture to be {state}")
-
-
-def colour(part: Part) -> int | None:
-    """Which of the USB camera's colours a picture shows; None for a slate."""
-    near = (max(abs(a - b) for a, b in zip(part.pixel(320, 120), each, strict=True)) <= 8 for each in COLOURS)
-    return next((number for number, is_near in enumerate(near) if is_near), None)
 
 
 def test_snapshot_shows_the_bars_of_the_virtual_camera_and_the_daemon_lets_go_of_it(daemon: Daemon) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .camera import COLOURS, Camera, Fault, Identity
+from .camera import COLOURS, Camera, Fault, Identity, colour
 from .daemon import Daemon
 from .viewer import Part, Viewer
 from .waiting import eventually, run
@@ -19,9 +19,6 @@ DONGLE = Identity()
 AUTO = ""
 BY_LINK = f'[capture]\noptions = {{ device = "/dev/v4l/by-id/usb-kvmd_USB_Video_{DONGLE.serial}-video-index0" }}\n'
 BY_IDENTITY = f'[capture]\noptions = {{ usb_id = "{DONGLE.usb_id}", serial = "{DONGLE.serial}" }}\n'
-
-NEAR = 8
-"""How far a colour may be off, of 255, after JPEG."""
 
 Watch = Callable[[], Viewer]
 
@@ -44,13 +41,7 @@ def shows(camera: Camera, port: int = 1) -> Callable[[Part], bool]:
 
 
 def is_slate(part: Part) -> bool:
-    return part.image().size == (640, 480) and colour(part) is None
-
-
-def colour(part: Part) -> int | None:
-    """The number of the colour of the upper half; None if it is none of the camera's."""
-    near = (max(abs(a - b) for a, b in zip(part.pixel(320, 120), each, strict=True)) <= NEAR for each in COLOURS)
-    return next((number for number, is_near in enumerate(near) if is_near), None)
+    return part.size() == (640, 480) and colour(part) is None
 
 
 def has_colour(number: int, part: Part) -> bool:
@@ -114,7 +105,7 @@ def test_metadata_node_that_is_named_is_refused_in_the_status(camera: Camera, da
 
 
 def test_plugging_the_dongle_in_starts_the_daemon(camera: Camera, daemon: Daemon, watch: Watch) -> None:
-    daemon.start(AUTO)
+    daemon.run_with(AUTO)
     daemon.stop()
     camera.plug()
     eventually(daemon.active, "kvmd to be started by udev")
@@ -157,8 +148,9 @@ def test_dongle_with_another_serial_number_is_left_alone(camera: Camera, daemon:
 @pytest.fixture
 def show(camera: Camera, daemon: Daemon, watch: Watch) -> Viewer:
     """A viewer who sees a camera, which is in port 1, at the start of the test."""
+    daemon.run_with(AUTO)
+    eventually(lambda: capture(daemon)["state"] != "online", "the camera of the test before to be gone")
     camera.plug()
-    daemon.start(AUTO)
     viewer = watch()
     viewer.wait_for(shows(camera), "a picture of the camera")
     return viewer

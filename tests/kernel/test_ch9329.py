@@ -12,7 +12,7 @@ import pytest
 from kvmd.input.keymap import find_keys
 
 from .chip import Chip
-from .daemon import CONFIG, Daemon
+from .daemon import Daemon
 from .typist import hid, tap, wait_until_online
 from .waiting import eventually, run
 
@@ -37,9 +37,8 @@ def nothing_remembered() -> Iterator[None]:
 
 @pytest.fixture
 def running(daemon: Daemon) -> Daemon:
-    """The daemon with its default settings and nothing plugged in; it is not started anew if it runs with them."""
-    if not daemon.active() or CONFIG.read_text() != AUTO:
-        daemon.start(AUTO)
+    """The daemon with its default settings and nothing plugged in."""
+    daemon.run_with(AUTO)
     eventually(lambda: hid(daemon)["state"] != "online", "the chip of the test before to be gone")
     return daemon
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .daemon import API_PORT, CONFIG, HOST, Answer, Daemon
+from .daemon import API_PORT, HOST, Answer, Daemon
 from .gpio_sim import DISK_LAMP, POWER_BUTTON, POWER_LAMP, RESET_BUTTON, GpioSim, SimulatedChip
 from .waiting import eventually, run
 
@@ -53,9 +53,8 @@ class Press:
 
 @pytest.fixture
 def panel(gpio_sim: GpioSim, daemon: Daemon) -> Iterator[SimulatedChip]:
-    """A front panel that the daemon is at work with. The daemon goes on from test to test, and finds each new chip."""
-    if not daemon.active() or CONFIG.read_text() != PANEL:
-        daemon.start(PANEL)
+    """A front panel that the daemon is at work with."""
+    daemon.run_with(PANEL)
     chip = gpio_sim.add()
     in_state(daemon, "online")
     yield chip

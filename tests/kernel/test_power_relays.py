@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from .daemon import CONFIG, Answer, Daemon
+from .daemon import Answer, Daemon
 from .relay_board import RelayBoard
 from .waiting import eventually
 
@@ -20,9 +20,8 @@ LONG = 20
 
 
 def use(daemon: Daemon, config: str) -> None:
-    """Start the daemon with these settings, unless it runs with them: a start takes its time in the guest."""
-    if not daemon.active() or CONFIG.read_text() != config:
-        daemon.start(config)
+    """Have the daemon run with these settings, and without a board."""
+    daemon.run_with(config)
     eventually(lambda: power(daemon)["state"] != "online", "the board of the test before to be gone")
 
 

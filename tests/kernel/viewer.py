@@ -27,12 +27,15 @@ class Part:
         return Image.open(io.BytesIO(self.jpeg)).size
 
     def pixel(self, x: int, y: int) -> tuple[int, ...]:
-        """Red, green and blue of a pixel."""
-        return pixel(self.image(), x, y)
+        """Red, green and blue around a pixel: of the sixteen of which it is one."""
+        return pixel(self.sketch(), x // 4, y // 4)
 
-    def image(self) -> Image.Image:
-        """The decoded picture."""
-        return Image.open(io.BytesIO(self.jpeg)).convert("RGB")
+    def sketch(self) -> Image.Image:
+        """The picture at a quarter of its width and height, which takes a fraction of the time to decode."""
+        image = Image.open(io.BytesIO(self.jpeg))
+        width, height = image.size
+        image.draft("RGB", (width // 4, height // 4))
+        return image.convert("RGB")
 
 
 def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
