@@ -15,6 +15,10 @@ from kvmd.system.notify import notify, watchdog_interval
 from kvmd.web import create_app, create_video_app
 from kvmd.web.server import Server
 
+PACE = 1.0
+"""Seconds after which a signal is heeded at the latest: one that comes just before the wait, or to another thread,
+does not interrupt it (signal(7); Python runs handlers in the main thread alone, once that does something)."""
+
 
 def run(
     settings: Settings,
@@ -66,9 +70,9 @@ def _watch(kvm: Kvm, ended: SimpleQueue[int]) -> None:
     interval = watchdog_interval()
     while True:
         try:
-            ended.get(timeout=interval)
+            ended.get(timeout=min(interval or PACE, PACE))
         except Empty:
-            if kvm.is_alive():
+            if interval and kvm.is_alive():
                 notify("WATCHDOG=1")
         else:
             return

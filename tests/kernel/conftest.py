@@ -52,6 +52,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if IN_GUEST:
         return
     kernel = {item.nodeid: item for item in items if item.path.is_relative_to(FOLDER)}
+    for item in kernel.values():
+        item.add_marker(pytest.mark.timeout(0))  # they wait for their turn in a guest
     config.stash[REPLAY] = replay.Replay(config, list(kernel.values()))
     items[:] = [item for item in items if item.nodeid not in kernel]
     items += [kernel[nodeid] for nodeid in config.stash[REPLAY].order]

@@ -1,0 +1,36 @@
+"""Signals that end the daemon, whenever and to whichever thread they come."""
+
+import subprocess
+import sys
+
+from tests.kvmd.cli.test_main import free_ports
+from tests.waiting import patience
+
+DEMO = """
+import signal, sys, threading, time
+from kvmd import daemon
+from kvmd.cli.main import main
+
+watch, waits = daemon._watch, threading.Event()
+
+def announce(*arguments):
+    waits.set()
+    watch(*arguments)
+
+def end():
+    waits.wait()
+    time.sleep(0.5)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+daemon._watch = announce
+threading.Thread(target=end, daemon=True).start()
+sys.argv = ["kvmd", "demo", "--port", sys.argv[1], "--video-port", sys.argv[2]]
+main()
+"""
+
+
+def test_signal_that_does_not_interrupt_the_wait_ends_the_daemon() -> None:
+    """As one that comes just before the wait; here it comes to another thread, which does the same each time."""
+    command = [sys.executable, "-c", DEMO, *map(str, free_ports(2))]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=patience(), check=False)
+    assert ran.returncode == 0, ran.stderr
