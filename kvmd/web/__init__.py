@@ -15,8 +15,8 @@ from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
 from kvmd.web import blikvm, edid, pages, power, status, video
 from kvmd.web.envelope import failure, success
-from kvmd.web.identity import identify, is_shown_elsewhere
-from kvmd.web.origin import READING, check_host, is_followed_link, is_foreign
+from kvmd.web.identity import identify, is_shown_elsewhere, sent_token
+from kvmd.web.origin import READING, check_host, is_followed_link, is_foreign, resource_policy
 from kvmd.web.server import discard_body
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def _bare_app(kvm: Kvm) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     app.url_map.merge_slashes = False
     app.before_request(lambda: _guard(kvm))
-    app.after_request(_harden)
+    app.after_request(lambda response: _harden(kvm, response))
     app.register_error_handler(KvmdError, _refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _failed)
@@ -105,10 +105,11 @@ def _guard(kvm: Kvm) -> None:
         raise Forbidden("a page of another site cannot do this; name its host in web.hosts if it is this machine")
     if not endpoint or endpoint in PAGE:
         return
-    if endpoint != LOGIN and endpoint.rpartition(".")[2] not in kvm.settings.auth.open:
-        g.client = identify(kvm.auth)
-    elif g.foreign:
+    is_open = endpoint == LOGIN or endpoint.rpartition(".")[2] in kvm.settings.auth.open
+    if is_open and g.foreign and (endpoint == LOGIN or not sent_token()):
         raise Forbidden("a page of another site cannot use this without a token")
+    if not is_open or g.foreign:
+        g.client = identify(kvm.auth)
 
 
 def _read_body() -> None:
@@ -118,10 +119,8 @@ def _read_body() -> None:
         raise RequestEntityTooLarge
 
 
-def _harden(response: Response) -> Response:
-    # The page shows pictures of another port, which is the same site, but not the same origin.
-    own = "same-site" if request.blueprint == "video" else "same-origin"
-    policy = "cross-origin" if is_shown_elsewhere() else own
+def _harden(kvm: Kvm, response: Response) -> Response:
+    policy = "cross-origin" if is_shown_elsewhere(kvm.auth) else resource_policy()
     return _with_headers(response, {**HEADERS, "Cross-Origin-Resource-Policy": policy})
 
 

@@ -6,7 +6,7 @@ import msgspec
 from flask import g, request
 
 from kvmd.access.auth import Auth
-from kvmd.errors import AuthError, Forbidden, RequestError
+from kvmd.errors import AuthError, ConfigError, Forbidden, RequestError
 from kvmd.web.envelope import body
 
 COOKIE = "kvmd_token"
@@ -37,9 +37,13 @@ def identify(auth: Auth) -> str:
     raise AuthError("the token is wrong or has ended; log in again" if token else "log in first: /login_api")
 
 
-def is_shown_elsewhere() -> bool:
+def is_shown_elsewhere(auth: Auth) -> bool:
     """Tell whether the address of this request has a token that is right: whoever has it may show what is there."""
-    return bool(request.args.get("token")) and str(g.get("client", "")).startswith(("session:", "key:"))
+    token = request.args.get("token")
+    try:
+        return bool(token and auth.identify_token(token))
+    except ConfigError:
+        return False
 
 
 def sent_token() -> str:

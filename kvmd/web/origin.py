@@ -59,6 +59,17 @@ def is_followed_link() -> bool:
     return request.method in READING and request.headers.get("Sec-Fetch-Mode") == "navigate"
 
 
+def resource_policy() -> str:
+    """Return which pages may show the answer: ours, and a picture also those of our other ports, the same site.
+
+    Of an address no site can be told: there Chromium (156) takes another port for another site. A page of another site
+    then can show a picture for which no login is needed, but not read it.
+    """
+    if request.blueprint != "video":
+        return "same-origin"
+    return "cross-origin" if _is_address(_host_of("//" + request.headers.get("Host", ""))) else "same-site"
+
+
 def _host_of(url: str) -> str:
     """Return the host in a URL, in small letters and without brackets; empty if there is none."""
     try:

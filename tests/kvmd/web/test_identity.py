@@ -184,6 +184,12 @@ def test_it_answers_to_its_addresses_and_names(named: Daemon) -> None:
         assert host(named, name).code == 200, name
 
 
+@pytest.mark.parametrize(("name", "policy"), [("kvm.example", "same-site"), ("127.0.0.1", "cross-origin")])
+def test_pictures_are_for_pages_of_our_other_ports_as_well(named: Daemon, name: str, policy: str) -> None:
+    assert host(named, name, "/snapshot").headers["Cross-Origin-Resource-Policy"] == policy
+    assert host(named, name, "/").headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
 def test_it_answers_to_the_name_that_the_network_gives_it(
     named: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

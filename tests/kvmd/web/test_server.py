@@ -252,7 +252,7 @@ def test_every_answer_has_the_headers_that_keep_browsers_safe(daemon: Daemon, pa
     assert "default-src 'self'" in headers["Content-Security-Policy"]
     for directive in ("frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"):
         assert directive in headers["Content-Security-Policy"]
-    assert headers["Cross-Origin-Resource-Policy"] == ("same-site" if path == "/snapshot" else "same-origin")
+    assert headers["Cross-Origin-Resource-Policy"] == ("cross-origin" if path == "/snapshot" else "same-origin")
     assert "Access-Control-Allow-Origin" not in headers
 
 
