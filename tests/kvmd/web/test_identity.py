@@ -263,17 +263,22 @@ def test_a_logout_ends_the_session_by_whichever_way_the_token_came(
     assert daemon.get("/api/status", token=token).code == 401
 
 
-def test_wrong_passwords_are_slowed_for_their_address_alone(daemon: Daemon) -> None:
-    for _ in range(5):
-        answer = daemon.post("/login_api", {"username": USER, "password": "wrong"}, token="", source="127.0.0.2")
-        assert (answer.code, answer.json["status"]) == (401, 0)
-        assert answer.json["info"] == "wrong user name or password"
+def test_wrong_passwords_are_slowed_for_their_user_and_address_alone(daemon: Daemon) -> None:
+    def guess() -> Answer:
+        return daemon.post("/login_api", {"username": USER, "password": "wrong"}, token="", source="127.0.0.2")
+
+    answers = [guess()]
+    while answers[-1].code == 401 and len(answers) < 50:  # a slow machine forgets the first while it hashes the last
+        assert answers[-1].json["info"] == "wrong user name or password"
+        answers.append(guess())
+    assert len(answers) > 5
+    assert (answers[-1].code, answers[-1].json["status"]) == (429, 0)
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
     for answer in (
         daemon.post("/login_api", {"username": USER, "password": PASSWORD}, token="", source="127.0.0.2"),
         daemon.get("/api/status", token="", headers=basic(USER, PASSWORD), source="127.0.0.2"),
     ):
-        assert (answer.code, answer.json["status"]) == (429, 0)
-        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        assert answer.code == 429
     assert daemon.post("/login_api", {"username": "eve", "password": "wrong"}, token="", source="127.0.0.2").code == 401
     assert daemon.get("/api/status", source="127.0.0.2").code == 200, "a token is no guess"
     assert daemon.login(), "from another address"
