@@ -4,28 +4,48 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 
 import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from kvmd.errors import AuthError, Busy, DriverError, KvmdError, RequestError, TooManyAttempts, Unsupported
+from kvmd.errors import AuthError, Busy, DriverError, Forbidden, KvmdError, RequestError, TooManyAttempts, Unsupported
 from kvmd.kvm import Kvm
+from kvmd.system.logs import SparingLog, printable
 from kvmd.web import blikvm, edid, pages, power, status, video
-from kvmd.web.envelope import failure
-from kvmd.web.identity import identify
+from kvmd.web.envelope import failure, success
+from kvmd.web.identity import identify, is_shown_elsewhere, sent_token
+from kvmd.web.origin import READING, check_host, is_followed_link, is_foreign, resource_policy
 from kvmd.web.server import discard_body
 
 logger = logging.getLogger(__name__)
+_log = SparingLog(logger)
+_log_once = SparingLog(logger, most=1)
 
 MAX_BODY = 64 * 1024
 """Bytes; no request of this API needs more."""
 
-PUBLIC = {"blikvm.login", "pages.index", "pages.asset"}
-"""What needs no login: the way to log in, and the page's own files."""
+LOGIN = "blikvm.login"
+PAGE = {"pages.index", "pages.asset"}
+"""What needs no login, beside the way to log in: the page's own files."""
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+"""What every answer has, unless it says otherwise."""
+
+_FAILED = "the daemon failed at this; its log says why"
 
 _CODES: list[tuple[type[KvmdError], int]] = [
     (RequestError, 400),
+    (Forbidden, 403),
     (TooManyAttempts, 429),
     (AuthError, 401),
     (Unsupported, 409),
@@ -52,12 +72,20 @@ def create_video_app(kvm: Kvm) -> Flask:
     return app
 
 
+class _App(Flask):
+    def make_default_options_response(self) -> Response:
+        """Answer OPTIONS as everything else is answered."""
+        response = super().make_default_options_response()
+        methods = sorted(response.allow)
+        return _with_headers(success("options success", methods), {"Allow": ", ".join(methods)})
+
+
 def _bare_app(kvm: Kvm) -> Flask:
-    app = Flask(__name__, static_folder=None)
+    app = _App(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     app.url_map.merge_slashes = False
     app.before_request(lambda: _guard(kvm))
-    app.after_request(_harden)
+    app.after_request(lambda response: _harden(kvm, response))
     app.register_error_handler(KvmdError, _refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _failed)
@@ -65,15 +93,23 @@ def _bare_app(kvm: Kvm) -> Flask:
 
 
 def _guard(kvm: Kvm) -> None:
-    """Let nobody in who is not known, except to what is open."""
+    """Let nobody in who is not known, except to what is open, and no page of another site but by a token of its own."""
     endpoint = request.endpoint or ""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise HTTPException(response=failure(415, "a body with Content-Encoding is not accepted; send it plain"))
     _read_body()
+    check_host(kvm.settings.web)
     g.client = f"address:{request.remote_addr}"
-    if not endpoint or endpoint in PUBLIC or endpoint.rpartition(".")[2] in kvm.settings.auth.open:
+    g.foreign = is_foreign(kvm.settings.web) and not is_followed_link()
+    if g.foreign and request.method not in READING:
+        raise Forbidden("a page of another site cannot do this; name its host in web.hosts if it is this machine")
+    if not endpoint or endpoint in PAGE:
         return
-    g.client = identify(kvm.auth)
+    is_open = endpoint == LOGIN or endpoint.rpartition(".")[2] in kvm.settings.auth.open
+    if is_open and g.foreign and (endpoint == LOGIN or not sent_token()):
+        raise Forbidden("a page of another site cannot use this without a token")
+    if not is_open or g.foreign:
+        g.client = identify(kvm.auth)
 
 
 def _read_body() -> None:
@@ -83,19 +119,23 @@ def _read_body() -> None:
         raise RequestEntityTooLarge
 
 
-def _harden(response: Response) -> Response:
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("X-Frame-Options", "DENY")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault(
-        "Content-Security-Policy", "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'"
-    )
+def _harden(kvm: Kvm, response: Response) -> Response:
+    policy = "cross-origin" if is_shown_elsewhere(kvm.auth) else resource_policy()
+    return _with_headers(response, {**HEADERS, "Cross-Origin-Resource-Policy": policy})
+
+
+def _with_headers(response: Response, headers: Mapping[str, str]) -> Response:
+    for name, value in headers.items():
+        response.headers.setdefault(name, value)
     return response
 
 
 def _refused(error: KvmdError) -> Response:
     code = next((code for kind, code in _CODES if isinstance(error, kind)), 500)
+    if code == 500:
+        # It may name files, and comes again with every request.
+        _log_once.log(logging.ERROR, type(error).__name__, "%s failed: %s", _asked(), error)
+        return failure(code, _FAILED)
     response = failure(code, str(error))
     if isinstance(error, TooManyAttempts | Busy):
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))
@@ -120,5 +160,10 @@ def _http_error(error: HTTPException) -> Response:
 def _failed(error: Exception) -> Response:
     if isinstance(error, msgspec.MsgspecError):
         return failure(400, f"the body cannot be used: {error}")
-    logger.error("%s %s failed", request.method, request.path, exc_info=error)
-    return failure(500, "the daemon failed at this; its log says why")
+    kind = f"{request.endpoint} {type(error).__name__}"
+    _log.log(logging.ERROR, kind, "%s failed", _asked(), exc_info=error)
+    return failure(500, _FAILED)
+
+
+def _asked() -> str:
+    return printable(f"{request.method} {request.path}")

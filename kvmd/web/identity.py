@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import msgspec
-from flask import request
+from flask import g, request
 
 from kvmd.access.auth import Auth
-from kvmd.errors import AuthError
+from kvmd.errors import AuthError, ConfigError, Forbidden, RequestError
+from kvmd.web.envelope import body
 
 COOKIE = "kvmd_token"
 
@@ -20,19 +19,31 @@ class _WithToken(msgspec.Struct):
 def identify(auth: Auth) -> str:
     """Return the client's name.
 
-    A token or an API key may stand in ``Authorization: Bearer``, a cookie, ``?token=`` or a member of the JSON body;
-    user and password in HTTP Basic.
+    A token or an API key may stand in ``Authorization: Bearer``, ``?token=``, a member of the JSON body or a cookie;
+    user and password in HTTP Basic. Of a request that a browser makes for another site (``g.foreign``) neither the
+    cookie nor HTTP Basic counts, which browsers add by themselves.
 
     :raises AuthError: none of them, or a wrong one
     """
     given = request.authorization
     if given and given.type == "basic":
+        if g.foreign:
+            raise Forbidden("a page of another site cannot use what a browser remembers of a login")
         return auth.identify_password(given.username or "", given.password or "", request.remote_addr or "")
     token = sent_token()
     client = auth.identify_token(token) if token else None
     if client:
         return client
     raise AuthError("the token is wrong or has ended; log in again" if token else "log in first: /login_api")
+
+
+def is_shown_elsewhere(auth: Auth) -> bool:
+    """Tell whether the address of this request has a token that is right: whoever has it may show what is there."""
+    token = request.args.get("token")
+    try:
+        return bool(token and auth.identify_token(token))
+    except ConfigError:
+        return False
 
 
 def sent_token() -> str:
@@ -45,14 +56,10 @@ def sent_token() -> str:
 
 def _token_in_body() -> str:
     try:
-        return msgspec.json.decode(request.get_data(), type=_WithToken).token
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return body(_WithToken).token
+    except RequestError:
         return ""
 
 
 def _token_in_cookie() -> str:
-    """Read the cookie, unless another site's page sent it."""
-    origin = request.headers.get("Origin")
-    if origin and urlsplit(origin).hostname != urlsplit(request.host_url).hostname:
-        return ""
-    return request.cookies.get(COOKIE, "")
+    return "" if g.foreign else request.cookies.get(COOKIE, "")
