@@ -76,8 +76,8 @@ class WebSettings(_Section, frozen=True, forbid_unknown_fields=True):
     hosts: Annotated[
         list[str],
         Meta(
-            description="Names under which browsers find this machine, beside its addresses and its own name: that of "
-            'a proxy before it, such as "kvm.example".'
+            description="Names under which what is open is found and pages may post, beside the addresses and the "
+            'name of this machine: that of a proxy before it, such as "kvm.example".'
         ),
     ] = msgspec.field(default_factory=list)
 

@@ -98,7 +98,6 @@ def _guard(kvm: Kvm) -> None:
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise HTTPException(response=failure(415, "a body with Content-Encoding is not accepted; send it plain"))
     _read_body()
-    check_host(kvm.settings.web)
     g.client = f"address:{request.remote_addr}"
     g.foreign = is_foreign(kvm.settings.web) and not is_followed_link()
     if g.foreign and request.method not in READING:
@@ -108,6 +107,8 @@ def _guard(kvm: Kvm) -> None:
     is_open = endpoint == LOGIN or endpoint.rpartition(".")[2] in kvm.settings.auth.open
     if is_open and g.foreign and (endpoint == LOGIN or not sent_token()):
         raise Forbidden("a page of another site cannot use this without a token")
+    if is_open and endpoint != LOGIN and not sent_token():
+        check_host(kvm.settings.web)
     if not is_open or g.foreign:
         g.client = identify(kvm.auth)
 

@@ -3,12 +3,14 @@
 A browser sends requests for any page, from inside the network and with what it knows. Two checks stand against that,
 however a request is authorised, and where no login is needed, too:
 
-- ``Host`` has to be this machine. With DNS rebinding a stranger's name has its address, and the browser takes the
-  stranger's page and this daemon for one site; the name then is the stranger's.
+- What is open to all is open under this machine's own names alone. With DNS rebinding a stranger's name has its
+  address, and the browser takes the stranger's page and this daemon for one site; ``Host`` then names the stranger's.
+  Where a login is needed any name will do: browsers have no cookie and no password for the stranger's.
 - A page of another site changes nothing, neither logs in nor uses what is open. Browsers name the page's site in
-  ``Origin``, and over TLS in ``Sec-Fetch-Site`` (W3C Fetch Metadata).
+  ``Origin``, and over TLS say in ``Sec-Fetch-Site`` whether it is ours, also where a proxy hides the name under which
+  they ask (W3C Fetch Metadata).
 
-Clients that are no browser send neither header, and any name or address that they found the machine under.
+Clients that are no browser send neither header.
 """
 
 from __future__ import annotations
@@ -39,15 +41,15 @@ def check_host(settings: WebSettings) -> None:
         return  # HTTP/1.0, which no browser speaks
     host = _host_of(f"//{given}")
     if not (host and (_is_address(host) or host in _named(settings) or host in _own_names())):
-        raise Forbidden(f'"{given[:64]}" is not known as a name of this machine; use its address, or set web.hosts')
+        raise Forbidden(f'"{given[:64]}" is no known name of this machine; log in, use its address, or set web.hosts')
 
 
 def is_foreign(settings: WebSettings) -> bool:
     """Tell whether a browser made the request for a page of another site."""
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site == "cross-site":
         return True
-    origin = request.headers.get("Origin")
-    if origin is None:
+    if origin is None or site == "same-origin":
         return False
     host = _host_of(origin)
     here = _host_of("//" + request.headers.get("Host", ""))

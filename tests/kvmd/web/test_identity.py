@@ -171,11 +171,11 @@ def test_a_link_on_any_page_leads_here(opened: Daemon) -> None:
     assert opened.post("/keyboard", {"keycodes": ["KeyA"]}, token="", headers=followed).code == 403
 
 
-def host(daemon: Daemon, name: str, path: str = "/") -> Answer:
-    return daemon.get(path, token="", headers={"Host": name})
+def host(daemon: Daemon, name: str, path: str = "/snapshot", token: str = "") -> Answer:
+    return daemon.get(path, token=token, headers={"Host": name})
 
 
-def test_it_answers_to_its_addresses_and_names(named: Daemon) -> None:
+def test_what_is_open_is_so_under_its_addresses_and_names(named: Daemon) -> None:
     own = socket.gethostname()
     for name in ("127.0.0.1", "[::1]", "192.0.2.7", "localhost", own, own.upper(), f"{own.partition('.')[0]}.local"):
         for port in ("", ":80", ":8443"):
@@ -190,7 +190,7 @@ def test_pictures_are_for_pages_of_our_other_ports_as_well(named: Daemon, name: 
     assert host(named, name, "/").headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_it_answers_to_the_name_that_the_network_gives_it(
+def test_what_is_open_is_so_under_the_name_that_the_network_gives_it(
     named: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"{socket.gethostname().partition('.')[0]}.fritz.box"
@@ -224,17 +224,23 @@ def named(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
         "",
     ],
 )
-def test_a_strangers_name_for_it_leads_nowhere(named: Daemon, name: str) -> None:
-    for path in ("/", "/snapshot", "/api/status", "/static/page.js", "/nothing"):
-        answer = host(named, name, path)
-        assert (answer.code, answer.json["status"]) == (403, 0), path
-        assert answer.json["info"].endswith("use its address, or set web.hosts")
+def test_what_is_open_is_not_under_a_strangers_name(named: Daemon, name: str) -> None:
+    answer = host(named, name, "/snapshot")
+    assert (answer.code, answer.json["status"]) == (403, 0)
+    assert answer.json["info"].endswith("log in, use its address, or set web.hosts")
+    assert host(named, name, "/snapshot", token=named.token).code == 200
+    assert host(named, name, "/").code == 200
+    assert host(named, name, "/api/status").code == 401
+    assert host(named, name, "/api/status", token=named.token).code == 200
 
 
 def test_pages_behind_a_proxy_post(named: Daemon) -> None:
     """The proxy has a name of its own, and asks for an address."""
-    headers = {"Origin": "https://kvm.example", "Sec-Fetch-Site": "same-origin"}
-    assert named.post("/api/keyboard", {"keycodes": ["KeyA"]}, headers=headers).code == 200
+    for headers in (
+        {"Origin": "https://kvm.example"},
+        {"Origin": "https://unknown.example", "Sec-Fetch-Site": "same-origin"},
+    ):
+        assert named.post("/api/keyboard", {"keycodes": ["KeyA"]}, headers=headers).code == 200
 
 
 def test_the_login_sets_a_cookie_that_no_script_can_read(daemon: Daemon) -> None:
