@@ -1,8 +1,8 @@
 """The certificate for HTTPS, as files in the daemon's state folder.
 
-``self-signed.pem`` is the daemon's own: made at the first start, and made anew before it ends. ``certificate.pem`` is what
-a person has installed: it goes first, and the daemon never writes it. Each holds the key and the chain, so that a power
-cut leaves both or neither, and is readable by its owner alone.
+``self-signed.pem`` is the daemon's own: made at the first start, and made anew before it ends. ``certificate.pem`` is
+what a person has installed: it goes first, and the daemon never writes it. Each holds the key and the chain, so that a
+power cut leaves both or neither, and is readable by its owner alone.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ WRITTEN = datetime(2026, 11, 27, tzinfo=UTC)
 def ensure(folder: Path) -> tuple[Path, Path]:
     """Return the files of the certificate and of its key; make them where there are none that can be used.
 
-    For the server: ask at the start and then about once a minute, and load the files where their names, or what ``stat``
-    says of them, have changed. A clock that is set, an end that comes near and what ``kvmd certificate`` has done are seen
-    then.
+    For the server: ask at the start and then about once a minute, and load the files where their names, or what
+    ``stat`` says of them, have changed. A clock that was set, an end that comes near and what ``kvmd certificate`` has
+    done are seen then.
 
     :param folder: the state folder
     :return: the certificate and the key, which may be one file

@@ -1,6 +1,6 @@
 """Keys and certificates: made, read from PEM, and checked as a browser would; no files.
 
-A certificate that this makes is its own issuer, and no authority: it signs nothing but itself (RFC 5280 section 4.2.1.9).
+A certificate that is made here is its own issuer, and no authority: it signs nothing else (RFC 5280 section 4.2.1.9).
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 BEGUN = timedelta(days=400)
 LASTS = timedelta(days=424)
-"""How long a new certificate has been valid, and will be. Apple's systems take 825 days in all, also where a person trusts
-the certificate (support.apple.com/103769); a clock that is wrong by a year, either way, makes one that is valid."""
+"""How long a new certificate has been valid, and will be. Apple's systems take at most 825 days in all, also where a
+person trusts the certificate ("Requirements for trusted certificates in iOS 13 and macOS 10.15"); and a clock that is
+wrong by a year, either way, makes one that is valid."""
 
 _KEY_MARK = b"PRIVATE KEY-----"
 _CERTIFICATE_MARK = b"-----BEGIN CERTIFICATE-----"
@@ -140,7 +141,7 @@ def read_chain(pem: bytes) -> list[x509.Certificate]:
 def check(identity: Identity, now: datetime) -> None:
     """Refuse what a browser would refuse whoever signed it, and what TLS cannot serve.
 
-    :raises RequestError: it is over or not yet valid, its chain is not in order, or has no names, or OpenSSL takes it not
+    :raises RequestError: it is over or not yet valid, it has no names, its chain is not in order, or OpenSSL refuses it
     """
     for certificate in identity.chain:
         _check_validity(certificate, now)
@@ -149,8 +150,8 @@ def check(identity: Identity, now: datetime) -> None:
             certificate.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature) as error:
             raise RequestError(
-                f'the chain is not in order: "{title(issuer)}" does not issue "{title(certificate)}", which stands before '
-                "it; the key's own certificate comes first, then its issuer, and so on"
+                f'the chain is not in order: "{title(issuer)}" is not the issuer of "{title(certificate)}", which '
+                "stands before it; the key's own certificate comes first, then its issuer, and so on"
             ) from error
     if not alternative_names(identity.certificate):
         raise RequestError("the certificate has no subject alternative names, which browsers go by")
@@ -200,7 +201,8 @@ def _check_with_openssl(identity: Identity) -> None:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(file.name)
         except ssl.SSLError as error:
-            raise RequestError(f"TLS cannot use it: {error.reason or error}".lower().replace("_", " ")) from error
+            reason = (error.reason or str(error)).lower().replace("_", " ")
+            raise RequestError(f"TLS cannot use it: {reason}") from error
 
 
 def _why_unfit(identity: Identity) -> str:

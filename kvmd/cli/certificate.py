@@ -60,8 +60,8 @@ def new(context: click.Context, discard: bool) -> None:
 def csr(context: click.Context, names: tuple[str, ...]) -> None:
     """Print a request for a certificate, for the key that is in force.
 
-    NAMES are the host names and addresses that it is to be for, by default all of this machine's. What an authority makes
-    of it, `kvmd certificate install` takes.
+    NAMES are the host names and addresses that it is to be for, by default all of this machine's. `kvmd certificate
+    install` takes what an authority makes of it.
     """
     from kvmd.access import certificate as store  # noqa: PLC0415  # as in show
 
@@ -76,8 +76,8 @@ def csr(context: click.Context, names: tuple[str, ...]) -> None:
 def install(context: click.Context, chain: Path, key: Path | None) -> None:
     """Install a certificate from PEM files.
 
-    CERT has the certificate first and then those of its issuers; KEY is its key, by default the one in CERT, or else the
-    one that `kvmd certificate csr` was for.
+    CERT has the certificate first and then those of its issuers; KEY is its key, by default the one in CERT, or else
+    the one that `kvmd certificate csr` was for.
     """
     from kvmd.access import certificate as store  # noqa: PLC0415  # as in show
 

@@ -21,13 +21,13 @@ _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z
 class _Ifaddrs(ctypes.Structure):
     """The head of ``struct ifaddrs``, getifaddrs(3)."""
 
+    _fields_ = (
+        ("next", ctypes.c_void_p),
+        ("name", ctypes.c_char_p),
+        ("flags", ctypes.c_uint),
+        ("address", ctypes.c_void_p),
+    )
 
-_Ifaddrs._fields_ = [  # noqa: SLF001  # it points to its own kind
-    ("next", ctypes.POINTER(_Ifaddrs)),
-    ("name", ctypes.c_char_p),
-    ("flags", ctypes.c_uint),
-    ("address", ctypes.c_void_p),
-]
 
 _WHERE = {socket.AF_INET: (4, 4), socket.AF_INET6: (8, 16)}
 """Offset and length of the address in ``struct sockaddr_in`` and ``sockaddr_in6``, ip(7) and ipv6(7)."""
@@ -52,15 +52,16 @@ def addresses() -> list[Address]:
 
 def _interface_addresses() -> Iterator[Address]:
     libc = ctypes.CDLL(None, use_errno=True)
-    first = ctypes.POINTER(_Ifaddrs)()
+    first = ctypes.c_void_p()
     if libc.getifaddrs(ctypes.byref(first)):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     try:
-        entry = first
+        entry = first.value
         while entry:
-            if address := _read(entry.contents.address):
+            found = _Ifaddrs.from_address(entry)
+            if address := _read(found.address):
                 yield address
-            entry = entry.contents.next
+            entry = found.next
     finally:
         libc.freeifaddrs(first)
 
