@@ -11,6 +11,8 @@ checkout=/lab/checkout
 install_package() {
     wheel=$(ls /lab/*.whl)
     make -C "$checkout" install PACKAGE="$wheel"
+    # from now on plugging something in starts them
+    systemctl --quiet enable kvmd.service
 }
 
 # systemd's patience is made for machines that are not emulated, and busy with other things besides
