@@ -19,7 +19,9 @@ from tests.kvmd.access.openssl import DAY, Authority, fingerprint, openssl, publ
 
 NOW = time.time()
 MADE = max(NOW, WRITTEN.timestamp())
-CODE = "import sys; from pathlib import Path; from kvmd.access.certificate import ensure; ensure(Path(sys.argv[1]))"
+CODE = (
+    "import sys; from pathlib import Path; from kvmd.access import certificate; certificate.ensure(Path(sys.argv[1]))"
+)
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ class TestSelfSigned:
 
     def test_a_power_cut_leaves_one_that_can_be_used_or_none(self, folder: Path) -> None:
         """kill -9 stands for it, at any moment."""
-        code = f"{CODE}; print(flush=True)\nfrom kvmd.access.certificate import renew\nwhile True: renew(Path(sys.argv[1]))"
+        code = f"{CODE}; print(flush=True)\nwhile True: certificate.renew(Path(sys.argv[1]))"
         for pause in (0.0, 0.003, 0.007, 0.011, 0.02):
             process = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE)
             assert process.stdout
