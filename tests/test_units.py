@@ -34,9 +34,9 @@ def test_the_daemon_is_killed_after_its_own_deadline_and_has_limits() -> None:
         "TimeoutStopSec": ["10"],
         "KillMode": ["mixed"],
         "LimitNOFILE": ["4096"],
-        "MemoryMax": ["1G"],
+        "MemoryMax": ["75%"],
         "TasksMax": ["256"],
-        "OOMScoreAdjust": ["-500"],
+        "OOMScoreAdjust": ["-100"],
     }
 
 
