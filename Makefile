@@ -1,4 +1,4 @@
-# make demo · make test · make lint · make bench · make kernel-test; each does its own set-up.
+# make demo · make test · make lint · make bench · make kernel-test · make lock · make audit; each does its own set-up.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 DEMO_PACKAGES := python3-venv libudev1 curl
 LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs debian-archive-keyring uidmap git
-TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode iproute2 chromium faketime
+TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode iproute2 chromium faketime openssl
 ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)
 TEST_PACKAGES += gcc-multilib
 endif
@@ -15,7 +15,7 @@ endif
 PREFIX := /opt/kvmd
 PACKAGE ?= .
 
-.PHONY: demo test kernel-test lint format bench docs wheel install clean
+.PHONY: demo test kernel-test lint format bench docs wheel lock audit install clean
 
 demo: $(BIN)/.demo
 	$(BIN)/kvmd demo
@@ -46,40 +46,53 @@ docs: $(BIN)/.demo
 wheel: $(BIN)/.demo
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
+# The newest versions of all dependencies, with their hashes; after a change of those in setup.cfg, too.
+lock: $(BIN)/.release
+	tools/lock $(BIN)/uv
+
+audit: $(BIN)/.release
+	tools/audit $(BIN)/pip-audit $(wildcard locks/*.txt)
+
 $(BIN)/python:
 	@tools/need $(DEMO_PACKAGES)
 	$(PYTHON) -m venv $(VENV)
 
-$(BIN)/.demo: setup.cfg pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable .
+$(BIN)/.demo: setup.cfg pyproject.toml locks/run.txt | $(BIN)/python
+	tools/install-locked $(BIN)/pip locks/run.txt --editable .
 	@touch $@
 
-$(BIN)/.test: setup.cfg pyproject.toml Makefile | $(BIN)/python
+$(BIN)/.test: setup.cfg pyproject.toml locks/dev.txt Makefile | $(BIN)/python
 	@tools/need $(TEST_PACKAGES)
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	tools/install-locked $(BIN)/pip locks/dev.txt --editable '.[dev]'
 	@touch $@
 
-$(BIN)/.lint: setup.cfg pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable '.[lint]'
+$(BIN)/.lint: setup.cfg pyproject.toml locks/dev.txt | $(BIN)/python
+	tools/install-locked $(BIN)/pip locks/dev.txt --editable '.[lint]'
+	@touch $@
+
+$(BIN)/.release: locks/release.txt | $(BIN)/python
+	tools/install-locked $(BIN)/pip locks/release.txt pip-audit uv
 	@touch $@
 
 # Into /opt/kvmd and the system's folders, as root; without gpiod where PyPI has no wheel of it (armhf) and no compiler is
 # there; the units start with the next boot or device, or by hand. Debian's
 # python3-evdev and python3-picamera2 are seen from there; its python3-simplejpeg, too, which may be made for an older
 # numpy than the one that pip brings.
+INSTALL := tools/install-locked $(PREFIX)/bin/pip locks/run.txt
 install:
-	test -x $(PREFIX)/bin/python || $(PYTHON) -m venv --system-site-packages $(PREFIX)
-	$(PREFIX)/bin/pip install --quiet '$(PACKAGE)[gpio]' || $(PREFIX)/bin/pip install --quiet $(PACKAGE)
-	$(PREFIX)/bin/python -c 'import simplejpeg' 2> /dev/null || \
-		$(PREFIX)/bin/pip install --quiet --ignore-installed --no-deps simplejpeg
+	test -x $(PREFIX)/bin/pip || $(PYTHON) -m venv --system-site-packages $(PREFIX)
+	$(INSTALL) '$(PACKAGE)[gpio]' || $(INSTALL) $(PACKAGE)
+	$(PREFIX)/bin/python -c 'import simplejpeg' 2> /dev/null || PIP_IGNORE_INSTALLED=1 $(INSTALL) $(PACKAGE)
 	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
 	test -e /etc/kvmd/kvmd.toml || install -D -m 644 etc/kvmd.toml /etc/kvmd/kvmd.toml
 	install -D -m 644 -t /usr/lib/sysusers.d etc/sysusers.d/kvmd.conf
-	install -D -m 644 -t /usr/lib/systemd/system etc/kvmd.service etc/kvmd-gadget.service
+	install -D -m 644 -t /usr/lib/systemd/system etc/kvmd.service etc/kvmd-gadget.service \
+		etc/kvmd-device@.target etc/kvmd-controller@.target
 	install -D -m 644 -t /usr/lib/udev/rules.d etc/70-kvmd.rules etc/71-kvmd-gadget.rules etc/72-kvmd-uinput.rules \
 		etc/73-kvmd-gpio.rules
 	systemd-sysusers
 	systemctl daemon-reload
+	! systemctl --quiet is-enabled kvmd 2> /dev/null || systemctl --quiet reenable kvmd
 	udevadm control --reload
 	udevadm trigger --subsystem-match=video4linux --subsystem-match=udc --subsystem-match=hidg \
 		--subsystem-match=tty --subsystem-match=hidraw --subsystem-match=gpio

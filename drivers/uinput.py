@@ -224,7 +224,7 @@ def _make_device(name: str, kinds: Mapping[int, Sequence[Any]]) -> UInput:
     try:
         return Output(dict(kinds), name=f"kvmd {name}", bustype=BUS_VIRTUAL, phys=f"{OWN_INPUT}{name}")
     except (UInputError, OSError) as error:
-        way_out = "load the module uinput, and see that udev has 72-kvmd-uinput.rules and you are in the group kvmd"
+        way_out = "load the module uinput, see that udev has 72-kvmd-uinput.rules, and be in the group kvmd-uinput"
         raise DriverError(f"{NODE} cannot be used: {way_out} ({error})") from error
 
 

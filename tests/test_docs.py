@@ -21,7 +21,7 @@ from kvmd.plugins.registry import Registry
 from kvmd.web import create_app
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 HOOKS = [value for value in vars(hookspecs).values() if hasattr(value, f"{PROJECT}_spec")]
 
 

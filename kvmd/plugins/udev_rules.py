@@ -1,4 +1,4 @@
-"""udev rules out of the drivers' match tables: plugging a device in starts kvmd, and kvmd may open its node."""
+"""udev rules out of the drivers' match tables: plugging one in starts kvmd, if enabled, which may open it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ HEADER = "# Made by `kvmd drivers --udev-rules` from the match tables of the dri
 
 IMPORTS = {"hidraw": ('IMPORT{parent}="HID_*"', 'IMPORT{builtin}="path_id"')}
 """What udev knows of a subsystem's devices only when it is asked: a hidraw node's name, ids and port."""
+
+WANTS = 'ENV{SYSTEMD_WANTS}+="kvmd-device@.target"'
+"""A target for the device (systemd.device(5)), which wants kvmd.service where that is enabled, and nothing else."""
 
 ROOT_ALONE = frozenset({"hidraw"})
 """Subsystems whose nodes the system gives to nobody."""
@@ -31,4 +34,4 @@ def _rule(match: Match) -> str:
     # Most devices have their group from the system, such as video; the nodes beside them are ours alone.
     system = match.score and match.subsystem not in ROOT_ALONE
     own = [] if system else ['GROUP="kvmd"', 'MODE="0660"']
-    return ", ".join([*conditions, *own, 'TAG+="systemd"', 'ENV{SYSTEMD_WANTS}+="kvmd.service"'])
+    return ", ".join([*conditions, *own, 'TAG+="systemd"', WANTS])

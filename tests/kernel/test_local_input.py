@@ -17,6 +17,7 @@ from .daemon import UNIT, Daemon
 from .dummy_hcd import DummyHcd
 from .host_input import EV_KEY, EV_REL, HostInput, HostKeyboard, HostMouse, Input, is_keyboard
 from .typist import hid, wait_until_online
+from .units import kvmd_in_group
 from .waiting import eventually, run
 
 CONFIG = '[plugins.local_input]\nenabled = true\ndevices = ["Test *"]\n'
@@ -80,10 +81,11 @@ class Device:
 
 
 @pytest.fixture(scope="module")
-def running(controller: DummyHcd, daemon: Daemon) -> Daemon:
+def running(controller: DummyHcd, daemon: Daemon) -> Iterator[Daemon]:
     assert controller.udc
-    daemon.start(CONFIG)
-    return daemon
+    with kvmd_in_group("input"):
+        daemon.start(CONFIG)
+        yield daemon
 
 
 @pytest.fixture

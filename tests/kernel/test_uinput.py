@@ -27,6 +27,7 @@ from kvmd_drivers.uinput import BUTTONS, Uinput
 
 from .daemon import Daemon
 from .host_input import EV_REL, INPUTS, HostKeyboard, HostMouse, Input
+from .units import kvmd_in_group
 from .waiting import eventually, patience
 
 KEYBOARD = "kvmd keyboard"
@@ -171,16 +172,29 @@ def _lamps(keyboard: HostKeyboard) -> dict[str, bool]:
     return {name: code in keyboard.leds() for code, name in enumerate(("num", "caps", "scroll"))}
 
 
-def test_the_daemon_types_here_without_being_root(daemon: Daemon, host_keyboard: Host) -> None:
+def test_the_daemon_types_here_without_being_root_once_it_may(daemon: Daemon, host_keyboard: Host) -> None:
     node = Path("/dev/uinput")
-    assert (node.group(), node.stat().st_mode & 0o777) == ("kvmd", 0o660)
+    assert (node.group(), node.stat().st_mode & 0o777) == ("kvmd-uinput", 0o660)
     daemon.start('[hid]\ndriver = "uinput"\n')
+    status = eventually(lambda: _refused(daemon), "HID to have been refused")
+    assert "be in the group kvmd-uinput" in status["reason"]
+    with kvmd_in_group("kvmd-uinput"):
+        daemon.start()
+        types(daemon, host_keyboard)
+
+
+def types(daemon: Daemon, host_keyboard: Host) -> None:
     status = eventually(lambda: _online(daemon), "HID to be online")
     assert status["host_connected"] is True
     keyboard = host_keyboard(KEYBOARD, grab=True)
     assert daemon.request("POST", "/keyboard", {"keycodes": ["KeyA"]}).code == 200
     keyboard.wait_for((30, 1), (30, 0))
     assert daemon.request("POST", "/mouse", {"x": 1, "y": 1, "click": "left"}).code == 200
+
+
+def _refused(daemon: Daemon) -> dict[str, Any] | None:
+    status: dict[str, Any] = daemon.request("GET", "/api/status").json["data"]["hid"]
+    return status if "uinput" in status["reason"] else None
 
 
 def _online(daemon: Daemon) -> dict[str, Any] | None:

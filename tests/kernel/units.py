@@ -1,6 +1,7 @@
 """kvmd's own units, kept out of the way of tests that drive the hardware themselves."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -15,3 +16,11 @@ def units_masked() -> Iterator[None]:
     run("systemctl", "mask", "--runtime", "--now", *UNITS)
     yield
     run("systemctl", "unmask", "--runtime", *UNITS)
+
+
+@contextmanager
+def kvmd_in_group(group: str) -> Iterator[None]:
+    """Let kvmd have the devices of a group, from its next start on, as who uses the driver or plug-in does."""
+    run("gpasswd", "--add", "kvmd", group)
+    yield
+    run("gpasswd", "--delete", "kvmd", group)

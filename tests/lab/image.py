@@ -1,9 +1,7 @@
 """The guest's disk, kernel and initramfs: built once with mmdebstrap, then kept in the user's cache."""
 
-import configparser
 import hashlib
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -22,6 +20,8 @@ ADD_BACKPORTS = (
     f'sed \'s/ {SUITE} / {SUITE}-backports /\' "$1"/etc/apt/sources.list > "$1"/etc/apt/sources.list.d/backports.list'
 )
 PYTHON = "3.13"
+# what pip installs into the guest, see tools/lock
+LOCKS = ("guest.txt", "picamera2.txt")
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 PACKAGES = (
     "linux-image-amd64",
@@ -54,10 +54,6 @@ EXCLUDED = (
     "/usr/share/info/*",
     "/usr/share/locale/*",
 )
-# from Debian, since PyPI has no wheel of it
-FROM_DEBIAN = ("evdev",)
-# picamera2 and those of its dependencies that it imports and kvmd has not; rootfs/stubs/ stands for two more
-ALONE = ("picamera2==0.3.38", "piexif==1.1.3", "videodev2==0.0.4")
 
 HERE = Path(__file__).parent
 ROOTFS = HERE / "rootfs"
@@ -72,37 +68,27 @@ class Image:
     initrd: Path
 
 
-def requirements(setup_cfg: Path) -> list[str]:
-    """What pip installs into the guest: the run-time dependencies and the extra ``test-guest``."""
-    parser = configparser.ConfigParser()
-    parser.read(setup_cfg)
-    text = parser.get("options", "install_requires", fallback="")
-    text += "\n" + parser.get("options.extras_require", "test-guest", fallback="pytest")
-    lines = {line.strip() for line in text.splitlines()} - {""}
-    return sorted(line for line in lines if re.split(r"[^\w.-]", line)[0] not in FROM_DEBIAN)
-
-
 def cached(checkout: Path, say: Say) -> Image:
     """The image that fits this checkout, built now if the cache has none.
 
-    :param checkout: the root of the checkout, for its dependencies
+    :param checkout: the root of the checkout, for the locks of its dependencies
     :param say: told about the progress, line by line
     """
-    wanted = requirements(checkout / "setup.cfg")
+    locks = [checkout / "locks" / name for name in LOCKS]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kvmd-hal" / "lab"
-    folder = cache / _key(wanted)
+    folder = cache / _key(locks)
     with locked(cache / "lock", say, "another run that builds the image"):
         if not folder.exists():
-            _build(folder, wanted, say)
+            _build(folder, locks, say)
             _remove_others(folder)
     return Image(folder / "root.ext2", folder / "vmlinuz", folder / "initrd")
 
 
-def _key(wanted: list[str]) -> str:
+def _key(locks: list[Path]) -> str:
     """A hash of all that decides what is in the image."""
-    digest = hashlib.sha256("\n".join(wanted).encode())
+    digest = hashlib.sha256()
     files = sorted(path for path in ROOTFS.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    for path in [HERE / "image.py", HERE / "initramfs.py", *files]:
+    for path in [*locks, HERE / "image.py", HERE / "initramfs.py", *files]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -113,7 +99,7 @@ def _remove_others(folder: Path) -> None:
             shutil.rmtree(other)
 
 
-def _build(folder: Path, wanted: list[str], say: Say) -> None:
+def _build(folder: Path, locks: list[Path], say: Say) -> None:
     say(f"building the image of Debian {SUITE} in {folder.parent}: this takes a few minutes, once")
     work = Path(tempfile.mkdtemp(prefix="building-", dir=folder.parent))
     try:
@@ -122,7 +108,7 @@ def _build(folder: Path, wanted: list[str], say: Say) -> None:
         done = work / "done"
         for each in (wheels, out, done):
             each.mkdir()
-        _download_wheels(wheels, wanted, say)
+        _download_wheels(wheels, locks, say)
         _run(_mmdebstrap(wheels, out, done / "root.ext2"), say)
         _take_kernel(out, done)
         done.rename(folder)
@@ -131,15 +117,14 @@ def _build(folder: Path, wanted: list[str], say: Say) -> None:
     say(f"built {folder.name}: {(folder / 'root.ext2').stat().st_size >> 20} MB")
 
 
-def _download_wheels(wheels: Path, wanted: list[str], say: Say) -> None:
+def _download_wheels(wheels: Path, locks: list[Path], say: Say) -> None:
     """pip's "download" for the guest's Python, so that the build in the root needs no network."""
-    (wheels / "requirements.txt").write_text("\n".join(wanted) + "\n")
     platforms = [f"--platform={each}" for each in PLATFORMS]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
     command += ["--implementation=cp", f"--python-version={PYTHON}", *platforms, f"--dest={wheels}"]
-    _run([*command, f"--requirement={wheels / 'requirements.txt'}"], say)
-    (wheels / "alone.txt").write_text("\n".join(ALONE) + "\n")
-    _run([*command, "--no-deps", f"--requirement={wheels / 'alone.txt'}"], say)
+    for lock in locks:
+        shutil.copy(lock, wheels)
+        _run([*command, "--no-deps", "--require-hashes", f"--requirement={lock}"], say)
 
 
 def _mmdebstrap(wheels: Path, out: Path, disk: Path) -> list[str]:

@@ -7,7 +7,7 @@ from kvmd.plugins.registry import Registry
 from kvmd.plugins.udev_rules import HEADER, udev_rules
 
 ROOT = Path(__file__).parents[3]
-START = 'TAG+="systemd", ENV{SYSTEMD_WANTS}+="kvmd.service"'
+START = 'TAG+="systemd", ENV{SYSTEMD_WANTS}+="kvmd-device@.target"'
 
 
 def test_a_device_starts_the_daemon() -> None:

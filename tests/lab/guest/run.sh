@@ -11,13 +11,17 @@ checkout=/lab/checkout
 install_package() {
     wheel=$(ls /lab/*.whl)
     make -C "$checkout" install PACKAGE="$wheel"
+    # from now on plugging something in starts them
+    systemctl --quiet enable kvmd.service
 }
 
 # systemd's patience is made for machines that are not emulated, and busy with other things besides
 be_patient() {
     mkdir -p /run/systemd/system/service.d /run/systemd/system/kvmd.service.d
     printf '[Service]\nTimeoutStartSec=600\nTimeoutStopSec=600\n' > /run/systemd/system/service.d/kvmd-lab.conf
-    printf '[Service]\nWatchdogSec=600\n' > /run/systemd/system/kvmd.service.d/kvmd-lab.conf
+    # with a name of its own: a drop-in hides those of the same name that are for all services
+    printf '[Service]\nWatchdogSec=600\nTimeoutStartSec=600\nTimeoutStopSec=600\n' \
+        > /run/systemd/system/kvmd.service.d/kvmd-lab-patience.conf
 }
 
 # for a test, before others leave some

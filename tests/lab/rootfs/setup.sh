@@ -1,12 +1,13 @@
 #!/bin/sh
 # Runs once in the new root while the image is built: the virtual environment and a quick boot.
-# $1: the folder that holds the wheels, requirements.txt, and alone.txt, whose packages are installed without dependencies.
+# $1: the folder that holds the wheels, and the locks that name them.
 set -eu
 
 make_venv() {
     python3 -m venv --system-site-packages /opt/kvmd
-    /opt/kvmd/bin/pip install --quiet --no-index --find-links "$1" --requirement "$1/requirements.txt"
-    /opt/kvmd/bin/pip install --quiet --no-index --find-links "$1" --no-deps --requirement "$1/alone.txt"
+    for lock in "$1"/*.txt; do
+        /opt/kvmd/bin/pip install --quiet --no-index --find-links "$1" --no-deps --require-hashes --requirement "$lock"
+    done
     mv /opt/stubs/* /opt/kvmd/lib/python3*/site-packages/
     # mmdebstrap sets the times of new files back, so that Python would not trust what pip has compiled, and every
     # start in the guest would compile all of it again
