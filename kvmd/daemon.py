@@ -12,8 +12,7 @@ from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
 from kvmd.plugins.services import Services
 from kvmd.system.notify import notify, watchdog_interval
-from kvmd.web import create_app, create_video_app
-from kvmd.web.server import Server
+from kvmd.web import make_server
 
 
 def run(
@@ -41,14 +40,10 @@ def run(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    servers = [
-        Server(create_app(kvm), settings.web.listen, ways_out[0]),
-        Server(create_video_app(kvm), settings.web.video_listen, ways_out[1]),
-    ]
+    server = make_server(kvm, ways_out)
     kvm.start()
     try:
-        for server in servers:
-            server.start()
+        server.start()
         services.start()
         ready()
         notify("READY=1")
@@ -57,8 +52,7 @@ def run(
         notify("STOPPING=1")
         services.stop()
         kvm.stop()
-        for server in servers:
-            server.stop()
+        server.stop()
 
 
 def _watch(kvm: Kvm, ended: SimpleQueue[int]) -> None:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import logging
 import math
+from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from kvmd.access.auth import Auth
 from kvmd.errors import AuthError, Busy, DriverError, KvmdError, RequestError, TooManyAttempts, Unsupported
+from kvmd.front.answer import SECURITY
+from kvmd.front.app import FAILED, exchange_of
+from kvmd.front.server import Server
+from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.web import blikvm, edid, pages, power, status, video
 from kvmd.web.envelope import failure
-from kvmd.web.identity import identify
-from kvmd.web.server import discard_body
+from kvmd.web.identity import identify, knows
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +41,21 @@ _CODES: list[tuple[type[KvmdError], int]] = [
     (Busy, 409),
     (DriverError, 503),
 ]
+
+
+def make_server(kvm: Kvm, ways_out: tuple[str, str]) -> Server:
+    """Make what serves the API, the page and the video on the addresses that are set.
+
+    :param ways_out: what to do where an address of the page, or of the video, cannot be used
+    """
+    web = kvm.settings.web
+    apps = (create_app(kvm), create_video_app(kvm))
+    return Server(
+        [
+            Site(app, addresses, way_out, MAX_BODY, knows=partial(_knows, app, kvm.auth))
+            for app, addresses, way_out in zip(apps, (web.listen, web.video_listen), ways_out, strict=True)
+        ]
+    )
 
 
 def create_app(kvm: Kvm) -> Flask:
@@ -54,7 +78,6 @@ def create_video_app(kvm: Kvm) -> Flask:
 
 def _bare_app(kvm: Kvm) -> Flask:
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     app.url_map.merge_slashes = False
     app.before_request(lambda: _guard(kvm))
     app.after_request(_harden)
@@ -69,28 +92,21 @@ def _guard(kvm: Kvm) -> None:
     endpoint = request.endpoint or ""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise HTTPException(response=failure(415, "a body with Content-Encoding is not accepted; send it plain"))
-    _read_body()
     g.client = f"address:{request.remote_addr}"
     if not endpoint or endpoint in PUBLIC or endpoint.rpartition(".")[2] in kvm.settings.auth.open:
         return
     g.client = identify(kvm.auth)
+    exchange_of(request.environ).known = True
 
 
-def _read_body() -> None:
-    """Read the body, also where nobody wants it: the server would take it for the next request."""
-    # Werkzeug cuts a chunked body off at MAX_CONTENT_LENGTH.
-    if len(request.get_data()) > MAX_BODY:
-        raise RequestEntityTooLarge
+def _knows(app: Flask, auth: Auth, environ: WSGIEnvironment) -> bool:
+    with app.request_context(environ):
+        return knows(auth)
 
 
 def _harden(response: Response) -> Response:
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("X-Frame-Options", "DENY")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault(
-        "Content-Security-Policy", "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'"
-    )
+    for name, value in SECURITY.items():
+        response.headers.setdefault(name, value)
     return response
 
 
@@ -108,9 +124,6 @@ def _http_error(error: HTTPException) -> Response:
     if isinstance(error.response, Response):
         return error.response
     code = error.code or 500
-    if code == 413:
-        discard_body(request.environ)
-        return failure(413, f"the body is larger than {MAX_BODY} bytes")
     response = failure(code, f"{request.method} {request.path}: {error.name.lower()}")
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
@@ -121,4 +134,4 @@ def _failed(error: Exception) -> Response:
     if isinstance(error, msgspec.MsgspecError):
         return failure(400, f"the body cannot be used: {error}")
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
-    return failure(500, "the daemon failed at this; its log says why")
+    return failure(500, FAILED)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import msgspec
 from flask import request
 
 from kvmd.access.auth import Auth
-from kvmd.errors import AuthError
+from kvmd.errors import AuthError, KvmdError
 
 COOKIE = "kvmd_token"
 
@@ -33,6 +34,28 @@ def identify(auth: Auth) -> str:
     if client:
         return client
     raise AuthError("the token is wrong or has ended; log in again" if token else "log in first: /login_api")
+
+
+def knows(auth: Auth) -> bool:
+    """Tell quickly whether a token of the request is one: the answer decides on nothing but who has to wait."""
+    try:
+        token = sent_token()
+        return bool(token and auth.identify_token(token))
+    except (KvmdError, ValueError, RecursionError):
+        return False
+
+
+def still_allowed(auth: Auth) -> Callable[[], bool]:
+    """Return what tells, from now on, whether whoever sends this request still may do what needs a login.
+
+    A token ends, an API key is removed, a password is changed.
+    """
+    given = request.authorization
+    if given and given.type == "basic":
+        user, stored = given.username or "", auth.credentials.hash_of(given.username or "")
+        return lambda: auth.credentials.hash_of(user) == stored
+    token = sent_token()
+    return lambda: auth.identify_token(token) is not None
 
 
 def sent_token() -> str:

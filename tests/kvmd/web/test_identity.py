@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from kvmd.web import create_app
 from tests.conftest import PASSWORD, USER, Answer, Daemon
 
 PROTECTED = [
@@ -71,7 +72,7 @@ def test_everything_needs_a_login(daemon: Daemon, method: str, path: str) -> Non
 def test_no_rule_is_forgotten(daemon: Daemon) -> None:
     """A new endpoint is looked at by this file, or it is public on purpose."""
     known = {path for _, path in PROTECTED} | {"/", "/static/<path:name>", "/login_api"}
-    assert {rule.rule for rule in daemon.app.url_map.iter_rules()} == known
+    assert {rule.rule for rule in create_app(daemon.kvm).url_map.iter_rules()} == known
 
 
 @pytest.mark.parametrize(
