@@ -59,28 +59,23 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._taker: asyncio.Protocol | None = None
         self._deaf = False
+        self._ended = False
         self._ignored = 0
         self._blocked = False
         self._unsent = 0
-        self._deadline: float | None = since + WHOLE
+        self._deadline = since + WHOLE
         self._begun = True
-
-    @property
-    def busy(self) -> bool:
-        """Whether a request is in work, or its answer on its way."""
-        return bool(self._task) or self._unsent > 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to read."""
         self._transport = transport
-        self.place.end = transport.abort
+        self.place.end = self._make_room
         self._hub.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget everything."""
         self._hub.connections.discard(self)
         self._hub.admission.leave(self.place)
-        self._deadline = None
         if self._task:
             self._task.cancel()
         if self._taker:
@@ -105,7 +100,9 @@ class Connection(asyncio.Protocol):
         """Send what is still owed to a client that has sent its last."""
         if self._taker:
             return self._taker.eof_received()
-        return self._task is not None and self._site.certificate is None
+        self._ended = True
+        owes = bool(self._task) or self._blocked
+        return owes and self._site.certificate is None
 
     def pause_writing(self) -> None:
         """Wait with the next request."""
@@ -123,28 +120,35 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """End what takes too long; called once a second."""
-        unsent = 0 if self._taker else self._transport.get_write_buffer_size()
+        if self._task or self._taker:
+            return
+        unsent = self._transport.get_write_buffer_size()
         if unsent and unsent != self._unsent:
             self._deadline = now + STALLED
-        elif self._unsent and not unsent and not self._deaf:
+        elif self._unsent and not unsent:
             self._deadline = now + IDLE
         self._unsent = unsent
-        if self._deadline is None or now < self._deadline:
+        if now < self._deadline:
             return
-        if self._begun and not self._deaf and not unsent and self._reader.begun:
+        if self._begun and self._reader.begun and not self._deaf and not unsent:
             self._hub.tally.note(f"requests that were not there whole within {WHOLE:.0f} s", self._peer[0])
             self._refuse(Refusal(408, f"the request was not there whole within {WHOLE:.0f} s"))
         else:
             self._transport.abort()
 
     def close(self) -> None:
-        """End once nothing is in work."""
-        self._deadline = 0.0
-        if not self.busy:
+        """End once what is in work is done."""
+        if not self._task and not self._transport.get_write_buffer_size():
             self._transport.close()
+        elif self._taker:
+            self._transport.abort()
 
     def abort(self) -> None:
         """End at once."""
+        self._transport.abort()
+
+    def _make_room(self) -> None:
+        self._hub.tally.note("connections ended to make room for others", self._peer[0])
         self._transport.abort()
 
     def _read(self) -> None:
@@ -158,14 +162,17 @@ class Connection(asyncio.Protocol):
             return
         if request:
             self.place.evictable = False
-            self._deadline = None
             self._task = asyncio.get_running_loop().create_task(self._serve(request))
+            return
+        if self._ended:
+            self._transport.close()
             return
         if not self._begun and self._reader.begun:
             self._begun = True
             self._deadline = time.monotonic() + WHOLE
         if self._reader.wants_continue():
             self._transport.write(CONTINUE)
+        self._transport.resume_reading()
 
     async def _serve(self, request: Request) -> None:
         """Answer a request, and go on with the next one."""
@@ -186,13 +193,15 @@ class Connection(asyncio.Protocol):
             return
         closes = not request.stays or self._hub.closing
         self._transport.write(to_bytes(answer, closes=closes, is_head=request.method == "HEAD"))
+        self._begun = False
         self._unsent = self._transport.get_write_buffer_size()
+        self._deadline = time.monotonic() + (STALLED if self._unsent else IDLE)
+        self.place.evictable = True
         if closes:
-            self._deadline = time.monotonic() + STALLED
             self._deaf = True
             self._transport.close()
-        else:
-            self._turn_to_next()
+        elif not self._blocked:
+            self._read()
 
     async def _ask(self, request: Request, exchange: Exchange) -> Answer:
         server = self._transport.get_extra_info("sockname")
@@ -206,18 +215,8 @@ class Connection(asyncio.Protocol):
             answer = Answer(code, headers, body)
         return answer
 
-    def _turn_to_next(self) -> None:
-        self._begun = False
-        self._deadline = time.monotonic() + (STALLED if self._unsent else IDLE)
-        self.place.evictable = not self._unsent
-        self._transport.resume_reading()
-        if self._blocked:
-            return
-        self._read()
-
     def _hand_over(self, answer: Answer, taker: asyncio.Protocol) -> None:
         """Let another protocol have the connection from here on."""
-        self._deadline = None
         self._transport.resume_reading()
         self._transport.write(to_bytes(answer, closes=True, goes_on=True))
         self._taker = taker
