@@ -8,7 +8,7 @@ import sys
 import click
 
 import kvmd
-from kvmd.cli import accounts, power, serve, settings, survey
+from kvmd.cli import accounts, certificate, power, serve, settings, survey
 from kvmd.cli.common import common_options, load_registry
 from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
 
@@ -55,6 +55,7 @@ for command in (
     settings.show_config,
     accounts.passwd,
     accounts.apikey,
+    certificate.certificate,
     power.power,
 ):
     cli.add_command(command)

@@ -28,10 +28,12 @@ COMMANDS = [
     "config",
     "passwd",
     "apikey",
+    "certificate",
     "edid",
     "gadget",
     "power",
 ]
+CERTIFICATE = [f"certificate {name}" for name in ("show", "new", "csr", "install")]
 KVMD = [sys.executable, "-m", "kvmd"]
 JPEG = b"\xff\xd8\xff"
 
@@ -65,7 +67,7 @@ def one_line(ran: subprocess.CompletedProcess[str], code: int) -> str:
 
 class TestUsage:
     def test_help_imports_nothing_that_is_slow(self) -> None:
-        slow = {"PIL", "cheroot", "flask", "http.client", "limits", "numpy", "serial", "simplejpeg"}
+        slow = {"PIL", "cheroot", "cryptography", "flask", "http.client", "limits", "numpy", "serial", "simplejpeg"}
         code = (
             "import sys; from click.testing import CliRunner; from kvmd.cli.main import cli\n"
             "CliRunner().invoke(cli, ['--help'], catch_exceptions=False)\n"
@@ -89,7 +91,7 @@ class TestUsage:
         assert re.findall(r"^  ([a-z0-9]+)  ", ran.stdout, re.MULTILINE) == sorted(COMMANDS)
         assert all(word in ran.stdout for word in ("0 done", "1 failed", "2 the", "3 the", "4 a", "5 not"))
 
-    @pytest.mark.parametrize("command", [*COMMANDS, "apikey add", "apikey list", "apikey remove"])
+    @pytest.mark.parametrize("command", [*COMMANDS, "apikey add", "apikey list", "apikey remove", *CERTIFICATE])
     @pytest.mark.parametrize("flag", ["--help", "-h"])
     def test_help_of_each_command(self, command: str, flag: str) -> None:
         ran = run(*command.split(), flag)
