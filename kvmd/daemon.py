@@ -19,13 +19,13 @@ def run(
     settings: Settings,
     registry: Registry,
     source: str,
-    ways_out: tuple[str, str],
+    way_out: Callable[[str], str],
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT comes, and leave nothing behind: no key held, no device open.
 
     :param source: where the settings come from, for messages
-    :param ways_out: what to do where an address of the page, or of the video, cannot be used
+    :param way_out: says what to do where an address cannot be used, by its setting's name in ``web``
     :param ready: called once everything answers
     :raises ConfigError: the settings cannot be used
     """
@@ -40,7 +40,7 @@ def run(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    server = make_server(kvm, ways_out)
+    server = make_server(kvm, way_out)
     kvm.start()
     try:
         server.start()

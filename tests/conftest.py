@@ -70,6 +70,7 @@ class Daemon:
         hold_timeout: float,
         capture: str,
         registry: Registry,
+        web: WebSettings | None,
     ) -> None:
         name = folder.name
         options = {"computer": name}
@@ -77,13 +78,13 @@ class Daemon:
             capture=CaptureSettings(driver=capture, options=options, quality=90),
             hid=HidSettings(driver="virtual", options=options, hold_timeout=hold_timeout),
             power=PowerSettings(driver="virtual", options=options),
-            web=WebSettings([f"{HOST}:0"], [f"{HOST}:0"]),
+            web=web or WebSettings([f"{HOST}:0"], [f"{HOST}:0"], [], []),
             auth=AuthSettings(file=str(folder / "auth.json"), open=open_endpoints),
         )
         self.name = name
         self.kvm = Kvm(settings, registry)
         self.kvm.auth.credentials.set_password(USER, PASSWORD)
-        self.server = make_server(self.kvm, ("", ""))
+        self.server = make_server(self.kvm, lambda name: f"set web.{name}")
         self.token = ""
 
     @property
@@ -93,11 +94,11 @@ class Daemon:
 
     @property
     def port(self) -> int:
-        return self.server.ports[0]
+        return self.server.listeners[0].address[1]
 
     @property
     def video_port(self) -> int:
-        return self.server.ports[1]
+        return self.server.listeners[1].address[1]
 
     @contextmanager
     def running(self) -> Iterator[Daemon]:
@@ -170,6 +171,7 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
         hold_timeout: float = 600.0,
         capture: str = "virtual",
         registry: Registry | None = None,
+        web: WebSettings | None = None,
     ) -> Daemon:
         return Daemon(
             tmp_path_factory.mktemp("kvmd"),
@@ -177,6 +179,7 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
             hold_timeout=hold_timeout,
             capture=capture,
             registry=registry or Registry(),
+            web=web,
         )
 
     return make

@@ -43,8 +43,12 @@ class Listener:
             self._socket = _bind(address)
         except OSError as error:
             raise ConfigError(f"cannot listen on {address}: {_reason(error)}; {site.way_out}") from error
-        host, self.port = self._socket.getsockname()[:2]
-        self.name = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        self.address: tuple[str, int] = self._socket.getsockname()[:2]
+        self.is_tls = site.certificate is not None
+
+    def __str__(self) -> str:
+        host, port = self.address
+        return f"{self._site.scheme}://[{host}]:{port}" if ":" in host else f"{self._site.scheme}://{host}:{port}"
 
     def listen(self) -> None:
         """Begin to accept, in the running loop."""

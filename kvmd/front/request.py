@@ -17,7 +17,7 @@ MAX_HEAD = 32 * 1024
 _ODD = re.compile(rb"(?:\A|[^\r])\n|\r[^\n]|\0|\n[ \t]")
 """Bare line feeds and carriage returns, NUL, and folded lines (RFC 9112, sections 2.2 and 5.2; RFC 9110, 5.5)."""
 _LENGTHS = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*)", re.IGNORECASE)
-_HOST = re.compile(rb"[A-Za-z0-9.:_~%\[\]-]+")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d*)?")
 _END = b"\r\n\r\n"
 
 

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kvmd.front.connection import Hub
@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 TURN = 1.0
 """Seconds between two looks at what is overdue."""
+RENEW = 10.0
+"""Seconds between two looks at the files of certificates."""
 GRACE = 2.0
 """Seconds for which requests in work may go on when the end comes."""
 LAST = 2.0
@@ -28,12 +30,11 @@ class Server:
     """Sites on their addresses, served by one loop in a thread of its own.
 
     :param sites: what is served
-    :param chores: called in the loop once a second
     """
 
-    def __init__(self, sites: Sequence[Site], chores: Iterable[Callable[[], None]] = ()) -> None:
+    def __init__(self, sites: Sequence[Site]) -> None:
         self._sites = sites
-        self._chores = tuple(chores)
+        self._certificates = {site.certificate for site in sites if site.certificate}
         self._listeners: list[Listener] = []
         self._hub = Hub()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -43,9 +44,9 @@ class Server:
         self._thread = threading.Thread(target=self._run, name="kvmd-web", daemon=True)
 
     @property
-    def ports(self) -> list[int]:
-        """The ports that are listened on, in the order of the sites and their addresses."""
-        return [listener.port for listener in self._listeners]
+    def listeners(self) -> Sequence[Listener]:
+        """The addresses that are listened on, in the order of the sites; none before the start."""
+        return self._listeners
 
     def start(self) -> None:
         """Bind the addresses and begin to serve.
@@ -64,7 +65,7 @@ class Server:
             raise
         self._running.wait()
         for listener in self._listeners:
-            logger.info("listening on %s", listener.name)
+            logger.info("listening on %s", listener)
 
     def stop(self) -> None:
         """End; requests in work have a moment to finish. Comes back within GRACE and LAST seconds, whatever hangs."""
@@ -100,11 +101,13 @@ class Server:
         self._end = asyncio.Event()
         for listener in self._listeners:
             listener.listen()
+        renewing = self._loop.create_task(self._renew())
         self._running.set()
         while not self._end.is_set():
             self._turn()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._end.wait(), TURN)
+        renewing.cancel()
         await self._finish()
 
     def _turn(self) -> None:
@@ -113,8 +116,13 @@ class Server:
         for connection in list(self._hub.connections):
             connection.check(now)
         self._hub.tally.flush(now)
-        for chore in self._chores:
-            chore()
+
+    async def _renew(self) -> None:
+        """Look for new certificates, which may take a moment, beside the loop."""
+        while True:
+            await asyncio.sleep(RENEW)
+            for certificate in self._certificates:
+                await asyncio.to_thread(certificate.refresh)
 
     async def _finish(self) -> None:
         """Let requests in work come to their end, and close everything."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from kvmd.kvm import Kvm
 from kvmd.web import blikvm, edid, pages, power, status, video
 from kvmd.web.envelope import failure
 from kvmd.web.identity import identify, knows
+from kvmd.web.secure import insist, load_certificate
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -43,24 +45,28 @@ _CODES: list[tuple[type[KvmdError], int]] = [
 ]
 
 
-def make_server(kvm: Kvm, ways_out: tuple[str, str]) -> Server:
+def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
     """Make what serves the API, the page and the video on the addresses that are set.
 
-    :param ways_out: what to do where an address of the page, or of the video, cannot be used
+    :param way_out: says what to do where an address cannot be used, by its setting's name in ``web``
+    :raises ConfigError: the certificate cannot be used
     """
     web = kvm.settings.web
-    apps = (create_app(kvm), create_video_app(kvm))
-    return Server(
-        [
-            Site(app, addresses, way_out, MAX_BODY, knows=partial(_knows, app, kvm.auth))
-            for app, addresses, way_out in zip(apps, (web.listen, web.video_listen), ways_out, strict=True)
-        ]
-    )
+    certificate = load_certificate(kvm.settings)
+    sites = []
+    for app, plain, tls in (
+        (create_app(kvm), "listen", "tls_listen"),
+        (create_video_app(kvm), "video_listen", "video_tls_listen"),
+    ):
+        for name, shown in ((plain, None), (tls, certificate)):
+            addresses = getattr(web, name) if shown or web.http != "off" else []
+            sites.append(Site(app, addresses, way_out(name), MAX_BODY, shown, partial(_knows, app, kvm.auth)))
+    return Server(sites)
 
 
 def create_app(kvm: Kvm) -> Flask:
     """Make the app with everything: the API, the page, and what plug-ins add."""
-    app = _bare_app(kvm)
+    app = _bare_app(kvm, kvm.settings.web.tls_listen)
     app.register_blueprint(pages.blueprint)
     for room in (blikvm, edid, power, status, video):
         app.register_blueprint(room.make(kvm))
@@ -71,16 +77,17 @@ def create_app(kvm: Kvm) -> Flask:
 
 def create_video_app(kvm: Kvm) -> Flask:
     """Make the app with pictures alone, for the port on which clients of BliKVM look for them."""
-    app = _bare_app(kvm)
+    app = _bare_app(kvm, kvm.settings.web.video_tls_listen)
     app.register_blueprint(video.make(kvm))
     return app
 
 
-def _bare_app(kvm: Kvm) -> Flask:
+def _bare_app(kvm: Kvm, tls_addresses: list[str]) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
+    app.before_request(lambda: insist(kvm.settings.web, tls_addresses))
     app.before_request(lambda: _guard(kvm))
-    app.after_request(_harden)
+    app.after_request(lambda response: _harden(response, kvm.settings.web.hsts))
     app.register_error_handler(KvmdError, _refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _failed)
@@ -104,7 +111,9 @@ def _knows(app: Flask, auth: Auth, environ: WSGIEnvironment) -> bool:
         return knows(auth)
 
 
-def _harden(response: Response) -> Response:
+def _harden(response: Response, hsts: int) -> Response:
+    if hsts and request.is_secure:
+        response.headers["Strict-Transport-Security"] = f"max-age={hsts}"
     for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
     return response

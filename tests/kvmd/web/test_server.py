@@ -298,7 +298,7 @@ def large():
 
 server = Server([Site(app, ["127.0.0.1:0"], "", 0)])
 server.start()
-with socket.create_connection(("127.0.0.1", server.ports[0])) as client:
+with socket.create_connection(("127.0.0.1", server.listeners[0].address[1])) as client:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.sendall(b"GET / HTTP/1.1\\r\\nHost: me\\r\\n\\r\\n")
     assert asked.wait(600)
@@ -354,12 +354,12 @@ def test_several_addresses_are_served_and_ipv6_too(caplog: pytest.LogCaptureFixt
         server = Server([Site(app, ["127.0.0.1:0", "[::1]:0"], "", 0)])
         server.start()
     try:
-        for place in zip(("127.0.0.1", "::1"), server.ports, strict=True):
-            with socket.create_connection(place, timeout=patience()) as sock:
+        for listener in server.listeners:
+            with socket.create_connection(listener.address, timeout=patience()) as sock:
                 sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 assert sock.makefile("rb").read().endswith(b"hello")
-        assert f"listening on 127.0.0.1:{server.ports[0]}" in caplog.text
-        assert f"listening on [::1]:{server.ports[1]}" in caplog.text
+        assert f"listening on http://127.0.0.1:{server.listeners[0].address[1]}" in caplog.text
+        assert f"listening on http://[::1]:{server.listeners[1].address[1]}" in caplog.text
     finally:
         server.stop()
 
