@@ -48,6 +48,7 @@ options = { power_button = "GPIO23", power_lamp = "GPIO24" }
 [web]
 listen = ["[::]:80"]
 video_listen = ["[::]:8008"]
+tls_listen = ["[::]:443"]                # see below for the certificate
 [auth]
 open = []                                # e.g. ["stream", "snapshot"]
 ```

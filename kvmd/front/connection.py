@@ -39,7 +39,7 @@ RETRY = [("Retry-After", "1")]
 class Hub:
     """What connections share."""
 
-    admission: Admission = field(default_factory=Admission)
+    admission: Admission
     pools: Pools = field(default_factory=Pools)
     tally: Tally = field(default_factory=Tally)
     connections: set[Connection] = field(default_factory=set)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from kvmd.front.admission import Admission
 from kvmd.front.connection import Hub
 from kvmd.front.listener import Listener
 from kvmd.front.site import Site
@@ -30,13 +31,14 @@ class Server:
     """Sites on their addresses, served by one loop in a thread of its own.
 
     :param sites: what is served
+    :param files: how many files may be open, which bounds connections; None: what the system says
     """
 
-    def __init__(self, sites: Sequence[Site]) -> None:
+    def __init__(self, sites: Sequence[Site], files: int | None = None) -> None:
         self._sites = sites
         self._certificates = {site.certificate for site in sites if site.certificate}
         self._listeners: list[Listener] = []
-        self._hub = Hub()
+        self._hub = Hub(Admission(files))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event
         self._beat = 0.0

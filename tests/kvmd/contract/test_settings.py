@@ -38,7 +38,14 @@ class TestMistakesInTheFile:
         ("text", "expected"),
         [
             ("foo = 1", "foo is not known; there are: auth, board, capture, hid, plugins, power, web"),
-            ("[web]\nport = 80", "web.port is not known; there are: listen, video_listen"),
+            (
+                "[web]\nport = 80",
+                "web.port is not known; there are: certificate, hsts, http, key, listen, tls_listen, video_listen, "
+                "video_tls_listen",
+            ),
+            ('[web]\nkey = "/key.pem"', "web: key is set without certificate; set both, or neither"),
+            ('[web]\nhttp = "off"\ntls_listen = []', 'web: http = "off" needs an address in tls_listen'),
+            ('[web]\nhttp = "no"', 'web.http = "no" cannot be used; accepted: one of "api", "redirect", "off"'),
             ("[web.listen]\na = 1", "web.listen = { a = 1 } cannot be used; accepted: list of text"),
             ("board = 3", "board = 3 cannot be used; accepted: text"),
             ("capture = 3", "capture = 3 cannot be used; accepted: a table [capture]"),
@@ -128,6 +135,12 @@ class TestSettings:
             "power.long_press",
             "web.listen",
             "web.video_listen",
+            "web.tls_listen",
+            "web.video_tls_listen",
+            "web.http",
+            "web.certificate",
+            "web.key",
+            "web.hsts",
             "auth.open",
             "auth.file",
             "auth.token_lifetime",
