@@ -207,6 +207,8 @@ class Connection(asyncio.Protocol):
         server = self._transport.get_extra_info("sockname")
         environ = make_environ(request, exchange, client=self._peer, server=server[:2], scheme=self._site.scheme)
         known = self.place.known or self._site.knows({**environ, "wsgi.input": io.BytesIO(request.body)})
+        if self.place.trial and not (known and self._hub.admission.know(self.place)):
+            raise self.place.trial
         pool = self._hub.pools.known if known else self._hub.pools.strangers
         answer = await pool.run(partial(call, self._site.app, environ))
         if exchange.later:

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import socket
 import time
+from functools import partial
 
 from kvmd.contract.settings import parse_address
 from kvmd.errors import ConfigError
@@ -96,7 +97,12 @@ class Listener:
         task = asyncio.get_running_loop().create_task(self._connect(sock, connection))
         place.end = task.cancel  # until the connection is made
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._connected, sock))
+
+    def _connected(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            sock.close()  # a task that is cancelled before its first step has not even begun to
 
     async def _connect(self, sock: socket.socket, connection: Connection) -> None:
         """Give the socket to the loop, once it is encrypted where it is to be."""

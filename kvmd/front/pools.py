@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 KNOWN_THREADS = 12
 STRANGERS_THREADS = 4
-WAITING = 4
+WAITING = 8
 """Requests for each thread, with the one in work, beyond which the next one is refused."""
 
 

@@ -48,6 +48,7 @@ def make_app() -> flask.Flask:
     @app.get("/later")
     def later() -> flask.Response:
         async def answer() -> tuple[int, bytes]:
+            app.config["asked"].release()
             await asyncio.sleep(float(flask_args["seconds"]))
             return 200, b"later"
 

@@ -1,4 +1,4 @@
-"""What is taken for a request, over real sockets: by the letter of RFC 9112, so that no two programs differ about it."""
+"""What is taken for a request, over real sockets: by the letter of RFC 9112, so that no two programs differ."""
 
 from __future__ import annotations
 
