@@ -53,7 +53,11 @@ class WolOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
         str | None, Meta(description="The hardware address of the computer's network card; it has to be given.")
     ] = None
     secure_on: Annotated[
-        str | None, Meta(description="SecureOn's password, six bytes written like a hardware address.")
+        str | None,
+        Meta(
+            description="SecureOn's password, six bytes written like a hardware address.",
+            extra={"secret": True},
+        ),
     ] = None
     interface: Annotated[
         str | None, Meta(description="The network interface that sends, such as `eth0`; not set: as the routes say.")

@@ -8,7 +8,8 @@
     ├── Unsupported        what a client asks for is beyond the driver in use, or beyond what is known
     ├── Busy               what a client asks for has to wait for something else to end
     ├── AuthError          who asks may not
-    │   └── TooManyAttempts   and has to wait before trying again
+    │   ├── TooManyAttempts   and has to wait before trying again
+    │   └── Forbidden         from there, whoever it is: a page of another site, a name that is not this machine's
     └── DriverError        a driver cannot do its work: no permission, no gadget, the device is busy
         ├── DeviceAbsent   nothing is plugged in that the driver could use
         ├── DeviceLost     the device was there and is gone: it has to be found and opened again
@@ -51,8 +52,12 @@ class AuthError(KvmdError):
     """A wrong user name, password, token or key."""
 
 
+class Forbidden(AuthError):
+    """A request that a browser makes for a stranger; nothing was done."""
+
+
 class TooManyAttempts(AuthError):
-    """Too many wrong logins from one address.
+    """Too many wrong logins from one place, or too many logins at once.
 
     :param retry_after: seconds until the next attempt is looked at
     """

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from kvmd import testing as conformance
 from kvmd.contract.settings import (
@@ -24,7 +25,7 @@ from kvmd.contract.settings import (
 )
 from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
-from kvmd.web import make_server
+from kvmd.web import create_app, make_server
 from kvmd_drivers.virtual.computer import Computer, shared
 from tests.loop import Loop
 from tests.waiting import patience
@@ -78,7 +79,8 @@ class Daemon:
             capture=CaptureSettings(driver=capture, options=options, quality=90),
             hid=HidSettings(driver="virtual", options=options, hold_timeout=hold_timeout),
             power=PowerSettings(driver="virtual", options=options),
-            web=web or WebSettings([f"{HOST}:0"], [f"{HOST}:0"], [], []),
+            web=web
+            or WebSettings(listen=[f"{HOST}:0"], video_listen=[f"{HOST}:0"], tls_listen=[], video_tls_listen=[]),
             auth=AuthSettings(file=str(folder / "auth.json"), open=open_endpoints),
         )
         self.name = name
@@ -86,6 +88,11 @@ class Daemon:
         self.kvm.auth.credentials.set_password(USER, PASSWORD)
         self.server = make_server(self.kvm, lambda name: f"set web.{name}")
         self.token = ""
+
+    @property
+    def app(self) -> Flask:
+        """The app of the API and the page."""
+        return create_app(self.kvm)
 
     @property
     def computer(self) -> Computer:

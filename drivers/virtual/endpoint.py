@@ -38,7 +38,7 @@ def blueprint() -> flask.Blueprint:
     def change() -> tuple[dict[str, object], int]:
         try:
             control = msgspec.json.decode(request.get_data(), type=Control)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return {"status": 0, "info": f"the body cannot be used: {error}", "data": {}}, 400
         return _answer(control)
 

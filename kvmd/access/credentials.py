@@ -11,7 +11,9 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+import stat
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +22,8 @@ import argon2
 import msgspec
 
 from kvmd.errors import ConfigError, RequestError
-from kvmd.system.files import write_private
+from kvmd.system.files import make_private_folder, remove, write_private
+from kvmd.system.logs import printable
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +43,10 @@ class _Contents(msgspec.Struct, frozen=True):
     keys: dict[str, ApiKey] = msgspec.field(default_factory=dict)
 
 
+_DECODER = msgspec.json.Decoder(_Contents)
+"""Made before there are threads: msgspec may crash where several meet a struct within a struct for the first time."""
+
+
 class Credentials:
     """The file with users and API keys; a change by another process is seen.
 
@@ -51,7 +58,8 @@ class Credentials:
         self._hasher = argon2.PasswordHasher()
         self._decoy = self._hasher.hash(secrets.token_hex())
         self._read_at: tuple[int, int] | None = None
-        self._contents = _Contents()
+        self._contents: _Contents | None = None
+        self._reading = threading.Lock()
 
     @property
     def first_password_path(self) -> Path:
@@ -80,8 +88,13 @@ class Credentials:
         if self.stamp:
             return
         password = secrets.token_urlsafe(9)
-        self._write(_Contents(users={USER: self._hasher.hash(password)}))
-        _write_secret(self.first_password_path, f"{password}\n".encode())
+        hashed = self._hasher.hash(password)
+        with self._changing() as now:
+            if now != _Contents():
+                return  # another process was quicker
+            # In this order: what is lost in between is a file that the next start writes anew.
+            _write_secret(self.first_password_path, f"{password}\n".encode())
+            self._write(_Contents(users={USER: hashed}))
         logger.warning("made a password for %s; it stands in %s", USER, self.first_password_path)
 
     def set_password(self, user: str, password: str) -> None:
@@ -89,7 +102,7 @@ class Credentials:
         hashed = self._hasher.hash(password)
         with self._changing() as now:
             self._write(msgspec.structs.replace(now, users={**now.users, user: hashed}))
-        self.first_password_path.unlink(missing_ok=True)
+        remove(self.first_password_path)
 
     def verify(self, user: str, password: str) -> bool:
         """Tell whether the password is the user's; takes the same time for a user who is not there."""
@@ -141,25 +154,43 @@ class Credentials:
         :raises ConfigError: it cannot be read
         """
         stamp = self.stamp
-        if stamp != self._read_at:
-            try:
-                contents = msgspec.json.decode(self.path.read_bytes(), type=_Contents) if stamp else _Contents()
-            except (OSError, msgspec.MsgspecError) as error:
-                raise self._unreadable(error) from error
-            self._contents, self._read_at = contents, stamp
-        return self._contents
+        known = self._contents
+        if known is not None and stamp == self._read_at:
+            return known
+        with self._reading:
+            return self._read_anew()
+
+    def _read_anew(self) -> _Contents:
+        stamp, before = self.stamp, self._contents
+        if before is not None and stamp == self._read_at:
+            return before
+        try:
+            contents = _DECODER.decode(self._read_bytes()) if stamp else _Contents()
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._unreadable(error) from error
+        if before is not None:
+            _log_changes("password", before.users, contents.users)
+            _log_changes("API key", before.keys, contents.keys)
+        self._contents, self._read_at = contents, stamp
+        return contents
+
+    def _read_bytes(self) -> bytes:
+        """Read the file; warn where others than its owner may read or change it."""
+        with self.path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
+                logger.warning("%s: others may use it (mode %03o): chmod 600 %s", self.path, mode, self.path)
+            return file.read()
 
     @contextmanager
     def _changing(self) -> Iterator[_Contents]:
         """Return what the file holds, and let no other process change it meanwhile."""
         folder = self.path.parent
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(folder)
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise ConfigError(
-                f"{self.path}: cannot be written: {error.strerror}; auth.file says where it is"
-            ) from error
+            raise _unwritable(self.path, error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield self.read()
@@ -185,6 +216,14 @@ def check_password(password: str) -> None:
 def digest(text: str) -> str:
     """Return the SHA-256 of a secret, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _log_changes(what: str, before: Mapping[str, object], now: Mapping[str, object]) -> None:
+    """Log what was made, changed and removed, by whichever process: names alone."""
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            done = "made" if name not in before else "changed" if name in now else "removed"
+            logger.info("%s '%s' was %s", what, printable(name), done)
 
 
 def _write_secret(path: Path, data: bytes) -> None:

@@ -6,7 +6,7 @@ import click
 
 from kvmd.cli.common import common_options, config_path, json_option, make_kvm, print_json, source_name
 from kvmd.contract.settings import Settings, source_of
-from kvmd.system.config import options_of, toml_value, value_of
+from kvmd.system.config import options_of, toml_value, value_of, without_secrets
 
 
 @click.command("config")
@@ -14,15 +14,17 @@ from kvmd.system.config import options_of, toml_value, value_of
 @common_options
 @click.pass_context
 def show_config(context: click.Context, as_json: bool) -> None:
-    """Show the settings in force, and where each comes from."""
+    """Show the settings in force, and where each comes from; passwords and other secrets are left out."""
     path, file = config_path(context), source_name(context)
     kvm = make_kvm(context)
     rows = {option.key: (value_of(kvm.settings, option), source_of(path, option)) for option in options_of(Settings)}
     for role, (chosen, source) in kvm.roles.items():
         if source != file:
             rows |= {f"{role}.driver": (chosen.driver, source), f"{role}.options": (chosen.options, source)}
+    secrets = {option.key for driver in kvm.registry.drivers for option in options_of(driver.Options) if option.secret}
+    shown = {key: (without_secrets(value, secrets), source) for key, (value, source) in rows.items()}
     if as_json:
-        print_json({key: {"value": value, "source": source} for key, (value, source) in rows.items()})
+        print_json({key: {"value": value, "source": source} for key, (value, source) in shown.items()})
         return
-    for key, (value, source) in rows.items():
+    for key, (value, source) in shown.items():
         click.echo(f"{key} = {toml_value(value)}  # {source}")

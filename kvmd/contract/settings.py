@@ -74,6 +74,13 @@ class WebSettings(_Section, frozen=True, forbid_unknown_fields=True):
     video_listen: Annotated[list[str], Meta(description="Where /stream and /snapshot are served.")] = msgspec.field(
         default_factory=lambda: ["[::]:8008"]
     )
+    hosts: Annotated[
+        list[str],
+        Meta(
+            description="Names under which browsers find this machine, beside its addresses and its own name: that of "
+            'a proxy before it, such as "kvm.example".'
+        ),
+    ] = msgspec.field(default_factory=list)
 
     tls_listen: Annotated[list[str], Meta(description="Where the API and the page are served with TLS.")] = (
         msgspec.field(default_factory=lambda: ["[::]:443"])

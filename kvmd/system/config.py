@@ -10,7 +10,7 @@ import datetime
 import enum
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -21,14 +21,22 @@ from kvmd.errors import ConfigError
 
 T = TypeVar("T")
 
+SECRET = re.compile(r"(?:^|[._-])(?:password|passphrase|passwd|secret|token|credential|psk|(?:api|private)[_-]?key)s?$")
+"""How the names of settings end whose values are shown to nobody."""
+HIDDEN = "(hidden)"
+
 
 class Option(msgspec.Struct, frozen=True):
-    """A setting as documentation and ``kvmd config`` show it; without a default (``NODEFAULT``) it must be given."""
+    """A setting as documentation and ``kvmd config`` show it; without a default (``NODEFAULT``) it must be given.
+
+    :param secret: whether its value is shown to nobody: ``Meta(extra={"secret": True})``, or a name that says so
+    """
 
     key: str
     type: str
     default: Any
     help: str
+    secret: bool = False
 
 
 def read_toml(path: Path, shape: type[T]) -> T:
@@ -39,7 +47,8 @@ def read_toml(path: Path, shape: type[T]) -> T:
     try:
         given = tomllib.loads(path.read_text())
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        way_out = "; run this as root" if isinstance(error, PermissionError) else ""
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}{way_out}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     return convert(given, shape, str(path))
@@ -69,7 +78,8 @@ def options_of(shape: type, prefix: str = "") -> Iterator[Option]:
         _, meta = _split(hint)
         made = field.default_factory is not msgspec.NODEFAULT
         default = field.default_factory() if made else field.default
-        yield Option(prefix + field.name, _describe(hint), default, (meta and meta.description) or "")
+        secret = bool(((meta and meta.extra) or {}).get("secret") or SECRET.search(field.name))
+        yield Option(prefix + field.name, _describe(hint), default, (meta and meta.description) or "", secret)
 
 
 def value_of(settings: msgspec.Struct, option: Option) -> object:
@@ -77,6 +87,21 @@ def value_of(settings: msgspec.Struct, option: Option) -> object:
     value: object = settings
     for name in option.key.split("."):
         value = getattr(value, name)
+    return value
+
+
+def without_secrets(value: object, declared: Collection[str] = ()) -> object:
+    """Return a value as it may be shown: with each secret in its tables as ``(hidden)``.
+
+    :param declared: names of secrets, beside those that ``SECRET`` knows
+    """
+    if isinstance(value, Mapping):
+        return {
+            name: HIDDEN if name in declared or SECRET.search(name.lower()) else without_secrets(item, declared)
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [without_secrets(item, declared) for item in value]
     return value
 
 
@@ -155,7 +180,8 @@ def _explain(problem: str, given: Mapping[str, Any], shape: type, prefix: str) -
     where = re.search(r" - at `\$\.?(.*?)`$", problem)
     path = where[1] if where else ""
     words = problem.split(" - at ", maxsplit=1)[0]
-    known = {option.key: option.type for option in options_of(shape, prefix)}
+    options = list(options_of(shape, prefix))
+    known = {option.key: option.type for option in options}
     parent = prefix + (f"{path}." if path else "")
     if unknown := re.search(r"unknown field `(.*?)`", problem):
         names = sorted({key.removeprefix(parent).split(".", 1)[0] for key in known if key.startswith(parent)})
@@ -169,7 +195,9 @@ def _explain(problem: str, given: Mapping[str, Any], shape: type, prefix: str) -
         return f"{key.rstrip('.')}: {words}" if key else words  # a struct's own __post_init__
     section = any(name.startswith(f"{key}.") for name in known)
     accepted = known.get(key) or (f"a table [{key}]" if section else words)
-    return f"{key} = {toml_value(value_at(given, inner))} cannot be used; accepted: {accepted}"
+    secret = any(option.secret for option in options if option.key == key)
+    shown = HIDDEN if secret else toml_value(without_secrets(value_at(given, inner)))
+    return f"{key} = {shown} cannot be used; accepted: {accepted}"
 
 
 def value_at(given: Mapping[str, Any], key: str) -> object:

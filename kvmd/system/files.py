@@ -1,7 +1,8 @@
-"""Files that only the daemon may read, and that are there whole or not at all."""
+"""Files that only the daemon may read, and that are there whole or not at all, also after a power cut."""
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ def write_private(path: Path, data: bytes) -> None:
 
     :raises OSError: it cannot be written; what was there stays, and nothing else is left behind
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     folder = path.parent.stat()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -28,3 +29,44 @@ def write_private(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    _sync(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, where it is there, for good.
+
+    :raises OSError: it cannot be removed
+    """
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    _sync(path.parent)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, and what is missing above it.
+
+    :raises OSError: it cannot be made
+    """
+    if folder.is_dir():
+        return
+    made = [folder, *(above for above in folder.parents if not above.exists())]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in made:
+        _sync(each.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Bring to the disk what a folder says is in it; until then a power cut may undo a rename (fsync(2))."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return  # a folder that others own, which may be passed through but not be read
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # the file system has nothing to sync there
+            raise
+    finally:
+        os.close(handle)

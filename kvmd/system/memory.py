@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from kvmd.errors import DriverError
-from kvmd.system.files import write_private
+from kvmd.system.files import remove, write_private
 
 DEFAULT_FOLDER = "/var/lib/kvmd"
 
@@ -45,7 +45,7 @@ def forget(name: str) -> None:
     :raises DriverError: it cannot be removed
     """
     try:
-        _path(name).unlink(missing_ok=True)
+        remove(_path(name))
     except OSError as error:
         raise DriverError(f"{_path(name)} cannot be removed: {error.strerror}") from error
 

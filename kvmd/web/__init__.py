@@ -13,30 +13,36 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kvmd.access.auth import Auth
-from kvmd.errors import AuthError, Busy, DriverError, KvmdError, RequestError, TooManyAttempts, Unsupported
+from kvmd.errors import AuthError, Busy, DriverError, Forbidden, KvmdError, RequestError, TooManyAttempts, Unsupported
 from kvmd.front.answer import SECURITY
 from kvmd.front.app import FAILED, exchange_of
 from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
+from kvmd.system.logs import SparingLog, printable
 from kvmd.web import blikvm, edid, pages, power, status, video
-from kvmd.web.envelope import failure
-from kvmd.web.identity import identify, knows
+from kvmd.web.envelope import failure, success
+from kvmd.web.identity import identify, is_shown_elsewhere, knows, sent_token
+from kvmd.web.origin import READING, check_host, is_followed_link, is_foreign, resource_policy
 from kvmd.web.secure import insist, load_certificate
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 logger = logging.getLogger(__name__)
+_log = SparingLog(logger)
+_log_once = SparingLog(logger, most=1)
 
 MAX_BODY = 64 * 1024
 """Bytes; no request of this API needs more."""
 
-PUBLIC = {"blikvm.login", "pages.index", "pages.asset"}
-"""What needs no login: the way to log in, and the page's own files."""
+LOGIN = "blikvm.login"
+PAGE = {"pages.index", "pages.asset"}
+"""What needs no login, beside the way to log in: the page's own files."""
 
 _CODES: list[tuple[type[KvmdError], int]] = [
     (RequestError, 400),
+    (Forbidden, 403),
     (TooManyAttempts, 429),
     (AuthError, 401),
     (Unsupported, 409),
@@ -82,12 +88,22 @@ def create_video_app(kvm: Kvm) -> Flask:
     return app
 
 
+class _App(Flask):
+    def make_default_options_response(self) -> Response:
+        """Answer OPTIONS as everything else is answered."""
+        response = super().make_default_options_response()
+        methods = sorted(response.allow)
+        response.data = success("options success", methods).data
+        response.content_type = "application/json"
+        return response
+
+
 def _bare_app(kvm: Kvm, tls_addresses: list[str]) -> Flask:
-    app = Flask(__name__, static_folder=None)
+    app = _App(__name__, static_folder=None)
     app.url_map.merge_slashes = False
     app.before_request(lambda: insist(kvm.settings.web, tls_addresses))
     app.before_request(lambda: _guard(kvm))
-    app.after_request(lambda response: _harden(response, kvm.settings.web.hsts))
+    app.after_request(lambda response: _harden(kvm, response))
     app.register_error_handler(KvmdError, _refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _failed)
@@ -95,25 +111,36 @@ def _bare_app(kvm: Kvm, tls_addresses: list[str]) -> Flask:
 
 
 def _guard(kvm: Kvm) -> None:
-    """Let nobody in who is not known, except to what is open."""
+    """Let nobody in who is not known, except to what is open, and no page of another site but by a token of its own."""
     endpoint = request.endpoint or ""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise HTTPException(response=failure(415, "a body with Content-Encoding is not accepted; send it plain"))
+    check_host(kvm.settings.web)
     g.client = f"address:{request.remote_addr}"
-    if not endpoint or endpoint in PUBLIC or endpoint.rpartition(".")[2] in kvm.settings.auth.open:
+    g.foreign = is_foreign(kvm.settings.web) and not is_followed_link()
+    if g.foreign and request.method not in READING:
+        raise Forbidden("a page of another site cannot do this; name its host in web.hosts if it is this machine")
+    if not endpoint or endpoint in PAGE:
         return
-    g.client = identify(kvm.auth)
-    exchange_of(request.environ).known = True
+    is_open = endpoint == LOGIN or endpoint.rpartition(".")[2] in kvm.settings.auth.open
+    if is_open and g.foreign and (endpoint == LOGIN or not sent_token()):
+        raise Forbidden("a page of another site cannot use this without a token")
+    if not is_open or g.foreign:
+        g.client = identify(kvm.auth)
+        exchange_of(request.environ).known = True
 
 
 def _knows(app: Flask, auth: Auth, environ: WSGIEnvironment) -> bool:
     with app.request_context(environ):
+        g.foreign = False  # it is not for this to decide
         return knows(auth)
 
 
-def _harden(response: Response, hsts: int) -> Response:
-    if hsts and request.is_secure:
-        response.headers["Strict-Transport-Security"] = f"max-age={hsts}"
+def _harden(kvm: Kvm, response: Response) -> Response:
+    if kvm.settings.web.hsts and request.is_secure:
+        response.headers["Strict-Transport-Security"] = f"max-age={kvm.settings.web.hsts}"
+    policy = "cross-origin" if is_shown_elsewhere(kvm.auth) else resource_policy()
+    response.headers.setdefault("Cross-Origin-Resource-Policy", policy)
     for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
     return response
@@ -121,6 +148,10 @@ def _harden(response: Response, hsts: int) -> Response:
 
 def _refused(error: KvmdError) -> Response:
     code = next((code for kind, code in _CODES if isinstance(error, kind)), 500)
+    if code == 500:
+        # It may name files, and comes again with every request.
+        _log_once.log(logging.ERROR, type(error).__name__, "%s failed: %s", _asked(), error)
+        return failure(code, FAILED)
     response = failure(code, str(error))
     if isinstance(error, TooManyAttempts | Busy):
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))
@@ -142,5 +173,10 @@ def _http_error(error: HTTPException) -> Response:
 def _failed(error: Exception) -> Response:
     if isinstance(error, msgspec.MsgspecError):
         return failure(400, f"the body cannot be used: {error}")
-    logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    kind = f"{request.endpoint} {type(error).__name__}"
+    _log.log(logging.ERROR, kind, "%s failed", _asked(), exc_info=error)
     return failure(500, FAILED)
+
+
+def _asked() -> str:
+    return printable(f"{request.method} {request.path}")

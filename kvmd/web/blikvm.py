@@ -48,7 +48,7 @@ def make(kvm: Kvm) -> Blueprint:
 
     @blueprint.post("/api/logout")
     def logout() -> Response:
-        kvm.auth.logout(sent_token())
+        kvm.auth.logout(sent_token(), request.remote_addr or "")
         kvm.input.leave(g.client)
         response = success("logout success")
         response.delete_cookie(COOKIE)

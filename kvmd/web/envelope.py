@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from threading import Lock
+from typing import Any, TypeVar
 
 import msgspec
 from flask import Response, request
@@ -10,6 +11,10 @@ from flask import Response, request
 from kvmd.errors import RequestError
 
 T = TypeVar("T")
+
+_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+_making = Lock()
+"""One thread at a time: msgspec may crash where several meet a struct within a struct for the first time."""
 
 
 class _Envelope(msgspec.Struct):
@@ -34,10 +39,20 @@ def body(shape: type[T]) -> T:
     :raises RequestError: it is not JSON, or not of this shape
     """
     try:
-        return msgspec.json.decode(request.get_data(), type=shape)
+        given: T = _decoder(shape).decode(request.get_data())
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         problem = str(error).replace("Object", "the body").replace("`", '"').replace("$", "body")
         raise RequestError(f"the body is not what {request.path} takes: {problem}") from error
+    except RecursionError as error:
+        raise RequestError(f"the body is not what {request.path} takes: it is nested too deeply") from error
+    return given
+
+
+def _decoder(shape: type[Any]) -> msgspec.json.Decoder[Any]:
+    with _making:
+        if shape not in _decoders:
+            _decoders[shape] = msgspec.json.Decoder(shape)
+        return _decoders[shape]
 
 
 def _answer(code: int, envelope: _Envelope) -> Response:

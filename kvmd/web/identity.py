@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import msgspec
-from flask import request
+from flask import g, request
 
 from kvmd.access.auth import Auth
-from kvmd.errors import AuthError, KvmdError
+from kvmd.errors import AuthError, ConfigError, Forbidden, KvmdError, RequestError
+from kvmd.web.envelope import body
 
 COOKIE = "kvmd_token"
 
@@ -21,13 +21,16 @@ class _WithToken(msgspec.Struct):
 def identify(auth: Auth) -> str:
     """Return the client's name.
 
-    A token or an API key may stand in ``Authorization: Bearer``, a cookie, ``?token=`` or a member of the JSON body;
-    user and password in HTTP Basic.
+    A token or an API key may stand in ``Authorization: Bearer``, ``?token=``, a member of the JSON body or a cookie;
+    user and password in HTTP Basic. Of a request that a browser makes for another site (``g.foreign``) neither the
+    cookie nor HTTP Basic counts, which browsers add by themselves.
 
     :raises AuthError: none of them, or a wrong one
     """
     given = request.authorization
     if given and given.type == "basic":
+        if g.foreign:
+            raise Forbidden("a page of another site cannot use what a browser remembers of a login")
         return auth.identify_password(given.username or "", given.password or "", request.remote_addr or "")
     token = sent_token()
     client = auth.identify_token(token) if token else None
@@ -41,7 +44,7 @@ def knows(auth: Auth) -> bool:
     try:
         token = sent_token()
         return bool(token and auth.identify_token(token))
-    except (KvmdError, ValueError, RecursionError):
+    except KvmdError:
         return False
 
 
@@ -50,12 +53,28 @@ def still_allowed(auth: Auth) -> Callable[[], bool]:
 
     A token ends, an API key is removed, a password is changed.
     """
-    given = request.authorization
-    if given and given.type == "basic":
-        user, stored = given.username or "", auth.credentials.hash_of(given.username or "")
-        return lambda: auth.credentials.hash_of(user) == stored
-    token = sent_token()
-    return lambda: auth.identify_token(token) is not None
+    given, token = request.authorization, sent_token()
+    user = (given.username or "") if given and given.type == "basic" else None
+    stored = auth.credentials.hash_of(user) if user is not None else None
+
+    def is_allowed() -> bool:
+        try:
+            if user is not None:
+                return auth.credentials.hash_of(user) == stored
+            return auth.identify_token(token) is not None
+        except KvmdError:
+            return False
+
+    return is_allowed
+
+
+def is_shown_elsewhere(auth: Auth) -> bool:
+    """Tell whether the address of this request has a token that is right: whoever has it may show what is there."""
+    token = request.args.get("token")
+    try:
+        return bool(token and auth.identify_token(token))
+    except ConfigError:
+        return False
 
 
 def sent_token() -> str:
@@ -68,14 +87,10 @@ def sent_token() -> str:
 
 def _token_in_body() -> str:
     try:
-        return msgspec.json.decode(request.get_data(), type=_WithToken).token
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return body(_WithToken).token
+    except RequestError:
         return ""
 
 
 def _token_in_cookie() -> str:
-    """Read the cookie, unless another site's page sent it."""
-    origin = request.headers.get("Origin")
-    if origin and urlsplit(origin).hostname != urlsplit(request.host_url).hostname:
-        return ""
-    return request.cookies.get(COOKIE, "")
+    return "" if g.foreign else request.cookies.get(COOKIE, "")

@@ -312,7 +312,7 @@ def test_the_keys_of_an_ended_session_are_released(kvm: Kvm, computer: Computer)
     client = kvm.auth.identify_token(token)
     assert client is not None
     kvm.input.press(client, ["KeyA"])
-    kvm.auth.logout(token)
+    kvm.auth.logout(token, "127.0.0.1")
     eventually(lambda: down(computer) == NOTHING, "the release")
 
 

@@ -1,12 +1,17 @@
 """Users, tokens, API keys, and those who guess."""
 
+import contextlib
 import json
 import logging
+import queue
+import secrets
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,13 +19,14 @@ import argon2
 import pytest
 from argon2 import PasswordHasher
 
+from kvmd.access import credentials as credentials_module
 from kvmd.access.auth import Auth
 from kvmd.access.credentials import USER, Credentials, check_password
 from kvmd.contract.settings import AuthSettings
 from kvmd.errors import AuthError, ConfigError, RequestError, TooManyAttempts
 from kvmd.system import files
 from tests.shadow import shadow
-from tests.waiting import patience
+from tests.waiting import eventually, patience
 
 PASSWORD = "correct horse battery staple"
 HERE, THERE = "192.0.2.1", "192.0.2.2"
@@ -45,7 +51,7 @@ def auth(tmp_path: Path) -> Auth:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=time.monotonic())
-    monkeypatch.setattr("kvmd.access.auth.time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
+    monkeypatch.setattr("kvmd.access.auth.time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
@@ -71,6 +77,12 @@ def new_auth(
     return auth
 
 
+def guess(auth: Auth, user: str, address: str, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(AuthError, match=r"^wrong"):
+            auth.login(user, "wrong", address)
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
@@ -86,6 +98,44 @@ def test_the_first_password_is_made_and_announced(credentials: Credentials, capl
     assert password not in caplog.text
     assert (mode(credentials.path), mode(credentials.first_password_path)) == (0o600, 0o600)
     assert mode(credentials.path.parent) == 0o700
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_first_password_is_never_one_that_nobody_knows(
+    credentials: Credentials, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    """No room, or a power cut, at either of the two writes."""
+    written = 0
+
+    def write(path: Path, data: bytes) -> None:
+        nonlocal written
+        written += 1
+        if written > lost:
+            raise OSError(28, "No space left on device")
+        files.write_private(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kvmd.access.credentials.write_private", write)
+        with pytest.raises(ConfigError, match="No space left"):
+            credentials.make_first_password()
+    again = Credentials(credentials.path)
+    again.make_first_password()
+    assert again.verify(USER, again.first_password_path.read_text().strip())
+
+
+def test_a_password_that_is_set_at_the_first_start_stays(
+    credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process sets it while the daemon looks for a file in vain."""
+
+    def meanwhile(size: int) -> str:
+        Credentials(credentials.path).set_password(USER, PASSWORD)
+        return secrets.token_urlsafe(size)
+
+    shadow(monkeypatch, credentials_module, "secrets", token_urlsafe=meanwhile)
+    credentials.make_first_password()
+    assert credentials.verify(USER, PASSWORD)
+    assert not credentials.first_password_path.exists()
 
 
 def test_the_first_password_is_another_each_time(tmp_path: Path) -> None:
@@ -199,6 +249,43 @@ def test_a_folder_that_cannot_be_written_is_told(credentials: Credentials, monke
         credentials.set_password(USER, PASSWORD)
 
 
+@pytest.mark.parametrize("open_to", [0o644, 0o620, 0o602, 0o600])
+def test_a_file_that_others_may_use_is_warned_of_once(
+    credentials: Credentials, caplog: pytest.LogCaptureFixture, open_to: int
+) -> None:
+    credentials.set_password(USER, PASSWORD)
+    credentials.path.chmod(open_to)
+    again = Credentials(credentials.path)
+    for _ in range(3):
+        again.read()
+    warned = [record.getMessage() for record in caplog.records if "others may use it" in record.getMessage()]
+    path = credentials.path
+    expected = f"{path}: others may use it (mode {open_to:03o}): chmod 600 {path}"
+    assert warned == ([] if open_to == 0o600 else [expected])
+
+
+def test_the_log_tells_of_changes_by_another_process(
+    credentials: Credentials, caplog: pytest.LogCaptureFixture
+) -> None:
+    credentials.set_password(USER, PASSWORD)
+    credentials.read()
+    other = Credentials(credentials.path)
+    with caplog.at_level(logging.INFO):
+        key = other.add_key("backup")
+        credentials.read()
+        other.set_password(USER, "another password")
+        credentials.read()
+        other.remove_key("backup")
+        credentials.read()
+    said = [record.getMessage() for record in caplog.records]
+    assert list(dict.fromkeys(said)) == [
+        "API key 'backup' was made",
+        "password 'admin' was changed",
+        "API key 'backup' was removed",
+    ]
+    assert key not in caplog.text
+
+
 def test_api_keys_are_kept_as_hashes(credentials: Credentials) -> None:
     key = credentials.add_key("backup")
     assert key.startswith("kvmd_")
@@ -269,8 +356,8 @@ def test_a_logout_ends_one_token(auth: Auth) -> None:
     one, two = (auth.login(USER, PASSWORD, HERE) for _ in range(2))
     client = auth.identify_token(one)
     assert client is not None
-    auth.logout(one)
-    auth.logout("unknown")
+    auth.logout(one, HERE)
+    auth.logout("unknown", HERE)
     assert auth.identify_token(one) is None
     assert not auth.alive(client)
     assert auth.identify_token(two)
@@ -299,14 +386,129 @@ def test_five_wrong_logins_a_minute_are_looked_at(
     assert "wrong login for 'admin' from 192.0.2.1" in caplog.text
 
 
-def test_guessing_by_basic_or_of_names_is_slowed_as_well(auth: Auth) -> None:
-    for number in range(5):
-        with pytest.raises(AuthError):
-            auth.identify_password(f"user {number}", "wrong", HERE)
+def test_guessing_by_basic_is_slowed_as_well(auth: Auth) -> None:
+    for _ in range(5):
+        with pytest.raises(AuthError, match=r"^wrong"):
+            auth.identify_password(USER, "wrong", HERE)
     with pytest.raises(TooManyAttempts):
         auth.identify_password(USER, PASSWORD, HERE)
     with pytest.raises(TooManyAttempts):
         auth.login(USER, PASSWORD, HERE)
+
+
+def test_who_guesses_one_name_locks_out_nobody_else_there(auth: Auth) -> None:
+    guess(auth, "somebody", HERE, 5)
+    with pytest.raises(TooManyAttempts):
+        auth.login("somebody", "wrong", HERE)
+    assert auth.login(USER, PASSWORD, HERE)
+
+
+def test_guessing_of_names_is_slowed(auth: Auth, hashed: list[tuple[str, str]]) -> None:
+    for number in range(20):
+        guess(auth, f"user {number}", HERE, 1)
+    with pytest.raises(TooManyAttempts):
+        auth.login("user 20", "wrong", HERE)
+    assert len(hashed) == 20
+    assert auth.login(USER, PASSWORD, THERE)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1234:5678:9abc", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+    ],
+)
+def test_a_place_is_an_address_or_the_network_that_a_host_has_to_itself(
+    auth: Auth, one: str, other: str, same: bool
+) -> None:
+    guess(auth, USER, one, 5)
+    if same:
+        with pytest.raises(TooManyAttempts):
+            auth.login(USER, PASSWORD, other)
+    else:
+        assert auth.login(USER, PASSWORD, other)
+
+
+def test_guesses_at_once_are_counted_like_others(auth: Auth, hashed: list[tuple[str, str]]) -> None:
+    def guess_many() -> None:
+        for _ in range(20):
+            with contextlib.suppress(AuthError):
+                auth.login(USER, "wrong", HERE)
+
+    threads = [threading.Thread(target=guess_many) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(hashed) <= 5
+
+
+class Desk:
+    """A plug-in that judges no login until it is told to."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def judge(self, user: str, _: str) -> bool:
+        self.asked.put(user)
+        return self.open.wait(patience())
+
+
+def test_a_login_that_takes_long_holds_up_no_token_and_few_others_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvmd.access.limiter.TURN", patience())
+    desk = Desk()
+    auth = new_auth(tmp_path, desk.judge)
+    desk.open.set()
+    token = auth.login("first", PASSWORD, HERE)
+    desk.asked.get()
+    desk.open.clear()
+    with ThreadPoolExecutor() as pool:
+        logins = [pool.submit(auth.login, str(number), PASSWORD, f"192.0.2.{number}") for number in range(4)]
+        asked = [desk.asked.get(timeout=patience()) for _ in range(2)]
+        eventually(lambda: auth._limiter._places._value == 0, "two more to wait")
+        with pytest.raises(TooManyAttempts, match="too many logins at once; try again in"):
+            auth.login("another", PASSWORD, THERE)
+        assert auth.identify_token(token), "no lock that it would need is held"
+        assert desk.asked.empty(), f"only {asked} are looked at"
+        desk.open.set()
+        assert all(login.result(patience()) for login in logins)
+    assert auth.login("another", PASSWORD, THERE)
+
+
+def test_who_waits_for_a_turn_is_refused_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvmd.access.limiter.TURN", 0.1)
+    desk = Desk()
+    auth = new_auth(tmp_path, desk.judge)
+    with ThreadPoolExecutor() as pool:
+        logins = [pool.submit(auth.login, str(number), PASSWORD, HERE) for number in range(2)]
+        for _ in logins:
+            desk.asked.get(timeout=patience())
+        with pytest.raises(TooManyAttempts):
+            auth.login("another", PASSWORD, THERE)
+        desk.open.set()
+        assert all(login.result(patience()) for login in logins)
+    assert auth.login("another", PASSWORD, THERE), "what was not looked at does not count, and holds no place"
+
+
+def test_a_plug_in_that_fails_costs_nobody_a_place(tmp_path: Path) -> None:
+    def fail(user: str, _: str) -> bool | None:
+        if user == "theirs":
+            raise RuntimeError("the plug-in's")
+        return None
+
+    auth = new_auth(tmp_path, fail)
+    for _ in range(10):
+        with pytest.raises(RuntimeError):
+            auth.login("theirs", PASSWORD, HERE)
+    assert auth.login(USER, PASSWORD, HERE)
 
 
 def test_right_logins_do_not_count(auth: Auth) -> None:
@@ -357,15 +559,85 @@ def test_a_new_password_ends_sessions_and_api_keys_stay(tmp_path: Path) -> None:
     assert auth.identify_token(key) == "key:script"
 
 
-def test_a_known_basic_password_cannot_be_guessed_without_limit(tmp_path: Path) -> None:
-    auth = new_auth(tmp_path)
-    auth.identify_password(USER, PASSWORD, "10.0.0.1")
-    for _ in range(5):
-        with pytest.raises(AuthError):
-            auth.identify_password(USER, "wrong", "10.0.0.2")
+def test_basic_that_is_known_is_let_in_while_others_there_guess(auth: Auth) -> None:
+    auth.identify_password(USER, PASSWORD, HERE)
+    guess(auth, USER, HERE, 5)
     with pytest.raises(TooManyAttempts):
-        auth.identify_password(USER, PASSWORD, "10.0.0.2")
-    auth.identify_password(USER, PASSWORD, "10.0.0.1")
+        auth.login(USER, "wrong", HERE)
+    assert auth.identify_password(USER, PASSWORD, HERE)
+
+
+def test_a_known_basic_password_cannot_be_guessed_without_limit(auth: Auth, hashed: list[tuple[str, str]]) -> None:
+    auth.identify_password(USER, PASSWORD, HERE)
+    for _ in range(30):
+        with pytest.raises(AuthError):
+            auth.identify_password(USER, "wrong", HERE)
+    assert len(hashed) == 6
+    with pytest.raises(TooManyAttempts):
+        auth.identify_password(USER, PASSWORD, HERE)
+    assert auth.identify_password(USER, PASSWORD, THERE)
+
+
+def test_what_is_known_of_one_place_is_not_known_of_another(auth: Auth, hashed: list[tuple[str, str]]) -> None:
+    auth.identify_password(USER, PASSWORD, HERE)
+    guess(auth, USER, THERE, 5)
+    with pytest.raises(TooManyAttempts):
+        auth.identify_password(USER, PASSWORD, THERE)
+    assert len(hashed) == 6
+
+
+def test_what_is_known_is_not_kept_without_end(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvmd.access.auth.MOST_PROVEN", 3)
+    for number in range(5):
+        auth.identify_password(USER, PASSWORD, f"192.0.2.{number}")
+    assert len(auth._proven) == 3
+
+
+def test_sessions_are_not_kept_without_end(
+    auth: Auth, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("kvmd.access.auth.MOST_SESSIONS", 3)
+    used, idle, *_ = (auth.login(USER, PASSWORD, HERE) for _ in range(3))
+    assert auth.identify_token(used)
+    newest = auth.login(USER, PASSWORD, HERE)
+    assert auth.identify_token(idle) is None
+    assert auth.identify_token(used), "the one that is used stays"
+    assert auth.identify_token(newest)
+    assert "ended the quietest of 3 sessions for a new one" in caplog.text
+
+
+def test_the_log_tells_who_came_and_went(auth: Auth, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        auth.logout(auth.login(USER, PASSWORD, HERE), THERE)
+        auth.identify_password(USER, PASSWORD, HERE)
+        auth.identify_password(USER, PASSWORD, HERE)
+    assert [record.getMessage() for record in caplog.records if record.name == "kvmd.access.auth"] == [
+        f"'admin' logged in from {HERE}",
+        f"'admin' logged out from {THERE}",
+        f"'admin' uses HTTP Basic from {HERE}",
+    ]
+    assert PASSWORD not in caplog.text
+
+
+def test_what_strangers_send_makes_one_short_line(auth: Auth, caplog: pytest.LogCaptureFixture) -> None:
+    for user in ("line\nWARNING forged", "x" * 60_000, "\u2028\x1b[31m\x85"):
+        guess(auth, user, HERE, 1)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0].startswith("wrong login for 'line\\nWARNING forged' from")
+    assert all(line.isprintable() and len(line) < 200 for line in lines)
+
+
+def test_wrong_logins_do_not_fill_the_log(auth: Auth, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(40):
+        guess(auth, USER, f"192.0.2.{number}", 1)
+    assert len(caplog.records) == 30
+
+
+def test_who_cannot_be_known_any_more_is_let_go_of(auth: Auth) -> None:
+    client = auth.identify_token(auth.login(USER, PASSWORD, HERE))
+    assert client is not None
+    auth.credentials.path.write_text("{")
+    assert not auth.alive(client)
 
 
 def test_a_plug_in_is_asked_about_basic_each_time(tmp_path: Path) -> None:

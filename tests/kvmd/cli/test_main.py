@@ -141,6 +141,22 @@ class TestConfig:
         expected = "capture.quality = 0 cannot be used; accepted: whole number (at least 1, at most 100)"
         assert one_line(run("config", "--config", settings), 3) == f"{settings}: {expected}"
 
+    def test_secrets_are_not_shown(self, settings: Path) -> None:
+        settings.write_text(
+            '[plugins.local_input]\npassword = "abra"\nbroker = { auth_token = "abra", url = "mqtt://broker" }\n'
+            'targets = [{ "api-key" = "abra" }]\ntokens = ["abra"]\n'
+            '[power]\ndriver = "wol"\noptions = { mac = "02:00:00:00:00:01", secure_on = "abra" }\n'
+        )
+        for option in ([], ["--json"]):
+            ran = run("config", "--config", settings, *option)
+            assert (ran.returncode, "abra" in ran.stdout, "mqtt://broker" in ran.stdout) == (0, False, True)
+            assert ran.stdout.count("(hidden)") == 5
+
+    def test_a_secret_of_a_wrong_type_is_not_shown(self, settings: Path) -> None:
+        settings.write_text('[power]\ndriver = "wol"\noptions = { mac = "02:00:00:00:00:01", secure_on = 123456 }')
+        said = one_line(run("config", "--config", settings), 3)
+        assert said.startswith(f"{settings}: power.options.secure_on = (hidden) cannot be used; accepted: text")
+
     def test_unknown_driver(self, settings: Path) -> None:
         settings.write_text('[capture]\ndriver = "betamax"')
         said = one_line(run("config", "--config", settings), 3)

@@ -40,8 +40,8 @@ class TestMistakesInTheFile:
             ("foo = 1", "foo is not known; there are: auth, board, capture, hid, plugins, power, web"),
             (
                 "[web]\nport = 80",
-                "web.port is not known; there are: certificate, hsts, http, key, listen, tls_listen, video_listen, "
-                "video_tls_listen",
+                "web.port is not known; there are: certificate, hosts, hsts, http, key, listen, tls_listen, "
+                "video_listen, video_tls_listen",
             ),
             ('[web]\nkey = "/key.pem"', "web: key is set without certificate; set both, or neither"),
             ('[web]\nhttp = "off"\ntls_listen = []', 'web: http = "off" needs an address in tls_listen'),
@@ -135,6 +135,7 @@ class TestSettings:
             "power.long_press",
             "web.listen",
             "web.video_listen",
+            "web.hosts",
             "web.tls_listen",
             "web.video_tls_listen",
             "web.http",

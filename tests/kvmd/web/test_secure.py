@@ -22,7 +22,15 @@ def web(http: Plain = "api", hsts: int = 0) -> WebSettings:
     with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
         ports = [sock.getsockname()[1] for sock in (one, other)]
     tls, video_tls = (f"{HOST}:{port}" for port in ports)
-    return WebSettings([f"{HOST}:0"], [f"{HOST}:0"], [tls], [video_tls], http, hsts=hsts)
+    return WebSettings(
+        listen=[f"{HOST}:0"],
+        video_listen=[f"{HOST}:0"],
+        tls_listen=[tls],
+        video_tls_listen=[video_tls],
+        http=http,
+        hosts=["kvm.example"],
+        hsts=hsts,
+    )
 
 
 Ask = Callable[..., Read]
