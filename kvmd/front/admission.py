@@ -35,7 +35,7 @@ class Admission:
     """Gives places to connections.
 
     A connection is a stranger's until a request on it has shown who sends it. Strangers have half of the places, and
-    those from one address an eighth; when these are taken, the stranger that has waited the longest for its own request
+    those from one address a quarter; when these are taken, the stranger that has waited the longest for its own request
     has to go. Where all strangers are served just now, the next one is let in on trial: only to show that it is known.
     So nobody can hold the others up by keeping connections, and whoever logs in has the other half.
 
@@ -46,8 +46,8 @@ class Admission:
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if files is None else files
         self.most = MOST if files == resource.RLIM_INFINITY else min(MOST, max(LEAST, files // 4))
         self.strangers = self.most // 2
-        self.each = max(4, self.most // 8)
-        """For strangers from one address, and for those on trial."""
+        self.each = self.most // 4
+        self.trials = self.most // 8
         self.known_each = self.most // 2
         self._places: dict[Place, None] = {}
         self._strangers: Counter[str] = Counter()
@@ -64,7 +64,7 @@ class Admission:
         elif self._strangers.total() >= self.strangers and not self._evict():
             trial = Refusal(503, "too many connections")
         on_trial = [place for place in self._places if place.trial]
-        if trial and len(on_trial) >= self.each:
+        if trial and len(on_trial) >= self.trials:
             self._end(on_trial[0])
         if len(self._places) >= self.most and not self._evict():
             raise Refusal(503, "too many connections")

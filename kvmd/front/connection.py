@@ -186,8 +186,6 @@ class Connection(asyncio.Protocol):
             logger.exception("%s %r failed", request.method, request.target)
             answer = refusal(500, FAILED)
         self._task = None
-        if exchange.known:
-            self._hub.admission.know(self.place)
         if exchange.taker and request.method != "HEAD":
             self._hand_over(answer, exchange.taker())
             return
@@ -211,6 +209,8 @@ class Connection(asyncio.Protocol):
             raise self.place.trial
         pool = self._hub.pools.known if known else self._hub.pools.strangers
         answer = await pool.run(partial(call, self._site.app, environ))
+        if exchange.known:
+            self._hub.admission.know(self.place)
         if exchange.later:
             code, body = await exchange.later()
             headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]

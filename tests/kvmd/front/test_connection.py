@@ -177,8 +177,10 @@ class TestRoom:
             for number in range(bounds.strangers // SHARE):
                 stack.enter_context(many(SHARE, where, request("GET", "/later?seconds=600"), f"127.0.0.{number + 2}"))
                 asked(app, SHARE)
-            held = stack.enter_context(many(3 * SHARE, where, b"GET /"))
-            assert all(wire.ended() for wire in held[: 2 * SHARE]), "nor do those stay who never show who they are"
+            held = stack.enter_context(many(3 * bounds.trials, where, b"GET /"))
+            assert all(wire.ended() for wire in held[: 2 * bounds.trials]), (
+                "nor do those stay who never say who they are"
+            )
             with Wire(where) as stranger, Wire(where) as known:
                 stranger.send(request("GET", "/echo"))
                 known.send(request("GET", "/echo", KNOW))
@@ -188,12 +190,10 @@ class TestRoom:
         where = serve(app, files=64)
         bounds = Admission(64)
         with contextlib.ExitStack() as stack:
-            for number in range(bounds.most // bounds.each):
-                source = f"127.0.0.{number + 2}"
-                wires = stack.enter_context(many(bounds.each, where, b"", source))
-                for wire in wires:
-                    wire.send(request("GET", "/later?seconds=600", KNOW))
-                asked(app, len(wires))
+            for number in range(bounds.most):
+                source = f"127.0.0.{number // bounds.each + 2}"
+                stack.enter_context(many(1, where, request("GET", "/later?seconds=600", KNOW), source))
+                asked(app, 1)
             with Wire(where, "127.0.0.99") as late:
                 assert late.answer()[0] == 503
 

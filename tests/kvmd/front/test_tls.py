@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -158,7 +159,10 @@ def test_nothing_is_wrong_but_the_chain(serve: Serve, tmp_path: Path) -> None:
         profile.check_server_against_tls_configuration(result, wanted)
     except profile.ServerNotCompliantWithTlsConfiguration as error:
         issues = error.issues
-    assert issues.keys() <= {"certificate_path_validation", "certificate_hostname_validation"}
+    names = {"certificate_path_validation", "certificate_hostname_validation", "maximum_certificate_lifespan"}
+    curves = issues.pop("tls_curves", "")
+    assert issues.keys() <= names, "of the chain, which nobody else has signed"
+    assert set(re.findall(r"'(.+?)'", curves)) <= {"X448", "secp521r1"}, "the stronger ones of OpenSSL's own choice"
 
 
 def test_a_socket_that_is_gone_before_the_handshake_harms_nothing(

@@ -164,8 +164,9 @@ def split(said: bytes) -> list[tuple[int, bytes, bytes]]:
 def test_nothing_that_is_sent_makes_it_fail(daemon: Daemon, seed: int, caplog: pytest.LogCaptureFixture) -> None:
     chance = random.Random(seed)
     codes: Counter[int] = Counter()
+    key = daemon.kvm.auth.credentials.add_key(f"fuzz {seed}")
     for number in range(1000):
-        sent = build(chance, daemon.token if chance.random() < 0.9 else "x")
+        sent = build(chance, key if chance.random() < 0.9 else "x")
         with Wire((HOST, daemon.port if number % 3 else daemon.video_port)) as wire:
             wire.sock.settimeout(9)  # before the time that a request has: none waits for more
             try:
