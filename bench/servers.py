@@ -1,30 +1,40 @@
-"""Servers of the same stream: kvmd's broadcaster, and Flask with a thread for each viewer. Each prints its port.
+"""Servers of the same stream: kvmd's, without and with TLS, and Flask with a thread for each viewer.
 
-``python -m bench.servers kvmd|threads BYTES FPS``
+``python -m bench.servers kvmd|kvmd-tls|threads BYTES FPS``; each prints its port.
 """
 
 import logging
 import os
-import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
-from cheroot import wsgi
-from flask import Flask, Response
+from flask import Flask, Response, request
+from werkzeug.serving import make_server
 
+from kvmd.access.certificate import ensure
 from kvmd.contract.capture import Frame, PixelFormat
-from kvmd.video.broadcast import Broadcaster
-
-THREADS = 120
-"""More than there are viewers."""
+from kvmd.front.app import exchange_of
+from kvmd.front.server import Server
+from kvmd.front.site import Site
+from kvmd.front.tls import Certificate
+from kvmd.video.broadcast import CONTENT_TYPE, Broadcaster
+from kvmd.video.viewers import Viewer, Viewers
 
 
 def main() -> None:
     """Serve until killed."""
     kind, size, fps = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-    publish = {"kvmd": kvmd, "threads": threads}[kind]()
+    kinds: dict[str, Callable[[], Callable[[bytes], None]]] = {
+        "kvmd": kvmd,
+        "kvmd-tls": partial(kvmd, tls=True),
+        "threads": threads,
+    }
+    publish = kinds[kind]()
     due = time.monotonic()
     picture = os.urandom(size)
     while True:
@@ -34,21 +44,24 @@ def main() -> None:
         time.sleep(due - time.monotonic() if due > time.monotonic() else 0)
 
 
-def kvmd() -> Callable[[bytes], None]:
-    """Hand every connection to the broadcaster."""
+def kvmd(tls: bool = False) -> Callable[[bytes], None]:
+    """Serve the stream as kvmd does, without its other parts."""
     broadcaster = Broadcaster()
-    broadcaster.start()
-    threading.Thread(target=_accept, args=[broadcaster], daemon=True).start()
+    viewers = Viewers(broadcaster)
+    app = Flask("bench")
+
+    @app.get("/stream")
+    def stream() -> Response:
+        exchange = exchange_of(request.environ)
+        exchange.known = True  # or the viewers would be too many strangers from one address
+        exchange.taker = lambda: Viewer(viewers, None)
+        return Response(content_type=CONTENT_TYPE)
+
+    certificate = Certificate(partial(ensure, Path(tempfile.mkdtemp(prefix="kvmd-bench-"))), "") if tls else None
+    server = Server([Site(app, ["127.0.0.1:0"], "", 0, certificate, lambda _: True)])
+    server.start()
+    print(server.listeners[0].address[1], flush=True)
     return lambda jpeg: broadcaster.publish(Frame(jpeg, PixelFormat.MJPEG, 1920, 1080, 0, time.monotonic(), 0))
-
-
-def _accept(broadcaster: Broadcaster) -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=THREADS) as server:
-        print(server.getsockname()[1], flush=True)
-        while True:
-            sock, _ = server.accept()
-            sock.recv(4096)
-            broadcaster.add(sock, None)
 
 
 class Newest:
@@ -85,10 +98,9 @@ def threads() -> Callable[[bytes], None]:
         return Response(newest.parts(), content_type="multipart/x-mixed-replace; boundary=frame")
 
     logging.disable()
-    server = wsgi.Server(("127.0.0.1", 0), app, numthreads=THREADS, request_queue_size=THREADS)
-    server.prepare()
-    print(server.bind_addr[1], flush=True)
-    threading.Thread(target=server.serve, daemon=True).start()
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    print(server.port, flush=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     return newest.publish
 
 

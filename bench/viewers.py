@@ -7,6 +7,7 @@ import argparse
 import json
 import select
 import socket
+import ssl
 import time
 
 from bench import cpu
@@ -19,12 +20,15 @@ class Viewer:
 
     :param address: the server
     :param request: what to send
+    :param context: for TLS
     """
 
-    def __init__(self, address: tuple[str, int], request: bytes) -> None:
+    def __init__(self, address: tuple[str, int], request: bytes, context: ssl.SSLContext | None = None) -> None:
         self.pictures = 0
         self.size = 0
         self.sock = socket.create_connection(address, timeout=60)
+        if context:
+            self.sock = context.wrap_socket(self.sock)
         self.sock.sendall(request)
         self.sock.setblocking(False)
         self._head = b""
@@ -32,12 +36,14 @@ class Viewer:
 
     def read(self, room: memoryview) -> bool:
         """Take what has come; false at the end."""
-        try:
-            count = self.sock.recv_into(room)
-        except BlockingIOError:
-            return True
-        self._take(room[:count])
-        return count > 0
+        while True:
+            try:
+                count = self.sock.recv_into(room)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return True
+            self._take(room[:count])
+            if not count or not isinstance(self.sock, ssl.SSLSocket):
+                return count > 0
 
     def _take(self, data: memoryview) -> None:
         while data:
@@ -91,7 +97,8 @@ def main() -> None:
     """Watch, and print what was seen."""
     given = _parse()
     request = f"GET {given.path} HTTP/1.0\r\nHost: {given.host}\r\n\r\n".encode()
-    crowd = Crowd([Viewer((given.host, given.port), request) for _ in range(given.viewers)])
+    context = any_certificate() if given.tls else None
+    crowd = Crowd([Viewer((given.host, given.port), request, context) for _ in range(given.viewers)])
     crowd.watch(given.settle)
     pictures, used, begin = crowd.pictures, cpu.of_process(given.pid), time.monotonic()
     crowd.watch(given.seconds)
@@ -104,11 +111,20 @@ def main() -> None:
     print(json.dumps(result))
 
 
+def any_certificate() -> ssl.SSLContext:
+    """Make what speaks TLS with whoever is there."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.viewers")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--path", default="/stream")
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--viewers", type=int, required=True)
     parser.add_argument("--settle", type=float, default=1.0, help="seconds before it counts")
     parser.add_argument("--seconds", type=float, required=True)

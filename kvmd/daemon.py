@@ -12,8 +12,7 @@ from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
 from kvmd.plugins.services import Services
 from kvmd.system.notify import notify, watchdog_interval
-from kvmd.web import create_app, create_video_app
-from kvmd.web.server import Server
+from kvmd.web import make_server
 
 PACE = 1.0
 """Seconds after which a signal is heeded at the latest: one that comes just before the wait, or to another thread,
@@ -24,13 +23,13 @@ def run(
     settings: Settings,
     registry: Registry,
     source: str,
-    ways_out: tuple[str, str],
+    way_out: Callable[[str], str],
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT comes, and leave nothing behind: no key held, no device open.
 
     :param source: where the settings come from, for messages
-    :param ways_out: what to do where an address of the page, or of the video, cannot be used
+    :param way_out: says what to do where an address cannot be used, by its setting's name in ``web``
     :param ready: called once everything answers
     :raises ConfigError: the settings cannot be used
     """
@@ -45,14 +44,10 @@ def run(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    servers = [
-        Server(create_app(kvm), settings.web.listen, ways_out[0]),
-        Server(create_video_app(kvm), settings.web.video_listen, ways_out[1]),
-    ]
+    server = make_server(kvm, way_out)
     kvm.start()
     try:
-        for server in servers:
-            server.start()
+        server.start()
         services.start()
         ready()
         notify("READY=1")
@@ -61,8 +56,7 @@ def run(
         notify("STOPPING=1")
         services.stop()
         kvm.stop()
-        for server in servers:
-            server.stop()
+        server.stop()
 
 
 def _watch(kvm: Kvm, ended: SimpleQueue[int]) -> None:

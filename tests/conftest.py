@@ -11,14 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from kvmd import testing as conformance
-from kvmd.contract.settings import AuthSettings, CaptureSettings, Endpoint, HidSettings, PowerSettings, Settings
+from kvmd.contract.settings import (
+    AuthSettings,
+    CaptureSettings,
+    Endpoint,
+    HidSettings,
+    PowerSettings,
+    Settings,
+    WebSettings,
+)
 from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
-from kvmd.web import create_app, create_video_app
-from kvmd.web.server import Server
+from kvmd.web import create_app, make_server
 from kvmd_drivers.virtual.computer import Computer, shared
+from tests.loop import Loop
 from tests.waiting import patience
 
 pytest.register_assert_rewrite("tests.abi")
@@ -47,10 +56,6 @@ class Answer:
         return self.json["data"]
 
 
-def _port(server: Server) -> int:
-    return int(server._servers[0].bind_addr[1])
-
-
 class Daemon:
     """kvmd as `kvmd demo` runs it, in this process.
 
@@ -66,6 +71,7 @@ class Daemon:
         hold_timeout: float,
         capture: str,
         registry: Registry,
+        web: WebSettings | None,
     ) -> None:
         name = folder.name
         options = {"computer": name}
@@ -73,14 +79,20 @@ class Daemon:
             capture=CaptureSettings(driver=capture, options=options, quality=90),
             hid=HidSettings(driver="virtual", options=options, hold_timeout=hold_timeout),
             power=PowerSettings(driver="virtual", options=options),
+            web=web
+            or WebSettings(listen=[f"{HOST}:0"], video_listen=[f"{HOST}:0"], tls_listen=[], video_tls_listen=[]),
             auth=AuthSettings(file=str(folder / "auth.json"), open=open_endpoints),
         )
         self.name = name
         self.kvm = Kvm(settings, registry)
         self.kvm.auth.credentials.set_password(USER, PASSWORD)
-        self.app = create_app(self.kvm)
-        self._servers = [Server(app, [f"{HOST}:0"]) for app in (self.app, create_video_app(self.kvm))]
+        self.server = make_server(self.kvm, lambda name: f"set web.{name}")
         self.token = ""
+
+    @property
+    def app(self) -> Flask:
+        """The app of the API and the page."""
+        return create_app(self.kvm)
 
     @property
     def computer(self) -> Computer:
@@ -89,24 +101,22 @@ class Daemon:
 
     @property
     def port(self) -> int:
-        return _port(self._servers[0])
+        return self.server.listeners[0].address[1]
 
     @property
     def video_port(self) -> int:
-        return _port(self._servers[1])
+        return self.server.listeners[1].address[1]
 
     @contextmanager
     def running(self) -> Iterator[Daemon]:
         self.kvm.start()
-        for server in self._servers:
-            server.start()
+        self.server.start()
         try:
             self.token = self.login()
             yield self
         finally:
             self.kvm.stop()
-            for server in self._servers:
-                server.stop()
+            self.server.stop()
 
     def login(self) -> str:
         return str(self.post("/login_api", {"username": USER, "password": PASSWORD}, token="").data["token"])
@@ -168,6 +178,7 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
         hold_timeout: float = 600.0,
         capture: str = "virtual",
         registry: Registry | None = None,
+        web: WebSettings | None = None,
     ) -> Daemon:
         return Daemon(
             tmp_path_factory.mktemp("kvmd"),
@@ -175,6 +186,7 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Daemo
             hold_timeout=hold_timeout,
             capture=capture,
             registry=registry or Registry(),
+            web=web,
         )
 
     return make
@@ -194,3 +206,10 @@ def daemon(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
     """A daemon that the tests of a module share."""
     with make_daemon().running() as running:
         yield running
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    loop = Loop()
+    yield loop
+    loop.close()

@@ -17,6 +17,7 @@ from kvmd.system.config import Option, read_toml, value_at
 DEFAULT_PATH = Path("/etc/kvmd/kvmd.toml")
 
 Endpoint = Literal["stream", "snapshot", "keyboard", "mouse", "status", "devices"]
+Plain = Literal["api", "redirect", "off"]
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,9 +82,45 @@ class WebSettings(_Section, frozen=True, forbid_unknown_fields=True):
         ),
     ] = msgspec.field(default_factory=list)
 
+    tls_listen: Annotated[list[str], Meta(description="Where the API and the page are served with TLS.")] = (
+        msgspec.field(default_factory=lambda: ["[::]:443"])
+    )
+    video_tls_listen: Annotated[list[str], Meta(description="Where /stream and /snapshot are served with TLS.")] = (
+        msgspec.field(default_factory=lambda: ["[::]:8443"])
+    )
+    http: Annotated[
+        Plain,
+        Meta(
+            description='What is served without TLS: "api": everything, but a browser that asks for the page is sent '
+            'to https; "redirect": nothing, whoever asks is sent to https; "off": nothing, nobody listens there.'
+        ),
+    ] = "api"
+    certificate: Annotated[
+        str,
+        Meta(
+            description="The certificate with its chain, a file of PEM; taken anew when it changes. Empty: what "
+            "`kvmd certificate` has installed, or else one that the daemon makes for itself."
+        ),
+    ] = ""
+    key: Annotated[
+        str, Meta(description="The certificate's key, a file of PEM; empty if `certificate` has it, too.")
+    ] = ""
+    hsts: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Seconds for which browsers are to come with TLS alone (Strict-Transport-Security); 0: it is "
+            "not said. Only with a certificate that they trust: with another one, they let nobody in any more.",
+        ),
+    ] = 0
+
     def __post_init__(self) -> None:
-        for address in (*self.listen, *self.video_listen):
+        for address in (*self.listen, *self.video_listen, *self.tls_listen, *self.video_tls_listen):
             parse_address(address)
+        if self.key and not self.certificate:
+            raise ValueError("key is set without certificate; set both, or neither")
+        if self.http != "api" and not self.tls_listen:
+            raise ValueError(f'http = "{self.http}" needs an address in tls_listen')
 
 
 class AuthSettings(_Section, frozen=True, forbid_unknown_fields=True):

@@ -1,44 +1,22 @@
-"""The newest picture -> every viewer.
-
-One thread serves all of them from one epoll loop with non-blocking sends of one shared buffer. A viewer that is slow
-skips whole pictures and holds up nobody.
-"""
+"""The newest picture, for all who watch and for those who wait for a single one."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import select
-import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
 
 from kvmd.contract.capture import Frame
 
-logger = logging.getLogger(__name__)
-
 BOUNDARY = "kvmd"
 CONTENT_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-HEAD = (
-    "HTTP/1.1 200 OK\r\n"
-    f"Content-Type: {CONTENT_TYPE}\r\n"
-    "Cache-Control: no-store\r\n"
-    "Connection: close\r\n"
-    "X-Content-Type-Options: nosniff\r\n"
-    "\r\n"
-    f"--{BOUNDARY}\r\n"
-).encode()
+FIRST = f"--{BOUNDARY}\r\n".encode()
+"""What comes before the first part."""
 
 REFRESH = 1.0
 """Seconds after which an unchanged picture is sent again, so that both ends know that the other is there."""
-
-STALLED = 30.0
-"""Seconds without progress after which a viewer is given up."""
-
-UNSENT = 128 * 1024
-"""Bytes that may wait in the kernel for a slow network; more would only be stale pictures."""
 
 
 class Rate:
@@ -59,87 +37,41 @@ class Rate:
         return round(sum(stamp > since for stamp in tuple(self._times)) / self.WINDOW, 1)
 
 
-class _Viewer:
-    """A connected socket, what is left to be sent on it, and when it may have the next picture."""
-
-    def __init__(self, sock: socket.socket, fps: float | None) -> None:
-        self.sock = sock
-        self.interval = 1 / fps if fps else 0.0
-        self.due = 0.0
-        self.shown = 0
-        self.rest = memoryview(HEAD)
-        self.progress = time.monotonic()
-        self.polled = 0
-
-    def begin(self, part: bytes, number: int, now: float) -> None:
-        """Take the next picture."""
-        self.rest = memoryview(part)
-        self.shown = number
-        self.progress = now
-        # From the last due time rather than from now, so that 30 captured limited to 10 gives 10 and not 9.
-        self.due = max(self.due + self.interval, now - self.interval)
-
-    def send(self) -> None:
-        """Send what the kernel takes.
-
-        :raises OSError: the viewer is gone
-        """
-        while self.rest:
-            try:
-                sent = self.sock.send(self.rest)
-            except BlockingIOError:
-                return
-            self.progress = time.monotonic()
-            self.rest = self.rest[sent:]
-
-
 class Broadcaster:
-    """Serves the newest picture to all viewers, and to those who wait for a single one."""
+    """Holds the newest picture, and tells those who want it that there is one."""
 
     def __init__(self) -> None:
         self.sent = Rate()
-        self._viewers: dict[int, _Viewer] = {}
-        self._joining: list[_Viewer] = []
-        self._waiting = 0
+        self.stopped = False
+        self._viewers = 0
+        self._wakers: list[Callable[[], None]] = []
+        self._waiting: dict[Future[Frame | None], float] = {}
         self._frame: Frame | None = None
         self._live = False
         self._number = 0
         self._part = b""
         self._part_number = 0
         self._made = 0.0
-        self._changed = threading.Condition()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._epoll = select.epoll()
-        self._epoll.register(self._wake, select.EPOLLIN)
-        self._stopping = False
-        self._thread = threading.Thread(target=self._serve, name="kvmd-broadcast")
+        self._lock = threading.RLock()
 
     @property
     def viewers(self) -> int:
         """How many watch the stream."""
-        return len(self._viewers) + len(self._joining)
+        return self._viewers
 
     @property
     def watched(self) -> bool:
         """Whether anybody wants pictures; if not, none needs to be encoded."""
-        return bool(self._viewers or self._joining or self._waiting)
-
-    def start(self) -> None:
-        """Begin to serve."""
-        self._thread.start()
+        return bool(self._viewers or self._waiting)
 
     def stop(self) -> None:
-        """Close all connections and wait for the thread."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
-            os.eventfd_write(self._wake, 1)
-        self._thread.join()
-        os.close(self._wake)
-
-    def is_alive(self) -> bool:
-        """Tell whether the thread runs."""
-        return self._thread.is_alive()
+        """Show nothing any more: all streams end, and nobody waits."""
+        with self._lock:
+            self.stopped = True
+            waiting = list(self._waiting)
+        for future in waiting:
+            _resolve(future, None)
+        self._wake()
 
     def publish(self, frame: Frame, live: bool = True) -> None:
         """Show this picture from now on.
@@ -147,143 +79,104 @@ class Broadcaster:
         :param frame: a frame of MJPEG whose data nobody changes; the very object of the last one means: unchanged
         :param live: whether it shows the computer's screen, else it is a slate
         """
-        with self._changed:
-            if self._stopping or (live and not self.watched):
+        with self._lock:
+            if self.stopped or (live and not self.watched):
                 return  # It was in work when the last viewer left, and would be old for the next.
             unchanged = self._frame is not None and self._frame.data is frame.data
             self._frame = frame
             self._live = live
-            self._changed.notify_all()
-            if unchanged:
-                return
-            self._number += 1
-            self.sent.count()
-            os.eventfd_write(self._wake, 1)
+            served = [future for future, since in self._waiting.items() if live and frame.timestamp >= since]
+            if not unchanged:
+                self._number += 1
+                self.sent.count()
+        for future in served:
+            _resolve(future, frame)
+        if not unchanged:
+            self._wake()
 
     def clear(self) -> None:
         """Show nothing until the next picture comes."""
-        with self._changed:
+        with self._lock:
             self._frame = None
 
-    def add(self, sock: socket.socket, fps: float | None) -> None:
-        """Take over a connected socket, on which no answer was sent yet.
+    def part(self, now: float) -> tuple[bytes, int]:
+        """Return the part of the stream that everybody gets, and its number; empty while there is no picture.
 
-        :param fps: pictures a second at most; None for all
+        It is built once for each picture, and anew under another number when that has not changed for a while.
+
+        :param now: in seconds of ``time.monotonic()``
         """
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
-        with self._changed:
-            if self._stopping:
-                sock.close()
-                return
-            self._joining.append(_Viewer(sock, fps))
-            os.eventfd_write(self._wake, 1)
+        with self._lock:
+            if self._frame is None:
+                self._part = b""
+            elif self._number != self._part_number or now - self._made >= REFRESH or not self._part:
+                self._number += self._number == self._part_number
+                self._part_number = self._number
+                self._made = now
+                self._part = _part(self._frame, time.time() - (now - self._frame.timestamp))
+            return self._part, self._part_number
+
+    def on_change(self, wake: Callable[[], None]) -> None:
+        """Have this called, in any thread, when there is another picture, and when the end comes."""
+        with self._lock:
+            self._wakers.append(wake)
+
+    def join(self) -> None:
+        """Count somebody who watches from now on."""
+        with self._lock:
+            self._viewers += 1
+
+    def leave(self) -> None:
+        """Count out somebody who does not watch any more."""
+        with self._lock:
+            self._viewers -= 1
+            self._forget_if_unwatched()
+
+    def next_picture(self) -> Future[Frame | None]:
+        """Return what will hold a picture of the screen that was taken after this call; None when the end comes.
+
+        Cancel it where it is not waited for any more.
+        """
+        future: Future[Frame | None] = Future()
+        with self._lock:
+            if self.stopped:
+                future.set_result(None)
+                return future
+            self._waiting[future] = time.monotonic()
+        future.add_done_callback(self._served)
+        return future
 
     def wait_fresh(self, timeout: float) -> Frame | None:
         """Wait for a picture of the screen that was taken after this call; None if there is none in time.
 
         :param timeout: in seconds
         """
-        since = time.monotonic()
-        with self._changed:
-            self._waiting += 1
-            try:
-                self._changed.wait_for(lambda: self._stopping or self._fresh(since), timeout)
-                return self._frame if self._fresh(since) else None
-            finally:
-                self._waiting -= 1
-                self._forget_if_unwatched()
+        future = self.next_picture()
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            future.cancel()
+            return None
 
-    def _fresh(self, since: float) -> bool:
-        return self._live and self._frame is not None and self._frame.timestamp >= since
+    def _served(self, future: Future[Frame | None]) -> None:
+        with self._lock:
+            self._waiting.pop(future, None)
+            self._forget_if_unwatched()
+
+    def _wake(self) -> None:
+        for wake in tuple(self._wakers):
+            wake()
 
     def _forget_if_unwatched(self) -> None:
         """Nobody watches, so no new pictures come: the next viewer must not see this old one."""
         if self._live and not self.watched:
             self._frame = None
 
-    def _serve(self) -> None:
-        try:
-            while not self._stopping:
-                self._turn()
-        except Exception:
-            logger.exception("the broadcaster failed")
-            raise
-        finally:
-            for viewer in [*self._viewers.values(), *self._joining]:
-                viewer.sock.close()
-            self._epoll.close()
 
-    def _turn(self) -> None:
-        for fd, events in self._epoll.poll(self._patience()):
-            if fd == self._wake:
-                with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self._wake)
-            elif events & ~select.EPOLLOUT:
-                self._drop(self._viewers[fd])
-            else:
-                self._push(self._viewers[fd])
-        self._join()
-        now = time.monotonic()
-        self._refresh(now)
-        for viewer in list(self._viewers.values()):
-            if self._part and not viewer.rest and viewer.shown != self._part_number and viewer.due <= now:
-                viewer.begin(self._part, self._part_number, now)
-                self._push(viewer)
-            elif viewer.rest and now - viewer.progress > STALLED:
-                logger.info("a viewer took nothing for %d s and is given up", STALLED)
-                self._drop(viewer)
-
-    def _patience(self) -> float:
-        """Return the seconds until something is due even if nothing happens."""
-        now = time.monotonic()
-        waiting = [viewer for viewer in self._viewers.values() if not viewer.rest] if self._part else []
-        due = [viewer.due for viewer in waiting if viewer.shown != self._part_number]
-        return min([REFRESH, *(max(0.0, moment - now) for moment in due)]) if self._viewers else -1
-
-    def _join(self) -> None:
-        with self._changed:
-            joining, self._joining = self._joining, []
-            for viewer in joining:
-                self._viewers[viewer.sock.fileno()] = viewer
-        for viewer in joining:
-            self._epoll.register(viewer.sock, select.EPOLLRDHUP)
-            self._push(viewer)
-
-    def _refresh(self, now: float) -> None:
-        """Build the part that everybody gets, once for each picture; also when it has not changed for a while."""
-        with self._changed:
-            if self._frame is None:
-                self._part = b""
-                return
-            if self._number == self._part_number and now - self._made < REFRESH:
-                return
-            if self._number == self._part_number:
-                self._number += 1
-            frame, self._part_number = self._frame, self._number
-        self._made = now
-        self._part = _part(frame, time.time() - (now - frame.timestamp))
-
-    def _push(self, viewer: _Viewer) -> None:
-        try:
-            viewer.send()
-        except OSError:
-            self._drop(viewer)
-            return
-        polled = select.EPOLLRDHUP | (select.EPOLLOUT if viewer.rest else 0)
-        if polled != viewer.polled:
-            viewer.polled = polled
-            self._epoll.modify(viewer.sock, polled)
-
-    def _drop(self, viewer: _Viewer) -> None:
-        with self._changed:
-            self._viewers.pop(viewer.sock.fileno(), None)
-            self._forget_if_unwatched()
-        self._epoll.unregister(viewer.sock)
-        viewer.sock.close()
+def _resolve(future: Future[Frame | None], frame: Frame | None) -> None:
+    """Give the picture to who waits, unless it was not waited for any more just now."""
+    if future.set_running_or_notify_cancel():
+        future.set_result(frame)
 
 
 def _part(frame: Frame, stamp: float) -> bytes:

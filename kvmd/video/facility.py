@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from kvmd.slot import Slot, SlotStatus, State
 from kvmd.video.broadcast import Broadcaster, Rate
 from kvmd.video.encode import Encoder
 from kvmd.video.slate import slate
+from kvmd.video.viewers import Viewer, Viewers
 
 TITLES = {
     State.ABSENT: "No capture device",
@@ -83,6 +84,7 @@ class Video:
         self, settings: CaptureSettings, choice: Choice[CaptureDriver], changed: Callable[[SlotStatus], None]
     ) -> None:
         self.broadcaster = Broadcaster()
+        self._viewers = Viewers(self.broadcaster)
         self.slot: Slot[CaptureDriver] = Slot(CAPTURE.name, choice.make, self._look, self._slot_changed)
         self._changed = changed
         self._encoder = Encoder(settings.quality, self.broadcaster.publish)
@@ -91,7 +93,6 @@ class Video:
 
     def start(self) -> None:
         """Begin; returns at once."""
-        self.broadcaster.start()
         self.slot.start()
 
     def stop(self) -> None:
@@ -102,7 +103,7 @@ class Video:
 
     def is_alive(self) -> bool:
         """Tell whether all threads do their work still."""
-        return self.slot.is_alive() and self.broadcaster.is_alive()
+        return self.slot.is_alive()
 
     def edid(self) -> bytes:
         """Return the EDID that the source sees; empty if there is none.
@@ -123,13 +124,20 @@ class Video:
             edid.check(data)
         self._receiver().set_edid(data)
 
-    def stream(self, sock: socket.socket, fps: float | None) -> None:
-        """Hand a connected socket over to the broadcaster; see ``Broadcaster.add``."""
-        self.broadcaster.add(sock, fps)
+    def viewer(self, fps: float | None, may_watch: Callable[[], bool]) -> Viewer:
+        """Make what shows the pictures on a connection; see ``Viewer``."""
+        return Viewer(self._viewers, fps, may_watch)
 
     def snapshot(self, timeout: float) -> Frame | None:
         """Return a picture taken after this call; None if there is none within ``timeout`` seconds."""
         return self.broadcaster.wait_fresh(timeout)
+
+    async def picture(self, timeout: float) -> Frame | None:
+        """Wait as ``snapshot`` does, in a loop."""
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(self.broadcaster.next_picture()), timeout)
+        except TimeoutError:
+            return None
 
     def slate(self) -> Frame:
         """Return the picture that says why there is none."""

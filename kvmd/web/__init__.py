@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from kvmd.access.auth import Auth
 from kvmd.errors import AuthError, Busy, DriverError, Forbidden, KvmdError, RequestError, TooManyAttempts, Unsupported
+from kvmd.front.answer import SECURITY
+from kvmd.front.app import FAILED, exchange_of
+from kvmd.front.server import Server
+from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
 from kvmd.web import blikvm, edid, pages, power, status, video
 from kvmd.web.envelope import failure, success
-from kvmd.web.identity import identify, is_shown_elsewhere, sent_token
+from kvmd.web.identity import identify, is_shown_elsewhere, knows, sent_token
 from kvmd.web.origin import READING, check_host, is_followed_link, is_foreign, resource_policy
-from kvmd.web.server import discard_body
+from kvmd.web.secure import insist, load_certificate
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 _log = SparingLog(logger)
@@ -30,19 +40,6 @@ LOGIN = "blikvm.login"
 PAGE = {"pages.index", "pages.asset"}
 """What needs no login, beside the way to log in: the page's own files."""
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-}
-"""What every answer has, unless it says otherwise."""
-
-_FAILED = "the daemon failed at this; its log says why"
-
 _CODES: list[tuple[type[KvmdError], int]] = [
     (RequestError, 400),
     (Forbidden, 403),
@@ -54,9 +51,28 @@ _CODES: list[tuple[type[KvmdError], int]] = [
 ]
 
 
+def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
+    """Make what serves the API, the page and the video on the addresses that are set.
+
+    :param way_out: says what to do where an address cannot be used, by its setting's name in ``web``
+    :raises ConfigError: the certificate cannot be used
+    """
+    web = kvm.settings.web
+    certificate = load_certificate(kvm.settings)
+    sites = []
+    for app, plain, tls in (
+        (create_app(kvm), "listen", "tls_listen"),
+        (create_video_app(kvm), "video_listen", "video_tls_listen"),
+    ):
+        for name, shown in ((plain, None), (tls, certificate)):
+            addresses = getattr(web, name) if shown or web.http != "off" else []
+            sites.append(Site(app, addresses, way_out(name), MAX_BODY, shown, partial(_knows, app, kvm.auth)))
+    return Server(sites)
+
+
 def create_app(kvm: Kvm) -> Flask:
     """Make the app with everything: the API, the page, and what plug-ins add."""
-    app = _bare_app(kvm)
+    app = _bare_app(kvm, kvm.settings.web.tls_listen)
     app.register_blueprint(pages.blueprint)
     for room in (blikvm, edid, power, status, video):
         app.register_blueprint(room.make(kvm))
@@ -67,7 +83,7 @@ def create_app(kvm: Kvm) -> Flask:
 
 def create_video_app(kvm: Kvm) -> Flask:
     """Make the app with pictures alone, for the port on which clients of BliKVM look for them."""
-    app = _bare_app(kvm)
+    app = _bare_app(kvm, kvm.settings.web.video_tls_listen)
     app.register_blueprint(video.make(kvm))
     return app
 
@@ -77,13 +93,15 @@ class _App(Flask):
         """Answer OPTIONS as everything else is answered."""
         response = super().make_default_options_response()
         methods = sorted(response.allow)
-        return _with_headers(success("options success", methods), {"Allow": ", ".join(methods)})
+        response.data = success("options success", methods).data
+        response.content_type = "application/json"
+        return response
 
 
-def _bare_app(kvm: Kvm) -> Flask:
+def _bare_app(kvm: Kvm, tls_addresses: list[str]) -> Flask:
     app = _App(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     app.url_map.merge_slashes = False
+    app.before_request(lambda: insist(kvm.settings.web, tls_addresses))
     app.before_request(lambda: _guard(kvm))
     app.after_request(lambda response: _harden(kvm, response))
     app.register_error_handler(KvmdError, _refused)
@@ -97,7 +115,6 @@ def _guard(kvm: Kvm) -> None:
     endpoint = request.endpoint or ""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise HTTPException(response=failure(415, "a body with Content-Encoding is not accepted; send it plain"))
-    _read_body()
     g.client = f"address:{request.remote_addr}"
     g.foreign = is_foreign(kvm.settings.web) and not is_followed_link()
     if g.foreign and request.method not in READING:
@@ -111,22 +128,21 @@ def _guard(kvm: Kvm) -> None:
         check_host(kvm.settings.web)
     if not is_open or g.foreign:
         g.client = identify(kvm.auth)
+        exchange_of(request.environ).known = True
 
 
-def _read_body() -> None:
-    """Read the body, also where nobody wants it: the server would take it for the next request."""
-    # Werkzeug cuts a chunked body off at MAX_CONTENT_LENGTH.
-    if len(request.get_data()) > MAX_BODY:
-        raise RequestEntityTooLarge
+def _knows(app: Flask, auth: Auth, environ: WSGIEnvironment) -> bool:
+    with app.request_context(environ):
+        g.foreign = False  # it is not for this to decide
+        return knows(auth)
 
 
 def _harden(kvm: Kvm, response: Response) -> Response:
+    if kvm.settings.web.hsts and request.is_secure:
+        response.headers["Strict-Transport-Security"] = f"max-age={kvm.settings.web.hsts}"
     policy = "cross-origin" if is_shown_elsewhere(kvm.auth) else resource_policy()
-    return _with_headers(response, {**HEADERS, "Cross-Origin-Resource-Policy": policy})
-
-
-def _with_headers(response: Response, headers: Mapping[str, str]) -> Response:
-    for name, value in headers.items():
+    response.headers.setdefault("Cross-Origin-Resource-Policy", policy)
+    for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
     return response
 
@@ -136,7 +152,7 @@ def _refused(error: KvmdError) -> Response:
     if code == 500:
         # It may name files, and comes again with every request.
         _log_once.log(logging.ERROR, type(error).__name__, "%s failed: %s", _asked(), error)
-        return failure(code, _FAILED)
+        return failure(code, FAILED)
     response = failure(code, str(error))
     if isinstance(error, TooManyAttempts | Busy):
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))
@@ -149,9 +165,6 @@ def _http_error(error: HTTPException) -> Response:
     if isinstance(error.response, Response):
         return error.response
     code = error.code or 500
-    if code == 413:
-        discard_body(request.environ)
-        return failure(413, f"the body is larger than {MAX_BODY} bytes")
     response = failure(code, f"{request.method} {request.path}: {error.name.lower()}")
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
@@ -163,7 +176,7 @@ def _failed(error: Exception) -> Response:
         return failure(400, f"the body cannot be used: {error}")
     kind = f"{request.endpoint} {type(error).__name__}"
     _log.log(logging.ERROR, kind, "%s failed", _asked(), exc_info=error)
-    return failure(500, _FAILED)
+    return failure(500, FAILED)
 
 
 def _asked() -> str:

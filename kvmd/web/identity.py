@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from flask import g, request
 
 from kvmd.access.auth import Auth
-from kvmd.errors import AuthError, ConfigError, Forbidden, RequestError
+from kvmd.errors import AuthError, ConfigError, Forbidden, KvmdError, RequestError
 from kvmd.web.envelope import body
 
 COOKIE = "kvmd_token"
@@ -35,6 +37,35 @@ def identify(auth: Auth) -> str:
     if client:
         return client
     raise AuthError("the token is wrong or has ended; log in again" if token else "log in first: /login_api")
+
+
+def knows(auth: Auth) -> bool:
+    """Tell quickly whether a token of the request is one: the answer decides on nothing but who has to wait."""
+    try:
+        token = sent_token()
+        return bool(token and auth.identify_token(token))
+    except KvmdError:
+        return False
+
+
+def still_allowed(auth: Auth) -> Callable[[], bool]:
+    """Return what tells, from now on, whether whoever sends this request still may do what needs a login.
+
+    A token ends, an API key is removed, a password is changed.
+    """
+    given, token = request.authorization, sent_token()
+    user = (given.username or "") if given and given.type == "basic" else None
+    stored = auth.credentials.hash_of(user) if user is not None else None
+
+    def is_allowed() -> bool:
+        try:
+            if user is not None:
+                return auth.credentials.hash_of(user) == stored
+            return auth.identify_token(token) is not None
+        except KvmdError:
+            return False
+
+    return is_allowed
 
 
 def is_shown_elsewhere(auth: Auth) -> bool:

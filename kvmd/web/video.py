@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
 from kvmd.errors import RequestError
+from kvmd.front.app import exchange_of
 from kvmd.kvm import Kvm
 from kvmd.video.broadcast import CONTENT_TYPE
-from kvmd.web.server import take_over
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from kvmd.web.identity import still_allowed
 
 LONGEST_WAIT = 60.0
 
@@ -28,23 +25,31 @@ def make(kvm: Kvm) -> Blueprint:
         fps = _number("fps", None)
         if fps is not None and fps <= 0:
             raise RequestError(f"fps={fps:g} cannot be used; accepted: a number above 0")
-        return Response(_hand_over(kvm, request.environ, fps), content_type=CONTENT_TYPE)
+        may_watch = still_allowed(kvm.auth) if "stream" not in kvm.settings.auth.open else _always
+        exchange_of(request.environ).taker = lambda: kvm.video.viewer(fps, may_watch)
+        return Response(content_type=CONTENT_TYPE)
 
     @blueprint.get("/snapshot")
     def snapshot() -> Response:
         wait = _number("timeout", 3.0)
         if wait is None or not 0 <= wait <= LONGEST_WAIT:
             raise RequestError(f"timeout={wait:g} cannot be used; accepted: 0 to {LONGEST_WAIT:g} seconds")
-        picture = kvm.video.snapshot(wait)
-        return Response(bytes((picture or kvm.video.slate()).data), 200 if picture else 503, content_type="image/jpeg")
+        exchange_of(request.environ).later = lambda: _picture(kvm, wait)
+        return Response(content_type="image/jpeg")
 
     return blueprint
 
 
-def _hand_over(kvm: Kvm, environ: WSGIEnvironment, fps: float | None) -> Iterator[bytes]:
-    """Give the socket to the broadcaster at the moment when the server asks for the answer's first bytes."""
-    kvm.video.stream(take_over(environ), fps)
-    yield from ()
+async def _picture(kvm: Kvm, wait: float) -> tuple[int, bytes]:
+    """Wait in the front's loop, where that takes no thread."""
+    picture = await kvm.video.picture(wait)
+    if picture:
+        return 200, bytes(picture.data)
+    return 503, bytes((await asyncio.to_thread(kvm.video.slate)).data)
+
+
+def _always() -> bool:
+    return True
 
 
 def _number(name: str, default: float | None) -> float | None:

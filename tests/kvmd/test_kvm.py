@@ -4,6 +4,7 @@ import io
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
@@ -30,6 +31,7 @@ from kvmd.video.facility import Size
 from kvmd.video.slate import slate
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid
 from kvmd_drivers.virtual.computer import Computer, shared
+from tests.loop import Loop
 from tests.waiting import eventually, patience
 
 NOTHING = (0, ())
@@ -105,18 +107,24 @@ def down(computer: Computer) -> tuple[int, tuple[int, ...]]:
 
 
 @pytest.fixture
-def stream(kvm: Kvm) -> Iterator[Iterator[Part]]:
+def stream(kvm: Kvm, loop: Loop) -> Iterator[Iterator[Part]]:
     """The pictures of a stream, each with its headers."""
-    near, far = socket.socketpair()
-    near.settimeout(patience())
-    kvm.video.stream(far, None)
-    with near, near.makefile("rb") as file:
+    with watch(kvm, loop) as near, near.makefile("rb") as file:
         yield parts(file)
 
 
+@contextmanager
+def watch(kvm: Kvm, loop: Loop) -> Iterator[socket.socket]:
+    """Become a viewer."""
+    near, far = socket.socketpair()
+    near.settimeout(patience())
+    with near:
+        loop.connect(far, kvm.video.viewer(None, lambda: True))
+        yield near
+    eventually(lambda: not kvm.video.broadcaster.viewers, "the viewer's leaving")
+
+
 def parts(file: IO[bytes]) -> Iterator[Part]:
-    while file.readline() != b"\r\n":
-        pass
     while file.readline():
         lines = []
         while (line := file.readline()) not in {b"\r\n", b""}:
@@ -215,15 +223,12 @@ def test_a_lost_signal_is_told_on_the_open_stream_and_comes_back(
     assert kvm.video.slot.driver is not None
 
 
-def test_one_who_joins_when_the_signal_is_back_sees_no_slate(kvm: Kvm, computer: Computer) -> None:
+def test_one_who_joins_when_the_signal_is_back_sees_no_slate(kvm: Kvm, computer: Computer, loop: Loop) -> None:
     computer.plug_video(False)
     eventually(lambda: kvm.video.slot.status.state is State.NO_SIGNAL, "the loss")
     computer.plug_video(True)
     eventually(lambda: kvm.video.slot.is_online, "the signal")
-    near, far = socket.socketpair()
-    near.settimeout(patience())
-    kvm.video.stream(far, None)
-    with near, near.makefile("rb") as file:
+    with watch(kvm, loop) as near, near.makefile("rb") as file:
         assert is_live(next(parts(file)))
 
 
@@ -332,19 +337,16 @@ def test_what_a_life_before_left_held_is_released_at_the_start(tmp_path: Path) -
     kvm.stop()
 
 
-def test_stop_releases_what_is_held_and_closes_everything(tmp_path: Path) -> None:
+def test_stop_releases_what_is_held_and_closes_everything(tmp_path: Path, loop: Loop) -> None:
     kvm = new_kvm(tmp_path)
     kvm.start()
     eventually(lambda: kvm.input.slot.is_online and kvm.video.slot.is_online, "both")
-    near, far = socket.socketpair()
-    near.settimeout(patience())
-    kvm.video.stream(far, None)
-    kvm.input.press("me", ["ControlLeft", "KeyA"])
-    kvm.stop()
-    assert down(computer_of(kvm)) == NOTHING
-    assert not kvm.is_alive()
-    assert (kvm.input.slot.driver, kvm.video.slot.driver) == (None, None)
-    with near:
+    with watch(kvm, loop) as near:
+        kvm.input.press("me", ["ControlLeft", "KeyA"])
+        kvm.stop()
+        assert down(computer_of(kvm)) == NOTHING
+        assert not kvm.is_alive()
+        assert (kvm.input.slot.driver, kvm.video.slot.driver) == (None, None)
         while near.recv(1 << 20):
             pass
     with pytest.raises(HidOffline):

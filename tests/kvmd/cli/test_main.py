@@ -67,7 +67,18 @@ def one_line(ran: subprocess.CompletedProcess[str], code: int) -> str:
 
 class TestUsage:
     def test_help_imports_nothing_that_is_slow(self) -> None:
-        slow = {"PIL", "cheroot", "cryptography", "flask", "http.client", "limits", "numpy", "serial", "simplejpeg"}
+        slow = {
+            "PIL",
+            "asyncio",
+            "cryptography",
+            "flask",
+            "h11",
+            "http.client",
+            "limits",
+            "numpy",
+            "serial",
+            "simplejpeg",
+        }
         code = (
             "import sys; from click.testing import CliRunner; from kvmd.cli.main import cli\n"
             "CliRunner().invoke(cli, ['--help'], catch_exceptions=False)\n"
@@ -342,12 +353,15 @@ class TestGadget:
         assert ran.stderr.startswith("kvmd: ")
 
 
+PORTS = ("--port", "--video-port", "--tls-port")
+
+
 class Demo:
     """`kvmd demo` on free ports, once it has said how to use it."""
 
     def __init__(self, folder: Path) -> None:
-        ports = free_ports(2)
-        command = [*KVMD, "demo", "--port", ports[0], "--video-port", ports[1], "--log-level", "warning"]
+        given = [word for pair in zip(PORTS, free_ports(len(PORTS)), strict=True) for word in pair]
+        command = [*KVMD, "demo", *given, "--log-level", "warning"]
         self.folder = folder
         self.process = subprocess.Popen(
             [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
@@ -401,10 +415,14 @@ class TestDemo:
         assert demo.end(number) == (0, "")
 
     def test_only_this_machine_reaches_it(self, demo: Demo) -> None:
-        addresses = re.findall(r"http://(.*?):\d+", demo.text)
+        addresses = re.findall(r"https?://(.*?):\d+", demo.text)
         assert set(addresses) == {"127.0.0.1"}
+
+    def test_the_page_is_there_with_and_without_tls(self, demo: Demo) -> None:
         [page] = re.findall(r"page +(http://\S+)", demo.text)
         assert b"<html" in demo.shell(f"curl -s {page}")
+        [secure] = re.findall(r"https://\S+", demo.text)
+        assert b"<html" in demo.shell(f"curl -sk {secure}")
 
     def test_keys_need_the_login(self, demo: Demo) -> None:
         url = re.findall(r"http://\S+/keyboard", demo.text)[0]
@@ -416,12 +434,13 @@ class TestDemo:
         )
         assert answer["status"] == 1
 
-    @pytest.mark.parametrize("option", ["--port", "--video-port"])
+    @pytest.mark.parametrize("option", PORTS)
     def test_a_port_in_use(self, option: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            other, free = ("--video-port" if option == "--port" else "--port"), free_ports(1)[0]
-            ran = run("demo", option, port, other, free, "--log-level", "error")
+            others = [other for other in PORTS if other != option]
+            free = [word for pair in zip(others, free_ports(2), strict=True) for word in pair]
+            ran = run("demo", option, port, *free, "--log-level", "error")
         assert one_line(ran, 3) == f"cannot listen on 127.0.0.1:{port}: Address already in use; give another {option}"
 
 

@@ -29,6 +29,7 @@ def settings(folder: Path, listen: str) -> Path:
     path = folder / "kvmd.toml"
     path.write_text(
         f'{roles}[web]\nlisten = ["{listen}"]\nvideo_listen = ["127.0.0.1:{free_port()}"]\n'
+        f"tls_listen = []\nvideo_tls_listen = []\n"
         f'[auth]\nfile = "{folder}/auth.json"\n'
     )
     return path

@@ -1,7 +1,6 @@
 """Pictures to viewers over real sockets: whole, recent, and nobody waits for anybody."""
 
 import itertools
-import os
 import socket
 import threading
 import time
@@ -13,9 +12,10 @@ from types import SimpleNamespace
 import pytest
 
 from kvmd.contract.capture import Frame, PixelFormat
-from kvmd.video import broadcast
+from kvmd.video import broadcast, viewers
 from kvmd.video.broadcast import BOUNDARY, Broadcaster, Rate
-from tests.shadow import shadow
+from kvmd.video.viewers import Viewers
+from tests.loop import Loop
 from tests.waiting import eventually, patience
 
 LARGE = 400_000
@@ -29,9 +29,16 @@ def picture(sequence: int, size: int = 1000, timestamp: float | None = None) -> 
 
 
 class Viewer:
-    """The far end of a connection that was handed over: reads parts, as a browser does."""
+    """The far end of a connection on which the answer's head was sent: reads parts, as a browser does."""
 
-    def __init__(self, broadcaster: Broadcaster, fps: float | None = None, buffer: int | None = None) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        crowd: Viewers,
+        fps: float | None = None,
+        buffer: int | None = None,
+        may_watch: Callable[[], bool] = lambda: True,
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.sock = socket.socket()
             if buffer:
@@ -42,10 +49,8 @@ class Viewer:
             far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
         self.sock.settimeout(patience())
         self.file = self.sock.makefile("rb")
-        broadcaster.add(far, fps)
-
-    def head(self) -> Message:
-        return self._headers()
+        self.near = viewers.Viewer(crowd, fps, may_watch)
+        loop.connect(far, self.near)
 
     def part(self) -> tuple[Message, bytes]:
         """Read a part: headers and body, up to the boundary that follows."""
@@ -70,11 +75,9 @@ class Viewer:
             numbers.append(self.sequence())
         return numbers
 
-    def begin(self) -> Message:
+    def begin(self) -> None:
         """Read what comes before the first part."""
-        head = self.head()
         assert self.file.readline() == b"--%s\r\n" % BOUNDARY.encode()
-        return head
 
     def close(self) -> None:
         self.file.close()
@@ -84,42 +87,33 @@ class Viewer:
         lines = []
         while (line := self.file.readline()) not in {b"\r\n", b""}:
             lines.append(line)
-        if lines and lines[0].startswith(b"HTTP/"):
-            assert lines.pop(0) == b"HTTP/1.1 200 OK\r\n"
         return message_from_bytes(b"".join(lines))
 
 
 @pytest.fixture
 def broadcaster() -> Iterator[Broadcaster]:
     broadcaster = Broadcaster()
-    broadcaster.start()
     yield broadcaster
-    if broadcaster.is_alive():
-        broadcaster.stop()
+    broadcaster.stop()
 
 
 @pytest.fixture
-def watch(broadcaster: Broadcaster) -> Iterator[Callable[..., Viewer]]:
-    """Join as a viewer, and read the answer's head."""
-    viewers = []
+def watch(loop: Loop, broadcaster: Broadcaster) -> Iterator[Callable[..., Viewer]]:
+    """Join as a viewer."""
+    crowd = Viewers(broadcaster)
+    made = []
 
-    def join(fps: float | None = None, buffer: int | None = None) -> Viewer:
-        viewers.append(Viewer(broadcaster, fps, buffer))
-        viewers[-1].begin()
-        return viewers[-1]
+    def join(
+        fps: float | None = None, buffer: int | None = None, may_watch: Callable[[], bool] = lambda: True
+    ) -> Viewer:
+        made.append(Viewer(loop, crowd, fps, buffer, may_watch))
+        made[-1].begin()
+        return made[-1]
 
     yield join
-    for viewer in viewers:
+    for viewer in made:
         viewer.close()
-
-
-def test_the_answer_is_a_multipart_stream(broadcaster: Broadcaster) -> None:
-    viewer = Viewer(broadcaster)
-    head = viewer.begin()
-    assert head["Content-Type"] == f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-    assert head["Cache-Control"] == "no-store"
-    assert head["Content-Length"] is None
-    viewer.close()
+    eventually(lambda: not broadcaster.viewers, "the viewers' leaving")
 
 
 def test_a_part_tells_its_length_time_and_number(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
@@ -154,20 +148,18 @@ def test_a_viewer_that_does_not_read_skips_whole_pictures_and_holds_up_nobody(
 
 
 def test_the_rate_can_be_limited(
-    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+    loop: Loop, broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(broadcast, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
+    for module in (broadcast, viewers):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
     limited, free = watch(fps=10), watch()
     seen = []
     for number in range(90):
         clock.now = 1000 + number / 30
         broadcaster.publish(picture(number, timestamp=clock.now))
         assert free.sequence() == number
-        # A round trip of the loop, so that it has offered the picture to all, in whichever order.
-        eventually(
-            lambda: broadcaster._epoll.closed is False and _settled(broadcaster, clock.now), "a turn of the loop"
-        )
+        loop.settle()
     broadcaster.stop()
     while (headers := limited._headers()) and headers["X-Sequence"]:
         seen.append(int(headers["X-Sequence"]))
@@ -176,12 +168,13 @@ def test_the_rate_can_be_limited(
     assert max(later - earlier for earlier, later in itertools.pairwise(seen)) <= 4, "evenly"
 
 
-def _settled(broadcaster: Broadcaster, now: float) -> bool:
-    """Whether nobody is owed the newest picture now."""
-    return all(
-        not viewer.rest and (viewer.shown == broadcaster._number or viewer.due > now)
-        for viewer in list(broadcaster._viewers.values())
-    )
+def test_a_viewer_with_a_limit_gets_the_last_picture_though_no_other_comes(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer]
+) -> None:
+    limited = watch(fps=5)
+    for number in range(3):
+        broadcaster.publish(picture(number))
+    assert limited.until(2)[-1] == 2
 
 
 def test_a_viewer_gets_the_newest_picture_when_it_joins(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
@@ -258,7 +251,8 @@ def test_an_unchanged_picture_is_sent_again_once_in_a_while(
     broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert broadcast.REFRESH == 1.0
-    monkeypatch.setattr(broadcast, "REFRESH", 0.3)
+    for module in (broadcast, viewers):
+        monkeypatch.setattr(module, "REFRESH", 0.3)
     viewer = watch()
     still = picture(1)
     broadcaster.publish(still)
@@ -307,9 +301,10 @@ def test_a_viewer_that_leaves_amid_a_picture_is_forgotten(
 def test_a_viewer_that_takes_nothing_is_given_up(
     broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert broadcast.STALLED == 30.0
-    monkeypatch.setattr(broadcast, "STALLED", 0.1)
-    monkeypatch.setattr(broadcast, "REFRESH", 0.05)
+    assert viewers.STALLED == 30.0
+    monkeypatch.setattr(viewers, "STALLED", 0.1)
+    for module in (broadcast, viewers):
+        monkeypatch.setattr(module, "REFRESH", 0.05)
     stuck, idle = watch(buffer=8192), watch()
     broadcaster.publish(picture(1, 20 * LARGE))
     idle.sequence()
@@ -351,50 +346,63 @@ def test_wait_fresh_does_not_take_an_older_picture_or_a_slate(
 
 
 def test_a_hundred_viewers_get_the_same(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
-    viewers = [watch() for _ in range(100)]
+    many = [watch() for _ in range(100)]
     for number in range(3):
         broadcaster.publish(picture(number, 100_000))
-        assert {viewer.part()[1] for viewer in viewers} == {picture(number, 100_000).data}
+        assert {viewer.part()[1] for viewer in many} == {picture(number, 100_000).data}
     assert broadcaster.viewers == 100
 
 
+def test_a_viewer_who_may_not_watch_any_more_is_sent_away(
+    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (broadcast, viewers):
+        monkeypatch.setattr(module, "REFRESH", 0.05)
+    allowed = [True]
+    viewer, other = watch(may_watch=lambda: allowed[0]), watch()
+    broadcaster.publish(picture(1))
+    assert viewer.sequence() == 1
+    allowed[0] = False
+    while viewer.file.read(1000):
+        pass
+    eventually(lambda: broadcaster.viewers == 1, "the other one alone")
+    broadcaster.publish(picture(2))
+    assert other.until(2)[-1] == 2
+
+
+def test_what_a_viewer_sends_is_let_go(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
+    viewer = watch()
+    viewer.sock.sendall(b"GET /nothing HTTP/1.1\r\n" * 1000)
+    broadcaster.publish(picture(1))
+    assert viewer.sequence() == 1
+
+
 def test_stop_closes_all(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
-    viewers = [watch() for _ in range(3)]
-    waiting = []
+    many = [watch() for _ in range(3)]
+    stuck = watch(buffer=8192)
+    broadcaster.publish(picture(1, 20 * LARGE))
+    for viewer in many:
+        viewer.sequence()
+    waiting: list[Frame | None] = []
     thread = threading.Thread(target=lambda: waiting.append(broadcaster.wait_fresh(3600)))
     thread.start()
     eventually(lambda: broadcaster._waiting, "somebody waiting")
     broadcaster.stop()
     thread.join()
     assert waiting == [None]
-    assert [viewer.file.read() for viewer in viewers] == [b""] * 3
-    assert not broadcaster.is_alive()
+    for viewer in many:
+        while viewer.file.read(1000):
+            pass
+    eventually(lambda: broadcaster.viewers == 0, "no viewer, not even one that takes nothing")
+    stuck.close()
 
 
-def test_stop_meets_a_viewer_that_leaves(
-    broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The thread may see that it is to stop before it is woken."""
-    watch()
-    really_write = os.eventfd_write
-
-    def write(fd: int, value: int) -> None:
-        really_write(fd, value)
-        broadcaster._thread.join(0.3)
-        really_write(fd, value)
-
-    shadow(monkeypatch, broadcast, "os", eventfd_write=write)
-    broadcaster.stop()
-    assert not broadcaster.is_alive()
-
-
-def test_what_comes_after_the_stop_is_let_go(broadcaster: Broadcaster) -> None:
+def test_what_comes_after_the_stop_is_let_go(broadcaster: Broadcaster, watch: Callable[..., Viewer]) -> None:
     broadcaster.stop()
     broadcaster.publish(picture(1))
     broadcaster.publish(picture(0), live=False)
-    viewer = Viewer(broadcaster)
+    viewer = watch()
     assert viewer.file.read() == b""
-    viewer.close()
     assert broadcaster.wait_fresh(3600) is None
 
 
@@ -403,13 +411,13 @@ def test_it_does_not_spin_when_there_is_nothing_to_do(
 ) -> None:
     """A viewer that was shown all there is, and one that has to wait for its turn, cost nothing."""
     turns = []
-    really_turn = broadcaster._turn
+    really_turn = Viewers._turn
 
-    def turn() -> None:
+    def turn(self: Viewers) -> None:
         turns.append(1)
-        really_turn()
+        really_turn(self)
 
-    monkeypatch.setattr(broadcaster, "_turn", turn)
+    monkeypatch.setattr(Viewers, "_turn", turn)
     done, limited, stuck = watch(), watch(fps=0.001), watch(buffer=8192)
     for number in range(3):
         broadcaster.publish(picture(number, 20 * LARGE))

@@ -1,0 +1,175 @@
+"""With TLS and without: who is sent where, what is refused, and what is said about it."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kvmd.contract.settings import Plain, WebSettings
+from tests.conftest import HOST, PASSWORD, USER, Daemon
+from tests.kvmd.front.test_tls import client
+from tests.wire import Read, Wire, request
+
+BROWSER = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+LOGIN = f'{{"username": "{USER}", "password": "{PASSWORD}"}}'.encode()
+
+
+def web(http: Plain = "api", hsts: int = 0) -> WebSettings:
+    with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
+        ports = [sock.getsockname()[1] for sock in (one, other)]
+    tls, video_tls = (f"{HOST}:{port}" for port in ports)
+    return WebSettings(
+        listen=[f"{HOST}:0"],
+        video_listen=[f"{HOST}:0"],
+        tls_listen=[tls],
+        video_tls_listen=[video_tls],
+        http=http,
+        hosts=["kvm.example"],
+        hsts=hsts,
+    )
+
+
+Ask = Callable[..., Read]
+
+
+def asking(daemon: Daemon) -> Ask:
+    """Ask one of the four listeners: the API's without and with TLS, the video's without and with TLS."""
+
+    def ask(method: str, path: str, *headers: str, at: int = 0, body: bytes = b"") -> Read:
+        listener = daemon.server.listeners[at]
+        headers += (f"Content-Length: {len(body)}", f"Authorization: Bearer {daemon.token}")
+        with Wire(listener.address, context=client() if listener.is_tls else None) as wire:
+            wire.send(request(method, path, *headers, body=body))
+            return wire.answer(method)
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def secure(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
+    """A daemon with TLS and without."""
+    with make_daemon(web=web(hsts=3600)).running() as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def redirecting(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
+    """A daemon that serves nothing without TLS."""
+    daemon = make_daemon(web=web("redirect"))
+    daemon.server.start()
+    yield daemon
+    daemon.server.stop()
+
+
+class TestApi:
+    @pytest.fixture
+    def ask(self, secure: Daemon) -> Ask:
+        return asking(secure)
+
+    def test_a_browser_that_asks_for_the_page_is_sent_to_https(self, ask: Ask, secure: Daemon) -> None:
+        code, headers, _ = ask("GET", "/?a=b", BROWSER)
+        assert (code, headers["location"]) == (302, f"https://{secure.kvm.settings.web.tls_listen[0]}/?a=b")
+        assert ask("GET", "/", BROWSER, at=1)[0] == 200
+
+    @pytest.mark.parametrize("headers", [(), ("Accept: */*",)])
+    def test_a_program_is_not(self, ask: Ask, headers: tuple[str, ...]) -> None:
+        assert ask("GET", "/", *headers)[0] == 200
+
+    def test_the_api_is_there_with_and_without(self, ask: Ask) -> None:
+        for at in (0, 1):
+            assert ask("GET", "/api/status", BROWSER, at=at)[0] == 200
+            assert ask("POST", "/keyboard", at=at, body=b'{"keycodes": ["ShiftLeft"]}')[0] == 200
+        for at in range(4):
+            assert ask("GET", "/snapshot", BROWSER, at=at)[0] == 200
+
+    def test_the_cookie_is_secure_where_the_connection_is(self, ask: Ask) -> None:
+        plain, secure = (ask("POST", "/login_api", at=at, body=LOGIN)[1]["set-cookie"] for at in (0, 1))
+        assert "Secure" not in plain
+        assert "; Secure; HttpOnly" in secure
+
+    def test_browsers_are_told_to_stay_with_tls_where_that_is_set(self, ask: Ask) -> None:
+        assert ask("GET", "/", at=1)[1]["strict-transport-security"] == "max-age=3600"
+        assert "strict-transport-security" not in ask("GET", "/")[1]
+
+    def test_the_stream_is_there_with_tls(self, secure: Daemon) -> None:
+        for at in (1, 3):
+            with Wire(secure.server.listeners[at].address, context=client()) as wire:
+                wire.send(request("GET", "/stream", f"Authorization: Bearer {secure.token}"))
+                got = b""
+                while got.count(b"\xff\xd8\xff") < 3:
+                    got += wire.file.read1()
+
+
+class TestRedirect:
+    @pytest.fixture
+    def ask(self, redirecting: Daemon) -> Ask:
+        return asking(redirecting)
+
+    @pytest.mark.parametrize("path", ["/", "/api/status?token=x", "/nothing"])
+    def test_who_asks_is_sent_to_https(self, ask: Ask, path: str) -> None:
+        code, headers, _ = ask("GET", path)
+        assert code == 308
+        assert headers["location"].startswith("https://")
+        assert headers["location"].endswith(path)
+
+    def test_what_acts_is_refused(self, ask: Ask) -> None:
+        code, _, body = ask("POST", "/login_api", body=LOGIN)
+        assert (code, b"use https" in body) == (403, True)
+        assert ask("POST", "/login_api", at=1, body=LOGIN)[0] == 200
+
+
+def test_off_listens_nowhere_without_tls(make_daemon: Callable[..., Daemon]) -> None:
+    daemon = make_daemon(web=web("off"))
+    daemon.server.start()
+    try:
+        assert [listener.is_tls for listener in daemon.server.listeners] == [True, True]
+    finally:
+        daemon.server.stop()
+
+
+def test_no_certificate_is_made_where_nobody_needs_one(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kvmd.web import secure as module  # noqa: PLC0415  # it is looked into here alone
+
+    def fail(_: Any) -> None:
+        pytest.fail("a certificate is made")
+
+    monkeypatch.setattr(module, "ensure", fail)
+    assert module.load_certificate(daemon.kvm.settings) is None
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[::1]:80", "kvm.example", "kvm.example:80"])
+def test_the_way_to_https_keeps_the_name(make_daemon: Callable[..., Daemon], host: str) -> None:
+    daemon = make_daemon(web=web())
+    daemon.server.start()
+    try:
+        with Wire(daemon.server.listeners[0].address) as wire:
+            wire.send(request("GET", "/", BROWSER, host=host))
+            name = host.removesuffix(":80")
+            port = daemon.kvm.settings.web.tls_listen[0].rpartition(":")[2]
+            assert wire.answer()[1]["location"] == f"https://{name}:{port}/"
+    finally:
+        daemon.server.stop()
+
+
+def test_a_stream_ends_with_the_login(make_daemon: Callable[..., Daemon]) -> None:
+    """Also with a key that is removed, and with a password that is changed."""
+    with make_daemon().running() as daemon:
+        basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        key = daemon.kvm.auth.credentials.add_key("script")
+        token = daemon.login()
+        ends: dict[str, Callable[[], object]] = {
+            f"Bearer {token}": lambda: daemon.post("/api/logout", {}, token=token),
+            f"Bearer {key}": lambda: daemon.kvm.auth.credentials.remove_key("script"),
+            f"Basic {basic}": lambda: daemon.kvm.auth.credentials.set_password(USER, "another long password"),
+        }
+        for authorization, end in ends.items():
+            with Wire((HOST, daemon.video_port)) as wire:
+                wire.send(request("GET", "/stream", f"Authorization: {authorization}"))
+                assert wire.file.readline() == b"HTTP/1.1 200 OK\r\n"
+                end()
+                while wire.file.read(1 << 16):
+                    pass
