@@ -1,9 +1,13 @@
-"""The daemon: the one place that wires the KVM, the web servers and the system's signals together."""
+"""The daemon: the one place that wires the KVM, the web servers, the watchdog and the system's signals together."""
 
 from __future__ import annotations
 
+import logging
 import signal
+import threading
+import time
 from collections.abc import Callable
+from enum import Enum
 from queue import Empty, SimpleQueue
 from types import FrameType
 
@@ -11,9 +15,25 @@ from kvmd.contract.settings import Settings
 from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
 from kvmd.plugins.services import Services
-from kvmd.system.notify import notify, watchdog_interval
+from kvmd.system.ending import Step, end
+from kvmd.system.notify import Systemd, watchdog_interval
+from kvmd.system.probe import Probe
+from kvmd.system.pulse import LIMIT, PACE
 from kvmd.web import create_app, create_video_app
 from kvmd.web.server import Server
+
+logger = logging.getLogger(__name__)
+
+
+class _News(Enum):
+    """What the main thread waits for."""
+
+    READY = "everything answers"
+    END = "a signal has come"
+
+
+Inbox = SimpleQueue[_News]
+"""Its put() may interrupt its get(); an Event's set() would wait for ever for the lock that wait() has just taken."""
 
 
 def run(
@@ -25,50 +45,88 @@ def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT comes, and leave nothing behind: no key held, no device open.
 
+    What hangs then does not hold it up: the process ends with ``EXIT_HUNG``.
+
     :param source: where the settings come from, for messages
     :param ways_out: what to do where an address of the page, or of the video, cannot be used
     :param ready: called once everything answers
     :raises ConfigError: the settings cannot be used
     """
+    systemd = Systemd()
     kvm = Kvm(settings, registry, source)
     services = Services(registry.services(kvm))
     kvm.auth.credentials.make_first_password()
-    # Its put() may interrupt its get(); an Event's set() would wait for ever for the lock that wait() has just taken.
-    ended: SimpleQueue[int] = SimpleQueue()
-
-    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # what signal.signal calls
-        ended.put(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
     servers = [
         Server(create_app(kvm), settings.web.listen, ways_out[0]),
         Server(create_video_app(kvm), settings.web.video_listen, ways_out[1]),
     ]
-    kvm.start()
+    inbox: Inbox = SimpleQueue()
+    _heed_signals(inbox)
+    kvm.watch.limit = watchdog_interval() or LIMIT
+    kvm.watch.add(*services.pulses)
+    steps: list[Step] = []
     try:
+        steps[:0] = kvm.ending()
+        kvm.start()
         for server in servers:
             server.start()
-        services.start()
-        ready()
-        notify("READY=1")
-        _watch(kvm, ended)
+            steps.append(Step("web", server.stop))
+            steps += _probe(kvm, server)
+        _start_services(services, inbox)
+        _serve(kvm, systemd, inbox, ready)
     finally:
-        notify("STOPPING=1")
-        services.stop()
-        kvm.stop()
-        for server in servers:
-            server.stop()
+        systemd.tell("STOPPING=1")
+        end([*services.ending(), *steps], kvm.watch.pulses, systemd.show)
 
 
-def _watch(kvm: Kvm, ended: SimpleQueue[int]) -> None:
-    """Wait for the end; as long as all threads live, systemd is told so."""
+def _heed_signals(inbox: Inbox) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # what signal.signal calls
+        inbox.put(_News.END)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def _probe(kvm: Kvm, server: Server) -> list[Step]:
+    """Let every listener be asked whether it answers; return how that ends."""
+    steps = []
+    for listener in server.listeners():
+        probe = Probe(listener, kvm.watch.limit)
+        kvm.watch.add(probe.pulse)
+        probe.start()
+        steps.append(Step(probe.pulse.name, probe.stop))
+    return steps
+
+
+def _start_services(services: Services, inbox: Inbox) -> None:
+    """Start what may hang, while signals are heeded."""
+
+    def start() -> None:
+        services.start()
+        inbox.put(_News.READY)
+
+    threading.Thread(target=start, name="kvmd-services", daemon=True).start()
+
+
+def _serve(kvm: Kvm, systemd: Systemd, inbox: Inbox, ready: Callable[[], None]) -> None:
+    """Wait for the end; meanwhile look at what could hang, and tell systemd."""
     interval = watchdog_interval()
+    pace = min(PACE, kvm.watch.limit / 4)
+    looked, shown = time.monotonic(), kvm.watch.hung
     while True:
         try:
-            ended.get(timeout=interval)
+            news = inbox.get(timeout=pace)
         except Empty:
-            if kvm.is_alive():
-                notify("WATCHDOG=1")
+            now = time.monotonic()
+            kvm.watch.look(now - looked)
+            looked = now
         else:
-            return
+            if news is _News.END:
+                return
+            ready()
+            systemd.tell("READY=1")
+        if [hang.name for hang in kvm.watch.hung] != [hang.name for hang in shown]:
+            shown = kvm.watch.hung
+            systemd.show("; ".join(map(str, shown)) or "everything answers")
+        if interval and kvm.watch.is_well and kvm.is_alive():
+            systemd.tell("WATCHDOG=1")

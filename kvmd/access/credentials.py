@@ -20,6 +20,7 @@ import argon2
 import msgspec
 
 from kvmd.errors import ConfigError, RequestError
+from kvmd.system.decoding import decode_json
 from kvmd.system.files import write_private
 
 logger = logging.getLogger(__name__)
@@ -143,7 +144,7 @@ class Credentials:
         stamp = self.stamp
         if stamp != self._read_at:
             try:
-                contents = msgspec.json.decode(self.path.read_bytes(), type=_Contents) if stamp else _Contents()
+                contents = decode_json(self.path.read_bytes(), _Contents) if stamp else _Contents()
             except (OSError, msgspec.MsgspecError) as error:
                 raise self._unreadable(error) from error
             self._contents, self._read_at = contents, stamp

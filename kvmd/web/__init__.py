@@ -9,7 +9,16 @@ import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from kvmd.errors import AuthError, Busy, DriverError, KvmdError, RequestError, TooManyAttempts, Unsupported
+from kvmd.errors import (
+    AuthError,
+    Busy,
+    DriverError,
+    KvmdError,
+    RequestError,
+    TooManyAttempts,
+    Unavailable,
+    Unsupported,
+)
 from kvmd.kvm import Kvm
 from kvmd.web import blikvm, edid, pages, power, status, video
 from kvmd.web.envelope import failure
@@ -31,6 +40,7 @@ _CODES: list[tuple[type[KvmdError], int]] = [
     (Unsupported, 409),
     (Busy, 409),
     (DriverError, 503),
+    (Unavailable, 503),
 ]
 
 

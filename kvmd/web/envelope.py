@@ -8,6 +8,7 @@ import msgspec
 from flask import Response, request
 
 from kvmd.errors import RequestError
+from kvmd.system.decoding import decode_json
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ def body(shape: type[T]) -> T:
     :raises RequestError: it is not JSON, or not of this shape
     """
     try:
-        return msgspec.json.decode(request.get_data(), type=shape)
+        return decode_json(request.get_data(), shape)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         problem = str(error).replace("Object", "the body").replace("`", '"').replace("$", "body")
         raise RequestError(f"the body is not what {request.path} takes: {problem}") from error

@@ -9,6 +9,7 @@ from flask import request
 
 from kvmd.access.auth import Auth
 from kvmd.errors import AuthError
+from kvmd.system.decoding import decode_json
 
 COOKIE = "kvmd_token"
 
@@ -45,7 +46,7 @@ def sent_token() -> str:
 
 def _token_in_body() -> str:
     try:
-        return msgspec.json.decode(request.get_data(), type=_WithToken).token
+        return decode_json(request.get_data(), _WithToken).token
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
 

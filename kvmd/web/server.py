@@ -15,6 +15,7 @@ from flask import Flask
 
 from kvmd.contract.settings import parse_address
 from kvmd.errors import ConfigError
+from kvmd.system.probe import Listener
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -138,6 +139,10 @@ class Server:
             thread.start()
             self._threads.append(thread)
             logger.info("listening on %s", _name(server))
+
+    def listeners(self) -> list[Listener]:
+        """Return the addresses on which it listens."""
+        return [Listener(server.bind_addr[:2]) for server in self._servers]
 
     def stop(self) -> None:
         """End; requests in work have a moment to finish."""

@@ -36,8 +36,12 @@ def device() -> Device:
 
 
 @pytest.fixture
-def writer(device: Device) -> Writer:
-    return Writer(device.send)
+def writer(device: Device) -> Iterator[Writer]:
+    writer = Writer(device.send)
+    writer.start()
+    yield writer
+    device.gate.release(10_000)
+    writer.close()
 
 
 @pytest.fixture
