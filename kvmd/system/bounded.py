@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from kvmd.errors import Unavailable
@@ -37,13 +40,13 @@ class Bounded:
         :param seconds: how long to wait for it; it goes on after that, and nobody minds what comes of it
         :raises Unavailable: it did not come back in time, or others before it hang
         """
-        if not self._places.acquire(blocking=False):
+        if not self._places.acquire(timeout=0 if self._hangs() else seconds):
             raise Unavailable(f"{self.name}: {doing} is not tried: {PLACES} calls before it have not come back")
         future: Future[T] = Future()
         try:
             threading.Thread(
                 target=self._run,
-                args=(future, function, doing, seconds),
+                args=(future, partial(copy_context().run, function), doing, seconds),
                 name=f"kvmd-call {self.name} {doing}",
                 daemon=True,
             ).start()
@@ -70,6 +73,11 @@ class Bounded:
         else:
             self._forget(future)
             future.set_result(result)
+
+    def _hangs(self) -> bool:
+        """Tell whether a call has not come back in its time."""
+        oldest = self.pulse.last
+        return oldest is not None and time.monotonic() > oldest.moment + oldest.seconds
 
     def _forget(self, future: Future[T]) -> None:
         with self._lock:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from kvmd.cli.main import cli
 from kvmd.contract.board import Facts
+from tests.process import install
 
 COMMANDS = [
     "ch9329",
@@ -322,6 +323,37 @@ class TestGadget:
         ran = run("gadget", "up", "--udc", "no_such_controller")
         assert ran.returncode == 4
         assert ran.stderr.startswith("kvmd: ")
+
+
+class TestPluginsOfOthers:
+    """A stranger's plug-in runs where it is needed, and never as root in kvmd-gadget.service."""
+
+    @pytest.fixture
+    def imported(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A plug-in that notes that it is imported, and ends the process."""
+        note = tmp_path / "imported"
+        site = install(tmp_path, f"import os\nopen({str(note)!r}, 'w').close()\nos._exit(9)\n")
+        monkeypatch.setenv("PYTHONPATH", str(site))
+        return note
+
+    @pytest.mark.parametrize(
+        ("command", "code"),
+        [
+            ("gadget status", 0),
+            ("gadget up --udc no_such_controller", 4),
+            ("edid --help", 0),
+            ("config --help", 0),
+            ("apikey list", 0),
+        ],
+    )
+    def test_are_not_loaded_where_ours_suffice(self, imported: Path, settings: Path, command: str, code: int) -> None:
+        ran = run("--config", settings, *command.split())
+        assert (ran.returncode, imported.exists()) == (code, False), ran.stderr
+
+    @pytest.mark.parametrize("command", ["drivers", "--help", "acme"])
+    def test_are_loaded_where_they_could_count(self, imported: Path, settings: Path, command: str) -> None:
+        ran = run("--config", settings, command)
+        assert (ran.returncode, imported.exists()) == (9, True)
 
 
 class Demo:
