@@ -15,7 +15,7 @@ from kvmd.contract.settings import Settings
 from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
 from kvmd.plugins.services import Services
-from kvmd.system.ending import Step, end
+from kvmd.system.ending import Ending, Step
 from kvmd.system.notify import Systemd, watchdog_interval
 from kvmd.system.probe import Probe
 from kvmd.system.pulse import LIMIT, PACE
@@ -53,6 +53,7 @@ def run(
     :raises ConfigError: the settings cannot be used
     """
     systemd = Systemd()
+    ending = Ending(systemd.show)
     kvm = Kvm(settings, registry, source)
     services = Services(registry.services(kvm))
     kvm.auth.credentials.make_first_password()
@@ -76,7 +77,7 @@ def run(
         _serve(kvm, systemd, inbox, ready)
     finally:
         systemd.tell("STOPPING=1")
-        end([*services.ending(), *steps], kvm.watch.pulses, systemd.show)
+        ending.end([*services.ending(), *steps], kvm.watch.pulses)
 
 
 def _heed_signals(inbox: Inbox) -> None:

@@ -28,7 +28,8 @@ LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
 class Served:
     """A daemon.
 
-    :param folder: its own
+    :param folder: its own, which may be that of one before it
+    :param key: the API key, where the one before had it made
     :param plugin: the source of a plug-in, installed as pip leaves it
     :param roles: the drivers, by their roles; by default the virtual ones
     :param watchdog: seconds of systemd's watchdog
@@ -39,6 +40,7 @@ class Served:
         self,
         folder: Path,
         *,
+        key: str = "",
         plugin: str = "",
         roles: Mapping[str, str] | None = None,
         watchdog: float | None = None,
@@ -47,15 +49,16 @@ class Served:
     ) -> None:
         self.folder = folder
         self._write_settings(roles or {})
-        self.key = Credentials(folder / "auth.json").add_key("test")
+        self.key = key or Credentials(folder / "auth.json").add_key("test")
         self._log = folder / "log"
         self._heard: list[str] = []
         self._systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        # The names of such sockets are short, so it is that of a descriptor's folder (unix(7), sun_path).
-        self._systemd.bind(f"\0kvmd-test-{os.getpid()}-{id(self)}")
+        # In the abstract namespace, as the path of a folder may be too long (unix(7), sun_path).
+        name = f"kvmd-test-{os.getpid()}-{id(self)}"
+        self._systemd.bind(f"\0{name}")
         self._hearing = threading.Thread(target=self._hear, daemon=True)
         self._hearing.start()
-        given = {"NOTIFY_SOCKET": f"@kvmd-test-{os.getpid()}-{id(self)}", **(environment or {})}
+        given = {"NOTIFY_SOCKET": f"@{name}", **(environment or {})}
         if plugin:
             given["PYTHONPATH"] = str(install(folder, plugin))
         if watchdog:

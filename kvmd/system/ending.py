@@ -68,42 +68,53 @@ def _take(step: Step) -> None:
         logger.exception("%s failed while it was stopped", step.name)
 
 
-def end(steps: Sequence[Step], pulses: Collection[Pulse], tell: Callable[[str], None]) -> None:
-    """Take all steps; where the process cannot end by itself in time, say why and end it with ``EXIT_HUNG``.
+class Ending:
+    """Sees to it that the process ends, by itself or with ``EXIT_HUNG``.
 
-    It cannot while a step has not come back, nor when a thread is left that Python waits for. Should even Python's own
-    lock be held for ever, the C library's timer ends it a second later.
+    To be made before anything is started: it has a thread of its own, and in the end there may be none left to start.
 
-    :param pulses: what else may hang
-    :param tell: given the reason in one line, before the process ends
+    :param tell: given the reason in one line, where the process does not end by itself
     """
-    deadline = time.monotonic() + SECONDS
-    with contextlib.suppress(RuntimeError, OSError, ValueError):  # no thread is left for it, or stderr is closed
-        faulthandler.dump_traceback_later(SECONDS + 1, exit=True)
-    with contextlib.suppress(RuntimeError):
-        threading.Thread(target=_end_leftovers, args=(deadline + 0.5, tell), name="kvmd-end", daemon=True).start()
-    hung = take(steps)
-    while (busy := _busy(pulses)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    if hung or busy:
-        _exit(hung | busy, tell)
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._begun = threading.Event()
+        threading.Thread(target=self._end_leftovers, name="kvmd-end", daemon=True).start()
+
+    def end(self, steps: Sequence[Step], pulses: Collection[Pulse]) -> None:
+        """Take all steps; where the process cannot end by itself in time, say why and end it.
+
+        It cannot while a step has not come back, nor when a thread is left that Python waits for. Should even Python's
+        own lock be held for ever, the C library's timer ends it.
+
+        :param pulses: what else may hang
+        """
+        deadline = time.monotonic() + SECONDS
+        with contextlib.suppress(RuntimeError, OSError, ValueError):  # no thread is left for it, or stderr is closed
+            faulthandler.dump_traceback_later(SECONDS + 1.5, exit=True)
+        self._begun.set()
+        hung = take(steps)
+        while (busy := _busy(pulses)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if hung or busy:
+            self._exit(hung | busy)
+
+    def _end_leftovers(self) -> None:
+        """Wait until nothing but a thread that Python waits for, or a step in the main thread, can be left."""
+        self._begun.wait()
+        time.sleep(SECONDS + 0.5)
+        main = threading.main_thread()
+        self._exit({t.name: t.ident or 0 for t in threading.enumerate() if not (t is main or t.daemon)})
+
+    def _exit(self, hung: dict[str, int]) -> None:
+        names = ", ".join(hung) or "the main thread"
+        logger.critical("ended with code %d, as these hang: %s", EXIT_HUNG, names)
+        for name, thread in (hung or {"the main thread": threading.main_thread().ident or 0}).items():
+            logger.critical("%s:\n%s", name, stack_of(thread))
+        self._tell(f"ended with code {EXIT_HUNG}, as these hang: {names}")
+        os._exit(EXIT_HUNG)
 
 
 def _busy(pulses: Collection[Pulse]) -> dict[str, int]:
     beats = [(pulse.name, pulse.last) for pulse in pulses]
     return {f"{name}: {beat.doing}": beat.thread for name, beat in beats if beat}
-
-
-def _end_leftovers(deadline: float, tell: Callable[[str], None]) -> None:
-    time.sleep(max(0.0, deadline - time.monotonic()))
-    main = threading.main_thread()
-    _exit({t.name: t.ident or 0 for t in threading.enumerate() if not (t is main or t.daemon)}, tell)
-
-
-def _exit(hung: dict[str, int], tell: Callable[[str], None]) -> None:
-    names = ", ".join(hung) or "the main thread"
-    logger.critical("ended with code %d, as these hang: %s", EXIT_HUNG, names)
-    for name, thread in hung.items():
-        logger.critical("%s:\n%s", name, stack_of(thread))
-    tell(f"ended with code {EXIT_HUNG}, as these hang: {names}")
-    os._exit(EXIT_HUNG)

@@ -17,7 +17,7 @@ from kvmd.system.ending import EXIT_HUNG
 from tests.process import NAME, Served, served
 from tests.waiting import eventually, patience
 
-AT_ONCE = 12
+AT_ONCE = 6
 """Daemons that run beside each other."""
 
 LIMIT = 5.0
