@@ -54,6 +54,7 @@ from kvmd.errors import (
 )
 from kvmd.input.keymap import Key, Page, find_keys, keys_of
 from kvmd.plugins.hookspecs import Event, InputApi, KvmApi, PowerApi, Service, VideoApi, hookimpl
+from kvmd.system.decoding import decode_json
 from kvmd.system.memory import forget, recall, remember
 
 __version__ = "0.1.0"
@@ -118,6 +119,7 @@ __all__ = [
     "Unsupported",
     "VideoApi",
     "YcbcrEncoding",
+    "decode_json",
     "find_keys",
     "forget",
     "hookimpl",

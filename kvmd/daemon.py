@@ -1,22 +1,39 @@
-"""The daemon: the one place that wires the KVM, the web servers and the system's signals together."""
+"""The daemon: the one place that wires the KVM, the web servers, the watchdog and the system's signals together."""
 
 from __future__ import annotations
 
+import logging
 import signal
+import threading
+import time
 from collections.abc import Callable
+from enum import Enum
 from queue import Empty, SimpleQueue
 from types import FrameType
 
 from kvmd.contract.settings import Settings
+from kvmd.front.server import Server
 from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
 from kvmd.plugins.services import Services
-from kvmd.system.notify import notify, watchdog_interval
+from kvmd.system.ending import Ending, Step
+from kvmd.system.notify import Systemd, watchdog_interval
+from kvmd.system.probe import Listener, Probe
+from kvmd.system.pulse import LIMIT, PACE
 from kvmd.web import make_server
 
-PACE = 1.0
-"""Seconds after which a signal is heeded at the latest: one that comes just before the wait, or to another thread,
-does not interrupt it (signal(7); Python runs handlers in the main thread alone, once that does something)."""
+logger = logging.getLogger(__name__)
+
+
+class _News(Enum):
+    """What the main thread waits for."""
+
+    READY = "everything answers"
+    END = "a signal has come"
+
+
+Inbox = SimpleQueue[_News]
+"""Its put() may interrupt its get(); an Event's set() would wait for ever for the lock that wait() has just taken."""
 
 
 def run(
@@ -28,45 +45,85 @@ def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT comes, and leave nothing behind: no key held, no device open.
 
+    What hangs then does not hold it up: the process ends with ``EXIT_HUNG``.
+
     :param source: where the settings come from, for messages
     :param way_out: says what to do where an address cannot be used, by its setting's name in ``web``
     :param ready: called once everything answers
     :raises ConfigError: the settings cannot be used
     """
+    systemd = Systemd()
+    ending = Ending(systemd.show)
     kvm = Kvm(settings, registry, source)
     services = Services(registry.services(kvm))
     kvm.auth.credentials.make_first_password()
-    # Its put() may interrupt its get(); an Event's set() would wait for ever for the lock that wait() has just taken.
-    ended: SimpleQueue[int] = SimpleQueue()
+    server = make_server(kvm, way_out)
+    inbox: Inbox = SimpleQueue()
+    _heed_signals(inbox)
+    kvm.watch.limit = watchdog_interval() or LIMIT
+    kvm.watch.add(*services.pulses)
+    steps: list[Step] = []
+    try:
+        steps[:0] = kvm.ending()
+        kvm.start()
+        server.start()
+        steps.append(Step("web", server.stop))
+        steps += _probe(kvm, server)
+        _start_services(services, inbox)
+        _serve(kvm, systemd, inbox, ready)
+    finally:
+        systemd.tell("STOPPING=1")
+        ending.end([*services.ending(), *steps], kvm.watch.pulses)
 
-    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # what signal.signal calls
-        ended.put(number)
+
+def _heed_signals(inbox: Inbox) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # what signal.signal calls
+        inbox.put(_News.END)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    server = make_server(kvm, way_out)
-    kvm.start()
-    try:
-        server.start()
+        signal.signal(number, stop)
+
+
+def _probe(kvm: Kvm, server: Server) -> list[Step]:
+    """Let every listener be asked whether it answers; return how that ends."""
+    steps = []
+    for listener in server.listeners:
+        probe = Probe(Listener(listener.address, listener.is_tls), kvm.watch.limit)
+        kvm.watch.add(probe.pulse)
+        probe.start()
+        steps.append(Step(probe.pulse.name, probe.stop))
+    return steps
+
+
+def _start_services(services: Services, inbox: Inbox) -> None:
+    """Start what may hang, while signals are heeded."""
+
+    def start() -> None:
         services.start()
-        ready()
-        notify("READY=1")
-        _watch(kvm, ended)
-    finally:
-        notify("STOPPING=1")
-        services.stop()
-        kvm.stop()
-        server.stop()
+        inbox.put(_News.READY)
+
+    threading.Thread(target=start, name="kvmd-services", daemon=True).start()
 
 
-def _watch(kvm: Kvm, ended: SimpleQueue[int]) -> None:
-    """Wait for the end; as long as all threads live, systemd is told so."""
+def _serve(kvm: Kvm, systemd: Systemd, inbox: Inbox, ready: Callable[[], None]) -> None:
+    """Wait for the end; meanwhile look at what could hang, and tell systemd."""
     interval = watchdog_interval()
+    pace = min(PACE, kvm.watch.limit / 4)
+    looked, shown = time.monotonic(), kvm.watch.hung
     while True:
         try:
-            ended.get(timeout=min(interval or PACE, PACE))
+            news = inbox.get(timeout=pace)
         except Empty:
-            if interval and kvm.is_alive():
-                notify("WATCHDOG=1")
+            now = time.monotonic()
+            kvm.watch.look(now - looked)
+            looked = now
         else:
-            return
+            if news is _News.END:
+                return
+            ready()
+            systemd.tell("READY=1")
+        if [hang.name for hang in kvm.watch.hung] != [hang.name for hang in shown]:
+            shown = kvm.watch.hung
+            systemd.show("; ".join(map(str, shown)) or "everything answers")
+        if interval and kvm.watch.is_well and kvm.is_alive():
+            systemd.tell("WATCHDOG=1")

@@ -7,6 +7,7 @@
     ├── RequestError       what a client asks for makes no sense: an unknown key, too many of them
     ├── Unsupported        what a client asks for is beyond the driver in use, or beyond what is known
     ├── Busy               what a client asks for has to wait for something else to end
+    ├── Unavailable        what a client asks for needs something that hangs
     ├── AuthError          who asks may not
     │   ├── TooManyAttempts   and has to wait before trying again
     │   └── Forbidden         from there, whoever it is: a page of another site, a name that is not this machine's
@@ -46,6 +47,10 @@ class Busy(KvmdError):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Unavailable(KvmdError):
+    """A request that is in order, and needs something that does not come back: a driver's or a plug-in's call."""
 
 
 class AuthError(KvmdError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import partial
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -21,6 +23,8 @@ from kvmd.plugins.registry import Registry
 from kvmd.power.facility import Power, PowerReport
 from kvmd.slot import Slot, SlotStatus
 from kvmd.system.config import convert
+from kvmd.system.ending import Step
+from kvmd.system.pulse import Hang, Pulse, Watch
 from kvmd.video.facility import CaptureReport, Video
 
 logger = logging.getLogger(__name__)
@@ -35,11 +39,15 @@ class Facility(Protocol):
     def slot(self) -> Slot[Any]:
         """The role's life."""
 
+    @property
+    def pulses(self) -> Iterable[Pulse]:
+        """The signs of life of what could hang."""
+
     def start(self) -> None:
         """Begin; returns at once."""
 
-    def stop(self) -> None:
-        """End, with nothing left pressed or open."""
+    def ending(self) -> list[Step]:
+        """List the steps of the end, after which nothing is left pressed or open."""
 
     def is_alive(self) -> bool:
         """Tell whether all threads do their work still."""
@@ -57,13 +65,17 @@ class BoardReport(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Everything worth knowing."""
+    """Everything worth knowing.
+
+    :param hung: what hangs, by the watchdog
+    """
 
     version: str
     board: BoardReport | None
     capture: CaptureReport
     hid: HidReport
     power: PowerReport
+    hung: tuple[Hang, ...]
 
 
 class Kvm:
@@ -94,6 +106,9 @@ class Kvm:
         )
         self._facilities: tuple[Facility, ...] = (self.video, self.input, self.power)
         self._monitor = Monitor(registry.wakes(), self._plugged)
+        self.watch = Watch()
+        """Who looks at what could hang."""
+        self.watch.add(*registry.pulses, *chain.from_iterable(facility.pulses for facility in self._facilities))
 
     def plugin_settings(self, name: str, shape: type[T]) -> T:
         """Return the settings of a plug-in, the table ``[plugins.NAME]``, as a struct of its own.
@@ -110,11 +125,15 @@ class Kvm:
         for facility in self._facilities:
             facility.start()
 
+    def ending(self) -> list[Step]:
+        """List the steps that release every key and button, close the devices and end all connections."""
+        steps = [facility.ending() for facility in reversed(self._facilities)]
+        return [Step("udev", self._monitor.stop), *chain.from_iterable(steps), *self.registry.ending()]
+
     def stop(self) -> None:
-        """Release every key and button, close the devices and end all connections."""
-        self._monitor.stop()
-        for facility in reversed(self._facilities):
-            facility.stop()
+        """Take all these steps, and wait for as long as they need; for a process that goes on."""
+        for step in self.ending():
+            step.take()
 
     def is_alive(self) -> bool:
         """Tell whether all threads do their work still."""
@@ -129,6 +148,7 @@ class Kvm:
             capture=self.video.status(),
             hid=self.input.status(),
             power=self.power.status(),
+            hung=self.watch.hung,
         )
 
     def _filled(self, role: Role[Any, Any]) -> tuple[RoleSettings, str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from kvmd.contract.driver import BaseDriver
-from kvmd.errors import DeviceAbsent, DeviceLost, DriverError, HidOffline, NoSignal
+from kvmd.contract.driver import BaseDriver, DriverStatus
+from kvmd.errors import DeviceAbsent, DeviceLost, DriverError, HidOffline, NoSignal, Unavailable
+from kvmd.system.bounded import Bounded
+from kvmd.system.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +26,11 @@ LONGEST_DELAY = 5.0
 PACE = 0.2
 """Seconds between two attempts with an open driver, which waits for its signal, or its host, itself."""
 
+SEEN = 1.0
+"""Seconds that a driver has to say how things stand."""
+
 D = TypeVar("D", bound=BaseDriver)
+T = TypeVar("T")
 
 
 class State(enum.Enum):
@@ -81,7 +88,15 @@ class Slot(Generic[D]):
         self._delay = FIRST_DELAY
         self._worked = False
         self.status = SlotStatus(State.STARTING, "the daemon has just started", datetime.now(UTC), None)
-        self._thread = threading.Thread(target=self._live, name=f"kvmd-{role}")
+        self._pulse = Pulse(role)
+        self._calls = Bounded(f"{role} driver")
+        self._seen: tuple[D, Any] | None = None
+        self._thread = threading.Thread(target=self._live, name=f"kvmd-{role}", daemon=True)
+
+    @property
+    def pulses(self) -> tuple[Pulse, ...]:
+        """The signs of life of the thread, and of what others ask of the driver."""
+        return self._pulse, self._calls.pulse
 
     def start(self) -> None:
         """Begin to fill the role."""
@@ -91,7 +106,8 @@ class Slot(Generic[D]):
         """Close the driver and wait for the thread."""
         self.stopping.set()
         self._woken.set()
-        self._thread.join()
+        if self._thread.ident:
+            self._thread.join()
 
     def wake(self) -> None:
         """Try again now: something was plugged in or out."""
@@ -100,6 +116,33 @@ class Slot(Generic[D]):
     def is_alive(self) -> bool:
         """Tell whether the thread runs."""
         return self._thread.is_alive()
+
+    def beat(self, doing: str) -> None:
+        """Note that the thread lives, and what it does now, such as ``watch()`` of the driver; called from ``run``."""
+        self._pulse.beat(doing)
+
+    def ask(self, call: str, seconds: float, function: Callable[[], T]) -> T:
+        """Call a function of the driver for somebody outside ``run``, who must not wait for ever.
+
+        :param call: it, for messages, such as ``status()``
+        :raises Unavailable: it does not come back within so many seconds
+        """
+        return self._calls.call(call, seconds, function)
+
+    def seen(self) -> Any:  # noqa: ANN401  # the struct of the driver's role
+        """Return what the driver says of itself, or said last if it cannot now; None if none is open, or never did."""
+        driver = self.driver
+        if driver is None:
+            return None
+        with contextlib.suppress(Exception):  # the slot's own thread asks, too, and tells
+            self._ask_status(driver)
+        last = self._seen
+        return last[1] if last and last[0] is driver else None
+
+    def _ask_status(self, driver: D) -> DriverStatus:
+        said = self.ask("status()", SEEN, driver.status)
+        self._seen = driver, said
+        return said
 
     @property
     def is_online(self) -> bool:
@@ -111,7 +154,7 @@ class Slot(Generic[D]):
         self._worked = True
         if not self.is_online:
             driver = self.driver
-            self._set(State.ONLINE, driver.status().device if driver else "")
+            self._set(State.ONLINE, self._ask_status(driver).device if driver else "")
 
     def offline(self, error: DriverError) -> None:
         """Note that the driver failed at work given to it from outside ``run``."""
@@ -127,25 +170,29 @@ class Slot(Generic[D]):
                     self._set(State.ABSENT, str(error))
             except DeviceLost as error:
                 self._set(State.LOST, str(error))
-            except DriverError as error:
+            except (DriverError, Unavailable) as error:
                 self._set(State.RETRYING, str(error))
-            except Exception as error:
+            except BaseException as error:  # SystemExit, too: it is a driver's, and ends nothing here
                 logger.exception("%s: the driver failed", self.role)
                 self._set(State.RETRYING, f"the driver failed: {type(error).__name__}: {error}")
             self._wait()
+        self._pulse.rest()
 
     def _fill(self) -> None:
+        self.beat("looking for a device")
         driver = self._make()
         self.driver = driver
         try:
             # What was wrong is told until it works: an attempt alone is no news.
             if self.status.state not in (State.ABSENT, State.LOST, State.RETRYING):
                 self._set(State.STARTING, f"{driver.name} is being opened")
+            self.beat("open()")
             driver.open()
             while not self.stopping.is_set():
                 self._work(driver)
         finally:
             self.driver = None
+            self.beat("close()")
             driver.close()
 
     def _work(self, driver: D) -> None:
@@ -157,6 +204,7 @@ class Slot(Generic[D]):
 
     def _wait(self) -> None:
         """Back off, unless something was plugged in; what worked starts anew."""
+        self.beat("waiting for the next attempt")
         if self._worked:
             self._delay = FIRST_DELAY
         self._worked = False

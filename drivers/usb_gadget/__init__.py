@@ -70,7 +70,7 @@ class UsbGadgetOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
         str | None, Meta(description="The controller, as `ls /sys/class/udc` shows it; not set: the gadget's.")
     ] = None
     gadget: Annotated[str, Meta(min_length=1, description="The gadget's name, `--name` of `kvmd gadget up`.")] = "kvmd"
-    timeout: Annotated[float, Meta(gt=0, le=60, description="Seconds that the host has to take a report.")] = 2.0
+    timeout: Annotated[float, Meta(gt=0, le=4, description="Seconds that the host has to take a report.")] = 2.0
 
     def selects(self, device: Device) -> bool:
         """Tell whether this is the controller that was asked for."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from kvmd import decode_json
+
 from .computer import Computer, find
 from .front_panel import Phase
 
@@ -37,7 +39,7 @@ def blueprint() -> flask.Blueprint:
     @pages.post("/api/virtual")
     def change() -> tuple[dict[str, object], int]:
         try:
-            control = msgspec.json.decode(request.get_data(), type=Control)
+            control = decode_json(request.get_data(), Control)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return {"status": 0, "info": f"the body cannot be used: {error}", "data": {}}, 400
         return _answer(control)

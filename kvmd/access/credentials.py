@@ -22,6 +22,7 @@ import argon2
 import msgspec
 
 from kvmd.errors import ConfigError, RequestError
+from kvmd.system.decoding import decode_json
 from kvmd.system.files import make_private_folder, remove, write_private
 from kvmd.system.logs import printable
 
@@ -47,10 +48,6 @@ class ApiKey(msgspec.Struct, frozen=True):
 class _Contents(msgspec.Struct, frozen=True):
     users: dict[str, str] = msgspec.field(default_factory=dict)
     keys: dict[str, ApiKey] = msgspec.field(default_factory=dict)
-
-
-_DECODER = msgspec.json.Decoder(_Contents)
-"""Made before there are threads: msgspec may crash where several meet a struct within a struct for the first time."""
 
 
 class Credentials:
@@ -170,7 +167,7 @@ class Credentials:
         if before is not None and stamp == self._read_at:
             return before
         try:
-            contents = _DECODER.decode(self._read_bytes()) if stamp else _Contents()
+            contents = decode_json(self._read_bytes(), _Contents) if stamp else _Contents()
         except (OSError, ValueError, RecursionError) as error:
             raise self._unreadable(error) from error
         if before is not None:

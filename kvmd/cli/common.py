@@ -52,11 +52,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 @cache
-def load_registry() -> Registry:
-    """Load the plug-ins, for the commands that need them."""
-    from kvmd.plugins.registry import Registry  # noqa: PLC0415  # most commands need none
+def load_registry(bundled_only: bool = False) -> Registry:
+    """Load the plug-ins, for the commands that need them.
 
-    return Registry()
+    :param bundled_only: run no code of strangers' packages
+    """
+    from kvmd.plugins.registry import Registry, installed  # noqa: PLC0415  # most commands need none
+
+    return Registry(installed(bundled_only))
 
 
 def config_path(context: click.Context) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,26 +13,34 @@ from kvmd.cli import accounts, certificate, power, serve, settings, survey
 from kvmd.cli.common import common_options, load_registry
 from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
 
+if TYPE_CHECKING:
+    from kvmd.plugins.registry import Registry
+
 EXIT_CODES: dict[type[Exception], int] = {ConfigError: 3, DriverError: 4, AuthError: 5}
 """1 is any other failure, 2 a command line that makes no sense."""
 
 
 class Commands(click.Group):
-    """The core's commands; plug-ins, which may add more, are loaded only where these do not suffice."""
+    """The core's commands; plug-ins, which may add more, are loaded only where these do not suffice: ours first.
+
+    So root's ``kvmd gadget`` runs no code of a stranger's package.
+    """
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Name all, sorted."""
-        self._add_those_of_plugins()
+        self._add(load_registry())
         return super().list_commands(context)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Return one of ours, or a plug-in's."""
         if name not in self.commands:
-            self._add_those_of_plugins()
+            self._add(load_registry(bundled_only=True))
+        if name not in self.commands:
+            self._add(load_registry())
         return super().get_command(context, name)
 
-    def _add_those_of_plugins(self) -> None:
-        for command in load_registry().commands():
+    def _add(self, registry: Registry) -> None:
+        for command in registry.commands():
             self.commands.setdefault(command.name or "", command)
 
 
@@ -42,7 +51,7 @@ def cli() -> None:
     """See a computer's screen and press its keys over the network.
 
     Exit codes: 0 done, 1 failed, 2 the command line makes no sense, 3 the settings cannot be used, 4 a device or its
-    driver cannot be used, 5 not allowed.
+    driver cannot be used, 5 not allowed, 6 the daemon was to end and something hung.
     """
 
 

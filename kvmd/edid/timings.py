@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import msgspec
 
@@ -119,8 +120,9 @@ def _ids(column: str) -> list[str]:
 def _timing(columns: list[str]) -> Timing:
     *numbers, polarities = columns
     values = [int(number.removesuffix("i")) for number in numbers]
-    flags = (polarities[0] == "+", polarities[1] == "+", numbers[4].endswith("i"))
-    return msgspec.convert(dict(zip(Timing.__struct_fields__, (*values, *flags), strict=True)), Timing)
+    signs = {"h_positive": polarities[0] == "+", "v_positive": polarities[1] == "+"}
+    fields: dict[str, Any] = dict(zip(Timing.__struct_fields__, values, strict=False))
+    return Timing(**fields, **signs, interlaced="i" in numbers[4])
 
 
 def read_detailed(raw: bytes) -> Timing | None:

@@ -18,6 +18,8 @@ from kvmd.input.mouse import Mouse
 from kvmd.input.writer import Writer
 from kvmd.plugins.choice import Choice
 from kvmd.slot import Slot, SlotStatus, State
+from kvmd.system.ending import Step
+from kvmd.system.pulse import Pulse
 
 WATCH = 0.5
 """Seconds between two looks at clients that went silent."""
@@ -53,21 +55,29 @@ class Input:
         changed: Callable[[SlotStatus], None],
         alive: Callable[[str], bool],
     ) -> None:
-        writer = Writer(self._send)
         self.slot: Slot[HidDriver] = Slot(HID.name, choice.make, self._type, changed)
-        self.keyboard = Keyboard(writer.send, self._able, Holders(alive, settings.hold_timeout))
-        self.mouse = Mouse(writer, self._able, Holders(alive, settings.hold_timeout))
+        self._writer = Writer(self._send, self.slot.offline)
+        self.keyboard = Keyboard(self._writer.send, self._able, Holders(alive, settings.hold_timeout))
+        self.mouse = Mouse(self._writer, self._able, Holders(alive, settings.hold_timeout))
 
     def start(self) -> None:
         """Begin; returns at once."""
+        self._writer.start()
         self.slot.start()
 
-    def stop(self) -> None:
-        """Release every key and button, and close the device."""
-        self.mouse.close()
-        with contextlib.suppress(DriverError):
-            self.keyboard.close()
-        self.slot.stop()
+    def ending(self) -> list[Step]:
+        """List the steps that release every key and button, and close the device."""
+        return [
+            Step("mouse", self.mouse.close),
+            Step("keyboard", self._close_keyboard),
+            Step(HID.name, self.slot.stop),
+            Step("HID writer", self._writer.close),
+        ]
+
+    @property
+    def pulses(self) -> tuple[Pulse, ...]:
+        """The signs of life of what could hang."""
+        return *self.slot.pulses, self._writer.pulse
 
     def is_alive(self) -> bool:
         """Tell whether the thread does its work still."""
@@ -112,7 +122,7 @@ class Input:
     def status(self) -> HidReport:
         """Tell how HID stands."""
         slot, driver = self.slot.status, self.slot.driver
-        seen = driver.status() if driver else HidStatus("")
+        seen: HidStatus = self.slot.seen() or HidStatus("")
         able = driver.capabilities if driver else Capability(0)
         return HidReport(
             state=slot.state,
@@ -129,6 +139,7 @@ class Input:
     def _type(self, driver: HidDriver) -> None:
         """Work with an open driver: nothing is held when it comes, and nobody holds anything for too long."""
         while not self.slot.stopping.is_set():
+            self.slot.beat("watch()")
             # One that was just opened need not be waited for; one whose host is gone waits for it in there.
             driver.watch(WATCH if self.slot.status.state in (State.ONLINE, State.NO_SIGNAL) else 0)
             if not self.slot.is_online:
@@ -137,6 +148,10 @@ class Input:
                 self.slot.online()
             self.keyboard.expire()
             self.mouse.expire()
+
+    def _close_keyboard(self) -> None:
+        with contextlib.suppress(DriverError):
+            self.keyboard.close()
 
     def _require_host(self) -> None:
         if not self.slot.is_online:

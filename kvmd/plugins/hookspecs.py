@@ -143,7 +143,7 @@ class Service(Protocol):
     """Something that runs beside the daemon, in threads of its own."""
 
     def start(self) -> None:
-        """Begin, and return at once; called when the KVM runs."""
+        """Begin, and return within 10 s; called when the KVM runs."""
 
     def stop(self) -> None:
         """End, and return once it has; called while the KVM still runs."""
@@ -193,7 +193,9 @@ def kvmd_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]
 
 @hookspec(firstresult=True)
 def kvmd_verify_password(user: str, password: str) -> bool | None:
-    """Judge a login, before kvmd looks into its own file.
+    """Judge a login, before kvmd looks into its own file; within 5 s, and possibly in several threads at once.
+
+    Where it raises, or does not come back, nobody is let in.
 
     :param user: the user name as it was given
     :param password: the password as it was given
@@ -203,7 +205,7 @@ def kvmd_verify_password(user: str, password: str) -> bool | None:
 
 @hookspec
 def kvmd_event(event: Event) -> None:
-    """Learn that something happened; called from the thread where it did, so do not block.
+    """Learn that something happened; called in a thread of the plug-in's own, in the order of events.
 
     :param event: what happened
     """

@@ -7,7 +7,7 @@ the daemon from starting.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,10 +20,14 @@ from kvmd.contract.device import Device, best_match, list_devices
 from kvmd.contract.driver import BaseDriver
 from kvmd.contract.roles import ROLES, Role, role_of
 from kvmd.contract.settings import RoleSettings
-from kvmd.errors import ConfigError
+from kvmd.errors import ConfigError, Unavailable
 from kvmd.plugins import hookspecs
 from kvmd.plugins.choice import Choice, choose
+from kvmd.plugins.courier import Courier
 from kvmd.plugins.hookspecs import PROJECT, Event, KvmApi, Service
+from kvmd.system.bounded import Bounded
+from kvmd.system.ending import Step
+from kvmd.system.pulse import Pulse
 
 if TYPE_CHECKING:
     import click
@@ -32,6 +36,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 D = TypeVar("D", bound=BaseDriver)
+T = TypeVar("T")
+
+DISTRIBUTION = "kvmd-hal"
+"""The package that we are installed as."""
+
+PATIENCE = 20.0
+"""Seconds that a plug-in has to be imported, and to answer a hook; the file system may be slow at the first start."""
+
+LOGIN_PATIENCE = 5.0
+"""Seconds that it has to judge a login."""
 
 
 class Broken(msgspec.Struct, frozen=True):
@@ -54,30 +68,53 @@ class DeviceReport(msgspec.Struct, frozen=True):
     drivers: list[str]
 
 
+def installed(bundled_only: bool = False) -> list[EntryPoint]:
+    """Return the entry points of the installed packages.
+
+    :param bundled_only: leave out what strangers' packages bring
+    """
+    points = entry_points(group=PROJECT)
+    return [point for point in points if not bundled_only or (point.dist and point.dist.name == DISTRIBUTION)]
+
+
 class Registry:
     """What the plug-ins offer.
 
-    :param points: entry points to load; by default those of every installed package
+    :param points: entry points to load; by default those of every installed package, see ``installed``
     """
 
     def __init__(self, points: Iterable[EntryPoint] | None = None) -> None:
         self.broken: list[Broken] = []
         self.plugins: list[str] = []
+        self._calls: dict[str, Bounded] = {}
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        for point in sorted(entry_points(group=PROJECT) if points is None else points, key=lambda point: point.name):
+        for point in sorted(installed() if points is None else points, key=lambda point: point.name):
             self._load(point)
+        listeners = self._manager.hook.kvmd_event.get_hookimpls()
+        self._couriers = {impl.plugin_name: Courier(impl.plugin_name, "kvmd_event()") for impl in listeners}
         self._drivers: dict[str, dict[str, type[Any]]] = {role.name: {} for role in ROLES}
         for driver in self._ask("kvmd_drivers"):
             self._add_driver(driver)
 
+    @property
+    def pulses(self) -> list[Pulse]:
+        """The signs of life of what plug-ins do for the daemon."""
+        calls = [calls.pulse for calls in self._calls.values()]
+        return calls + [courier.pulse for courier in self._couriers.values()]
+
+    def ending(self) -> list[Step]:
+        """List the steps that deliver the last events."""
+        return [Step(f"{courier.pulse.name}: kvmd_event()", courier.stop) for courier in self._couriers.values()]
+
     def _load(self, point: EntryPoint) -> None:
         self.plugins.append(point.name)
+        self._calls[point.name] = Bounded(f"plug-in {point.name}", vital=False)
         try:
-            plugin = point.load()
+            plugin = self._calls[point.name].call("its import", PATIENCE, point.load)
             self._manager.register(plugin, point.name)
             self._manager.check_pending()
-        except (Exception, SystemExit) as error:  # whatever a stranger's module does at import must not stop us
+        except Exception as error:  # whatever a stranger's module does at import must not stop us
             if self._manager.has_plugin(point.name):
                 self._manager.unregister(name=point.name)
             self._report(point.name, f"{type(error).__name__}: {error}")
@@ -97,16 +134,16 @@ class Registry:
     def _ask(self, hook: str, **arguments: object) -> list[Any]:
         """Call a hook of every plug-in, in the order of their names, and join the answers; report those that fail."""
         answers: list[Any] = []
-        for name, call in self._calls(hook, arguments):
+        for name, call in self._implementations(hook, **arguments):
             try:
-                answers += list(call() or ())
+                answers += self._calls[name].call(f"{hook}()", PATIENCE, partial(_listed, call))
             except ConfigError:  # it is the user's, and told as all others are
                 raise
             except Exception as error:  # as at import
                 self._report(name, f"{hook}: {type(error).__name__}: {error}")
         return answers
 
-    def _calls(self, hook: str, arguments: Mapping[str, object]) -> Iterator[tuple[str, Callable[[], Any]]]:
+    def _implementations(self, hook: str, **arguments: object) -> Iterator[tuple[str, Callable[[], Any]]]:
         """List what a hook would call; pluggy calls all of them at once, and one that fails hides the others."""
         for impl in getattr(self._manager.hook, hook).get_hookimpls():
             yield impl.plugin_name, partial(impl.function, *(arguments[name] for name in impl.argnames))
@@ -183,17 +220,30 @@ class Registry:
         return self._ask("kvmd_commands")
 
     def verify_password(self, user: str, password: str) -> bool | None:
-        """Ask the plug-ins about a login; None if none of them judges it."""
-        verdict: bool | None = self._manager.hook.kvmd_verify_password(user=user, password=password)
-        return verdict
+        """Ask the plug-ins about a login, in the order of their names; None if none of them judges it.
+
+        :raises Unavailable: one of them failed or hangs. Nobody is let in past it: it may be the one that would refuse.
+        """
+        for name, call in self._implementations("kvmd_verify_password", user=user, password=password):
+            try:
+                verdict: bool | None = self._calls[name].call("kvmd_verify_password()", LOGIN_PATIENCE, call)
+            except Unavailable:
+                raise
+            except Exception as error:
+                logger.exception("plug-in %s failed to judge a login", name)
+                raise Unavailable(f"plug-in {name}: it cannot judge logins; the daemon's log says why") from error
+            if verdict is not None:
+                return verdict
+        return None
 
     def emit(self, event: Event) -> None:
-        """Tell the plug-ins; one that fails is logged."""
-        for name, call in self._calls("kvmd_event", {"event": event}):
-            try:
-                call()
-            except Exception:
-                logger.exception("plug-in %s failed on %s", name, event)
+        """Tell the plug-ins, in threads of their own; one that fails is logged."""
+        for name, call in self._implementations("kvmd_event", event=event):
+            self._couriers[name].send(call)
+
+
+def _listed(call: Callable[[], Iterable[T] | None]) -> list[T]:
+    return list(call() or ())
 
 
 def _device_report(device: Device, drivers: list[str]) -> DeviceReport:

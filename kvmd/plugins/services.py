@@ -4,40 +4,56 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 
+from kvmd.errors import Unavailable
 from kvmd.plugins.hookspecs import Service
+from kvmd.system.bounded import Bounded
+from kvmd.system.ending import Step
+from kvmd.system.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 
+PATIENCE = 10.0
+"""Seconds that a service has to start; the others are started then, whatever becomes of it."""
+
 
 class Services:
-    """Those of all plug-ins; one that fails is reported, and nothing else suffers.
+    """Those of all plug-ins; one that fails or hangs is reported, and nothing else suffers.
 
     :param services: in the order in which they are started; they are stopped the other way round
     """
 
     def __init__(self, services: Iterable[Service]) -> None:
-        self._services = list(services)
-        self._running: list[Service] = []
+        self._services = [(service, Bounded(_name(service), vital=False)) for service in services]
+        self._running: list[Step] = []
+        self._ending = False
+
+    @property
+    def pulses(self) -> list[Pulse]:
+        """The signs of life of their starts."""
+        return [calls.pulse for _, calls in self._services]
 
     def start(self) -> None:
         """Start each."""
-        for service in self._services:
+        for service, calls in self._services:
+            if self._ending:
+                return
             try:
-                service.start()
+                calls.call("start()", PATIENCE, partial(self._start, service))
+            except Unavailable as error:
+                logger.error("%s", error)  # noqa: TRY400  # it says all; no traceback of ours would
             except Exception:  # whatever a stranger's service does must not stop us
-                logger.exception("%s cannot be started", _name(service))
-            else:
-                self._running.append(service)
+                logger.exception("%s cannot be started", calls.name)
 
-    def stop(self) -> None:
-        """Stop those that run."""
-        while self._running:
-            service = self._running.pop()
-            try:
-                service.stop()
-            except Exception:  # as at the start
-                logger.exception("%s failed while it was stopped", _name(service))
+    def ending(self) -> list[Step]:
+        """List the steps that stop those that run, be it that their start took longer than anybody waited."""
+        self._ending = True
+        return self._running[::-1]
+
+    def _start(self, service: Service) -> None:
+        service.start()
+        self._running.append(Step(_name(service), service.stop))
 
 
 def _name(service: Service) -> str:

@@ -21,12 +21,17 @@ from kvmd.errors import Busy, DriverError, RequestError, Unsupported
 from kvmd.plugins.choice import Choice
 from kvmd.power.lamps import Lamps, PowerState
 from kvmd.slot import Slot, SlotStatus, State
+from kvmd.system.ending import Step
+from kvmd.system.pulse import Pulse
 
 WATCH = 0.5
 """Seconds after which the lamps are looked at, though none changed."""
 
 PACE = 0.2
 """Seconds between two looks at lamps that change: a disk's flickers hundreds of times a second."""
+
+LATE = 5.0
+"""Seconds beyond its time that a press may take."""
 
 SHORTEST, LONGEST = 0.1, 20.0
 """Seconds for which a button may be pressed."""
@@ -92,9 +97,14 @@ class Power:
         """Begin; returns at once."""
         self.slot.start()
 
-    def stop(self) -> None:
-        """Release the button that is pressed, and close the device."""
-        self.slot.stop()
+    def ending(self) -> list[Step]:
+        """List the steps that release the button that is pressed, and close the device."""
+        return [Step(POWER.name, self.slot.stop)]
+
+    @property
+    def pulses(self) -> tuple[Pulse, ...]:
+        """The signs of life of what could hang."""
+        return self.slot.pulses
 
     def is_alive(self) -> bool:
         """Tell whether the thread does its work still."""
@@ -170,7 +180,7 @@ class Power:
     def status(self) -> PowerReport:
         """Tell how power stands."""
         slot, driver, now = self.slot.status, self.slot.driver, time.monotonic()
-        seen = driver.status() if driver else PowerStatus("")
+        seen: PowerStatus = self.slot.seen() or PowerStatus("")
         able = driver.capabilities if driver and self.slot.is_online else PowerCapability(0)
         pressed = self._pressed
         return PowerReport(
@@ -191,6 +201,7 @@ class Power:
         self._lamps, told = Lamps(), None
         changed = False
         while not self.slot.stopping.is_set():
+            self.slot.beat("status()")
             seen = driver.status()
             self._lamps.see(seen.power_lamp, seen.disk_lamp, changed, time.monotonic())
             self.slot.online()
@@ -200,6 +211,7 @@ class Power:
             told = state
             if changed:
                 self.slot.stopping.wait(PACE)
+            self.slot.beat("watch()")
             changed = driver.watch(WATCH)
 
     def _driver(self) -> PowerDriver:
@@ -234,14 +246,14 @@ class Power:
         driver = self._driver()
         self._require(driver, button)
         with self._taken(button, seconds):
-            driver.press(button, seconds)
+            self.slot.ask("press()", seconds + LATE, lambda: driver.press(button, seconds))
         done = f"the {button.value} button was pressed for {seconds:g} s"
         self._tell("pressed", done)
         return done
 
     def _wake(self, driver: PowerDriver) -> str:
         with self._taken(PowerButton.POWER, 0.0):
-            driver.wake()
+            self.slot.ask("wake()", LATE, driver.wake)
         return "the target was called to wake up; nothing tells whether it heard"
 
     @contextmanager

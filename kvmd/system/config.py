@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from kvmd.errors import ConfigError
+from kvmd.system.decoding import to_struct
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ def convert(given: Mapping[str, Any], shape: type[T], source: str, prefix: str =
     :raises ConfigError: one line that names source, key, what was given and what is accepted
     """
     try:
-        return msgspec.convert(given, shape)
+        return to_struct(given, shape)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{source}: {_explain(str(error), given, shape, prefix)}") from error
 

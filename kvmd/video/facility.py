@@ -9,12 +9,14 @@ from datetime import datetime
 import msgspec
 
 from kvmd import edid
-from kvmd.contract.capture import CaptureDriver, EdidControl, Frame, Timings, TimingsControl
+from kvmd.contract.capture import CaptureDriver, CaptureStatus, EdidControl, Frame, Timings, TimingsControl
 from kvmd.contract.roles import CAPTURE
 from kvmd.contract.settings import CaptureSettings
-from kvmd.errors import DriverError, Unsupported
+from kvmd.errors import DriverError, Unavailable, Unsupported
 from kvmd.plugins.choice import Choice
-from kvmd.slot import Slot, SlotStatus, State
+from kvmd.slot import SEEN, Slot, SlotStatus, State
+from kvmd.system.ending import Step
+from kvmd.system.pulse import Pulse
 from kvmd.video.broadcast import Broadcaster, Rate
 from kvmd.video.encode import Encoder
 from kvmd.video.slate import slate
@@ -27,6 +29,9 @@ TITLES = {
     State.LOST: "Capture device lost",
     State.RETRYING: "Capture device unusable",
 }
+
+EDID_TIME = 10.0
+"""Seconds that a device has to say its EDID, or to take another."""
 
 CAPABILITIES: dict[str, type] = {"edid": EdidControl, "timings": TimingsControl}
 """What capture drivers may declare, by its name in the status."""
@@ -95,11 +100,18 @@ class Video:
         """Begin; returns at once."""
         self.slot.start()
 
-    def stop(self) -> None:
-        """Close the device and end all streams."""
-        self.slot.stop()
-        self._encoder.close()
-        self.broadcaster.stop()
+    def ending(self) -> list[Step]:
+        """List the steps that close the device and end all streams."""
+        return [
+            Step(CAPTURE.name, self.slot.stop),
+            Step("encoder", self._encoder.close),
+            Step("broadcaster", self.broadcaster.stop),
+        ]
+
+    @property
+    def pulses(self) -> tuple[Pulse, ...]:
+        """The signs of life of what could hang."""
+        return self.slot.pulses
 
     def is_alive(self) -> bool:
         """Tell whether all threads do their work still."""
@@ -110,8 +122,9 @@ class Video:
 
         :raises Unsupported: the capture driver in use has none
         :raises DriverError: no device is there, or it does not say
+        :raises Unavailable: it does not come back
         """
-        return self._receiver().edid()
+        return self.slot.ask("edid()", EDID_TIME, self._receiver().edid)
 
     def set_edid(self, data: bytes) -> None:
         """Show the source another EDID; empty: none.
@@ -119,10 +132,12 @@ class Video:
         :raises RequestError: it is not in order, see ``edid.check``
         :raises Unsupported: the capture driver in use has none
         :raises DriverError: no device is there, or it refuses it
+        :raises Unavailable: it does not come back
         """
         if data:
             edid.check(data)
-        self._receiver().set_edid(data)
+        receiver = self._receiver()
+        self.slot.ask("set_edid()", EDID_TIME, lambda: receiver.set_edid(data))
 
     def viewer(self, fps: float | None, may_watch: Callable[[], bool]) -> Viewer:
         """Make what shows the pictures on a connection; see ``Viewer``."""
@@ -150,7 +165,7 @@ class Video:
     def status(self) -> CaptureReport:
         """Tell how capture stands."""
         slot, driver = self.slot.status, self.slot.driver
-        seen = driver.status() if driver else None
+        seen: CaptureStatus | None = self.slot.seen()
         signal = seen.signal if seen and slot.state is State.ONLINE else None
         return CaptureReport(
             state=slot.state,
@@ -167,14 +182,16 @@ class Video:
             dropped=self._encoder.dropped + (seen.dropped if seen else 0),
             unchanged=self._encoder.unchanged,
             cable=seen.cable if seen else None,
-            timings=_timings(driver),
+            timings=self._timings(driver),
             capabilities=[name for name, kind in CAPABILITIES.items() if isinstance(driver, kind)],
             remarks=seen.remarks if seen else (),
         )
 
     def _look(self, driver: CaptureDriver) -> None:
         """Work with an open driver."""
+        self.slot.beat("frames()")
         for frame in driver.frames():
+            self.slot.beat("frames()")
             self._captured.count()
             if (frame.width, frame.height) != (self._size.width, self._size.height):
                 self._size = Size(frame.width, frame.height)
@@ -204,6 +221,10 @@ class Video:
             raise Unsupported(f"EDID: the source of {driver.name} sees none that could be changed")
         return driver
 
-
-def _timings(driver: object) -> Timings | None:
-    return driver.timings() if isinstance(driver, TimingsControl) else None
+    def _timings(self, driver: object) -> Timings | None:
+        if not isinstance(driver, TimingsControl):
+            return None
+        try:
+            return self.slot.ask("timings()", SEEN, driver.timings)
+        except Unavailable:
+            return None

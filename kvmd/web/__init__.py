@@ -13,7 +13,17 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kvmd.access.auth import Auth
-from kvmd.errors import AuthError, Busy, DriverError, Forbidden, KvmdError, RequestError, TooManyAttempts, Unsupported
+from kvmd.errors import (
+    AuthError,
+    Busy,
+    DriverError,
+    Forbidden,
+    KvmdError,
+    RequestError,
+    TooManyAttempts,
+    Unavailable,
+    Unsupported,
+)
 from kvmd.front.answer import SECURITY
 from kvmd.front.app import FAILED, exchange_of
 from kvmd.front.server import Server
@@ -48,6 +58,7 @@ _CODES: list[tuple[type[KvmdError], int]] = [
     (Unsupported, 409),
     (Busy, 409),
     (DriverError, 503),
+    (Unavailable, 503),
 ]
 
 

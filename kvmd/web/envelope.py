@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from flask import Response, request
 
 from kvmd.errors import RequestError
+from kvmd.system.decoding import decode_json
 
 T = TypeVar("T")
-
-_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
-_making = Lock()
-"""One thread at a time: msgspec may crash where several meet a struct within a struct for the first time."""
 
 
 class _Envelope(msgspec.Struct):
@@ -39,20 +35,12 @@ def body(shape: type[T]) -> T:
     :raises RequestError: it is not JSON, or not of this shape
     """
     try:
-        given: T = _decoder(shape).decode(request.get_data())
+        return decode_json(request.get_data(), shape)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         problem = str(error).replace("Object", "the body").replace("`", '"').replace("$", "body")
         raise RequestError(f"the body is not what {request.path} takes: {problem}") from error
     except RecursionError as error:
         raise RequestError(f"the body is not what {request.path} takes: it is nested too deeply") from error
-    return given
-
-
-def _decoder(shape: type[Any]) -> msgspec.json.Decoder[Any]:
-    with _making:
-        if shape not in _decoders:
-            _decoders[shape] = msgspec.json.Decoder(shape)
-        return _decoders[shape]
 
 
 def _answer(code: int, envelope: _Envelope) -> Response:

@@ -27,6 +27,7 @@ class Driver:
 
     def open(self) -> None:
         self.opened += 1
+        self.role.before_open.wait()
         self.role.act(self.role.at_open)
 
     def status(self) -> HidStatus:
@@ -43,8 +44,10 @@ class Role:
     def __init__(self) -> None:
         self.at_make: Exception | None = None
         self.at_open: Exception | None = None
-        self.at_run: Exception | None = None
+        self.at_run: BaseException | None = None
         self.at_close: Exception | None = None
+        self.before_open = threading.Event()
+        self.before_open.set()
         self.works = True
         self.drivers: list[Driver] = []
         self.seen: list[slots.SlotStatus] = []
@@ -52,7 +55,7 @@ class Role:
         self.slot: Slot[Any] = Slot("hid", self.make, self.run, self.seen.append)
         self._changed = threading.Event()
 
-    def act(self, error: Exception | None) -> None:
+    def act(self, error: BaseException | None) -> None:
         if error:
             raise error
 
@@ -350,3 +353,42 @@ def test_what_is_wrong_is_told_once_until_it_works(
     started.now(at_open=None, at_run=None)
     started.slot.wake()
     started.reach(State.ONLINE)
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt()], ids=["exit", "interrupt"])
+def test_what_a_driver_raises_does_not_end_the_slot(started: Role, error: BaseException) -> None:
+    started.now(at_run=error)
+    status = started.reach(State.RETRYING)
+    assert status.reason.startswith(f"the driver failed: {type(error).__name__}: ")
+    started.now(at_run=None)
+    started.slot.wake()
+    started.reach(State.ONLINE)
+
+
+def test_the_pulse_names_the_call_and_rests_in_the_end(role: Role) -> None:
+    pulse = role.slot.pulses[0]
+    gate = threading.Event()
+    role.at_make = DeviceAbsent("none")
+    role.slot.start()
+    eventually(lambda: pulse.last and pulse.last.doing == "waiting for the next attempt", "the wait")
+    role.now(at_make=None, before_open=gate)
+    role.slot.wake()
+    eventually(lambda: pulse.last and pulse.last.doing == "open()", "the call")
+    gate.set()
+    role.reach(State.ONLINE)
+    role.slot.stop()
+    assert pulse.last is None
+
+
+def test_a_driver_that_does_not_say_how_it_stands_is_seen_as_it_was(
+    started: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    assert started.slot.seen() == HidStatus("a scripted device")
+    monkeypatch.setattr(slots, "SEEN", 0.01)
+    for failing in (gate.wait, lambda: 1 / 0):
+        monkeypatch.setattr(started.drivers[0], "status", failing)
+        assert started.slot.seen() == HidStatus("a scripted device")
+    gate.set()
+    started.slot.stop()
+    assert started.slot.seen() is None

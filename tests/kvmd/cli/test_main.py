@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from kvmd.cli.main import cli
 from kvmd.contract.board import Facts
+from tests.process import install
 
 COMMANDS = [
     "ch9329",
@@ -100,7 +101,7 @@ class TestUsage:
         ran = run("--help")
         assert ran.returncode == 0
         assert re.findall(r"^  ([a-z0-9]+)  ", ran.stdout, re.MULTILINE) == sorted(COMMANDS)
-        assert all(word in ran.stdout for word in ("0 done", "1 failed", "2 the", "3 the", "4 a", "5 not"))
+        assert all(word in ran.stdout for word in ("0 done", "1 failed", "2 the", "3 the", "4 a", "5 not", "6 the"))
 
     @pytest.mark.parametrize("command", [*COMMANDS, "apikey add", "apikey list", "apikey remove", *CERTIFICATE])
     @pytest.mark.parametrize("flag", ["--help", "-h"])
@@ -351,6 +352,37 @@ class TestGadget:
         ran = run("gadget", "up", "--udc", "no_such_controller")
         assert ran.returncode == 4
         assert ran.stderr.startswith("kvmd: ")
+
+
+class TestPluginsOfOthers:
+    """A stranger's plug-in runs where it is needed, and never as root in kvmd-gadget.service."""
+
+    @pytest.fixture
+    def imported(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A plug-in that notes that it is imported, and ends the process."""
+        note = tmp_path / "imported"
+        site = install(tmp_path, f"import os\nopen({str(note)!r}, 'w').close()\nos._exit(9)\n")
+        monkeypatch.setenv("PYTHONPATH", str(site))
+        return note
+
+    @pytest.mark.parametrize(
+        ("command", "code"),
+        [
+            ("gadget status", 0),
+            ("gadget up --udc no_such_controller", 4),
+            ("edid --help", 0),
+            ("config --help", 0),
+            ("apikey list", 0),
+        ],
+    )
+    def test_are_not_loaded_where_ours_suffice(self, imported: Path, settings: Path, command: str, code: int) -> None:
+        ran = run("--config", settings, *command.split())
+        assert (ran.returncode, imported.exists()) == (code, False), ran.stderr
+
+    @pytest.mark.parametrize("command", ["drivers", "--help", "acme"])
+    def test_are_loaded_where_they_could_count(self, imported: Path, settings: Path, command: str) -> None:
+        ran = run("--config", settings, command)
+        assert (ran.returncode, imported.exists()) == (9, True)
 
 
 PORTS = ("--port", "--video-port", "--tls-port")

@@ -1,6 +1,7 @@
 """The mouse, seen from the reports that the hardware gets."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -51,8 +52,11 @@ def host() -> Host:
 
 
 @pytest.fixture
-def mouse(host: Host) -> Mouse:
-    return Mouse(Writer(host.send), lambda: host.able, Holders(lambda client: client not in host.gone, timeout=10))
+def mouse(host: Host) -> Iterator[Mouse]:
+    writer = Writer(host.send)
+    writer.start()
+    yield Mouse(writer, lambda: host.able, Holders(lambda client: client not in host.gone, timeout=10))
+    writer.close()
 
 
 def act(mouse: Mouse, client: str = "me", **event: Any) -> None:

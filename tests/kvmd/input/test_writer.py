@@ -8,6 +8,7 @@ import pytest
 
 from kvmd.contract.hid import AbsoluteMouseReport, KeyboardReport, RelativeMouseReport, Report
 from kvmd.errors import HidOffline
+from kvmd.input import writer as writing
 from kvmd.input.writer import Entry, Writer
 from tests.waiting import eventually, patience
 
@@ -36,8 +37,12 @@ def device() -> Device:
 
 
 @pytest.fixture
-def writer(device: Device) -> Writer:
-    return Writer(device.send)
+def writer(device: Device) -> Iterator[Writer]:
+    writer = Writer(device.send)
+    writer.start()
+    yield writer
+    device.gate.release(10_000)
+    writer.close()
 
 
 @pytest.fixture
@@ -123,3 +128,54 @@ def test_many_threads_lose_nothing(device: Device, writer: Writer) -> None:
     eventually(lambda: len(device.taken) == 400, "all reports")
     for number in range(8):
         assert [report.keys[0] for report in device.taken if report.modifiers == 1 + number] == list(range(50))
+
+
+def test_a_driver_that_hangs_is_told_to_everybody_at_once_and_nothing_is_typed_later(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "LIMIT", 0.05)
+    told: list[HidOffline] = []
+    writer = Writer(device.send, told.append)
+    writer.start()
+    with pytest.raises(HidOffline, match="the driver hangs: it has not taken a report for more than"):
+        writer.send(A)
+    assert "send()" in str(writer.pulse.last)
+    monkeypatch.setattr(writing, "LIMIT", 0.0)  # from here on nobody waits at all
+    for _ in range(5):
+        with pytest.raises(HidOffline):
+            writer.send(B)
+    assert len(told) == 6
+    monkeypatch.setattr(writing, "LIMIT", patience())
+    device.gate.release(100)
+    writer.send(KeyboardReport())
+    assert device.taken == [A, KeyboardReport()]
+    assert writer.pulse.last is None
+    writer.close()
+
+
+def test_what_a_driver_raises_ends_no_thread() -> None:
+    def leave(_: Report) -> None:
+        raise SystemExit(1)
+
+    writer = Writer(leave)
+    writer.start()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="the driver raised SystemExit: 1"):
+            writer.send(A)
+    writer.close()
+
+
+def test_one_that_does_not_run_says_so(device: Device) -> None:
+    writer = Writer(device.send)
+    writer.close()
+    with pytest.raises(HidOffline, match="the daemon is not running"):
+        writer.send(A)
+
+
+def test_what_is_queued_is_written_before_the_end(device: Device, writer: Writer) -> None:
+    device.gate.release(100)
+    entries = [writer.submit(A), writer.submit(KeyboardReport())]
+    writer.close()
+    for entry in entries:
+        writer.finish(entry)
+    assert device.taken == [A, KeyboardReport()]

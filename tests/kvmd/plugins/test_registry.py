@@ -2,7 +2,9 @@
 
 # ruff: noqa: ARG001, ARG005, PIE807, PLW0108  # a hook is called by the names of its arguments, used or not
 
+import threading
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -15,8 +17,10 @@ from kvmd.contract.device import Device
 from kvmd.contract.roles import CAPTURE, HID
 from kvmd.errors import ConfigError
 from kvmd.kvm import Kvm
+from kvmd.plugins.courier import ROOM
 from kvmd.plugins.hookspecs import Event
 from kvmd.plugins.registry import Broken, Registry
+from kvmd.system.ending import take
 from tests.kvmd.plugins.fake_drivers import (
     CAMERA,
     DONGLE,
@@ -28,6 +32,7 @@ from tests.kvmd.plugins.fake_drivers import (
     Webcam,
     refusal,
 )
+from tests.waiting import eventually
 
 KVM = Kvm.__new__(Kvm)
 """Handed to hooks, and never used."""
@@ -175,11 +180,28 @@ class TestOtherHooks:
     def test_events_reach_plugins_and_a_failing_one_is_logged(
         self, plugin: Callable[..., EntryPoint], caplog: pytest.LogCaptureFixture
     ) -> None:
-        heard = []
-        event = Event("capture", "online", "webcam")
-        Registry([plugin("a", kvmd_event=lambda event: heard.append(event))]).emit(event)
-        assert heard == [event]
-        failing = [plugin(name, kvmd_event=lambda event: 1 / 0) for name in ("b", "0")]
-        Registry([*failing, plugin("a", kvmd_event=lambda event: heard.append(event))]).emit(event)
-        assert heard == [event, event]
-        assert [record.getMessage().split(" failed ")[0] for record in caplog.records] == ["plug-in 0", "plug-in b"]
+        heard: list[Event] = []
+        events = [Event("capture", "online", str(number)) for number in range(20)]
+        good = plugin("a", kvmd_event=lambda event: heard.append(event))
+        told = Registry([plugin("b", kvmd_event=lambda event: 1 / 0), good])
+        for event in events:
+            told.emit(event)
+        assert take(told.ending()) == {}
+        assert heard == events
+        assert [record.getMessage() for record in caplog.records] == ["plug-in b: kvmd_event() failed"] * 20
+
+    def test_a_plugin_that_hangs_on_an_event_holds_up_nobody_and_costs_no_memory(
+        self, plugin: Callable[..., EntryPoint], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        heard: list[Event] = []
+        gate = threading.Event()
+        hanging = plugin("a", kvmd_event=lambda event: gate.wait())
+        told = Registry([hanging, plugin("b", kvmd_event=lambda event: heard.append(event))])
+        for number in range(ROOM + 50):
+            told.emit(event := Event("capture", "online", str(number)))
+            eventually(partial(heard.__contains__, event), "the other plug-in to hear of it")
+        [full] = [record.getMessage() for record in caplog.records]
+        assert full == f"plug-in a: {ROOM} calls of kvmd_event() wait; it misses what happens now"
+        assert [pulse.name for pulse in told.pulses if pulse.last] == ["plug-in a"]
+        gate.set()
+        assert take(told.ending()) == {}

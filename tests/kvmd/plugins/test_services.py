@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kvmd.plugins.services import Services
+from kvmd.system.ending import take
 from tests.waiting import eventually, patience
 
 
@@ -38,8 +39,7 @@ def notes() -> list[str]:
 def test_they_stop_the_other_way_round(notes: list[str]) -> None:
     services = Services([Service(notes, "a"), Service(notes, "b")])
     services.start()
-    services.stop()
-    services.stop()
+    take(services.ending())
     assert notes == ["start a", "start b", "stop b", "stop a"]
 
 
@@ -55,7 +55,7 @@ def test_one_that_fails_is_reported_and_no_other_suffers(
 ) -> None:
     services = Services([Service(notes, "a"), Service(notes, "b", fails), Service(notes, "c")])
     services.start()
-    services.stop()
+    take(services.ending())
     assert notes == expected
     [record] = caplog.records
     assert record.getMessage() == f"{__name__}.Service {said}"

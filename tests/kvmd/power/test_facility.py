@@ -96,6 +96,10 @@ class Bench:
     def wait(self, state: State = State.ONLINE) -> None:
         eventually(lambda: self.power.slot.status.state is state, state.value)
 
+    def stop(self) -> None:
+        for step in self.power.ending():
+            step.take()
+
     def light(self, lit: bool) -> None:
         """Have the lamp lit or not, and wait until that is known."""
         self.panel.light(lit)
@@ -124,7 +128,7 @@ def make() -> Iterator[Make]:
     yield start
     for bench in benches:
         if bench.power.is_alive():
-            bench.power.stop()
+            bench.stop()
 
 
 @pytest.fixture
@@ -248,7 +252,7 @@ class TestOneAtATime:
         running = bench.power.status().press
         assert running is not None
         assert (running.button, 0 < running.seconds_left <= 20) == (PowerButton.RESET, True)
-        bench.power.stop()
+        bench.stop()
         presser.join()
         assert bench.power.status().press is None
 
@@ -293,7 +297,7 @@ class TestLoss:
         presser = threading.Thread(target=press)
         presser.start()
         assert bench.panel.held.wait(patience())
-        bench.power.stop()
+        bench.stop()
         assert bench.panel.down == []
         presser.join()
         assert len(errors) == 1
