@@ -84,13 +84,15 @@ install:
 	$(INSTALL) '$(PACKAGE)[gpio]' || $(INSTALL) $(PACKAGE)
 	$(PREFIX)/bin/python -c 'import simplejpeg' 2> /dev/null || PIP_IGNORE_INSTALLED=1 $(INSTALL) $(PACKAGE)
 	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
-	test -e /etc/kvmd/kvmd.toml || install -D -m 644 etc/kvmd.toml /etc/kvmd/kvmd.toml
 	install -D -m 644 -t /usr/lib/sysusers.d etc/sysusers.d/kvmd.conf
 	install -D -m 644 -t /usr/lib/systemd/system etc/kvmd.service etc/kvmd-gadget.service \
 		etc/kvmd-device@.target etc/kvmd-controller@.target
 	install -D -m 644 -t /usr/lib/udev/rules.d etc/70-kvmd.rules etc/71-kvmd-gadget.rules etc/72-kvmd-uinput.rules \
 		etc/73-kvmd-gpio.rules
 	systemd-sysusers
+	test -e /etc/kvmd/kvmd.toml || install -D etc/kvmd.toml /etc/kvmd/kvmd.toml
+	chgrp kvmd /etc/kvmd/kvmd.toml
+	chmod 640 /etc/kvmd/kvmd.toml
 	systemctl daemon-reload
 	! systemctl --quiet is-enabled kvmd 2> /dev/null || systemctl --quiet reenable kvmd
 	udevadm control --reload

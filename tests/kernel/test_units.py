@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .daemon import UNIT, Daemon
+from .daemon import CONFIG, UNIT, Daemon
 from .vivid import Vivid
 from .waiting import eventually, run
 
@@ -69,3 +69,7 @@ def test_the_daemon_has_the_groups_of_what_is_chosen_by_itself_and_no_other(daem
     assert found
     names = {grp.getgrgid(int(each)).gr_name for each in found[1].split()}
     assert names - {"kvmd"} == {"video", "dialout", "gpio"}
+
+
+def test_settings_are_for_the_daemon_and_root_alone() -> None:
+    assert (CONFIG.owner(), CONFIG.group(), CONFIG.stat().st_mode & 0o777) == ("root", "kvmd", 0o640)
