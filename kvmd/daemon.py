@@ -61,7 +61,7 @@ def run(
     inbox: Inbox = SimpleQueue()
     _heed_signals(inbox)
     kvm.watch.limit = watchdog_interval() or LIMIT
-    kvm.watch.add(*services.pulses)
+    kvm.watch.add(*services.pulses, *server.pulses)
     steps: list[Step] = []
     try:
         steps[:0] = kvm.ending()

@@ -22,7 +22,7 @@ from tests.waiting import eventually, patience
 NAME = "acme"
 """The plug-in's, and that of the drivers that it brings."""
 
-LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 
 
 class Served:
@@ -142,6 +142,7 @@ class Served:
         tables = "".join(f'[{role}]\ndriver = "{roles.get(role, "virtual")}"\n' for role in ("capture", "hid", "power"))
         (self.folder / "kvmd.toml").write_text(
             f'{tables}[web]\nlisten = ["127.0.0.1:0"]\nvideo_listen = ["127.0.0.1:0"]\n'
+            "tls_listen = []\nvideo_tls_listen = []\n"
             f'[auth]\nfile = "{self.folder}/auth.json"\n'
         )
 

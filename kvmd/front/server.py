@@ -14,6 +14,7 @@ from kvmd.front.admission import Admission
 from kvmd.front.connection import Hub
 from kvmd.front.listener import Listener
 from kvmd.front.site import Site
+from kvmd.system.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,11 @@ class Server:
     def listeners(self) -> Sequence[Listener]:
         """The addresses that are listened on, in the order of the sites; none before the start."""
         return self._listeners
+
+    @property
+    def pulses(self) -> list[Pulse]:
+        """The signs of life of the threads that ask the app; the loop's are the answers that listeners give."""
+        return self._hub.pools.pulses
 
     def start(self) -> None:
         """Bind the addresses and begin to serve.

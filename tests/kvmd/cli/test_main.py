@@ -75,7 +75,6 @@ class TestUsage:
             "flask",
             "h11",
             "http.client",
-            "limits",
             "numpy",
             "serial",
             "simplejpeg",

@@ -102,7 +102,7 @@ def test_who_may_not_write_the_file_is_told(tmp_path: Path) -> None:
     config.write_text(config.read_text().replace(f"{tmp_path}/auth.json", "/proc/version"))
     code, said = kvmd(config, "status")
     assert code == 3
-    assert said.startswith("kvmd: /proc/version: cannot be read: ")
+    assert said.splitlines()[-1].startswith("kvmd: /proc/version: cannot be read: ")
 
 
 def test_release_works_without_a_daemon(tmp_path: Path) -> None:
