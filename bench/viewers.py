@@ -30,6 +30,8 @@ class Viewer:
         if context:
             self.sock = context.wrap_socket(self.sock)
         self.sock.sendall(request)
+        if not context:
+            self.sock.recv(1, socket.MSG_PEEK)  # one after the other: a server may take a crowd for an attack
         self.sock.setblocking(False)
         self._head = b""
         self._left = 0

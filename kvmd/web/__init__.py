@@ -104,6 +104,7 @@ class _App(Flask):
         """Answer OPTIONS as everything else is answered."""
         response = super().make_default_options_response()
         methods = sorted(response.allow)
+        response.headers["Allow"] = ", ".join(methods)
         response.data = success("options success", methods).data
         response.content_type = "application/json"
         return response
