@@ -40,8 +40,14 @@ class Wire:
         self.sock.sendall(data)
 
     def answer(self, method: str = "GET") -> Read:
-        """Read one answer."""
-        code = int(self.file.readline().split()[1])
+        """Read one answer.
+
+        :raises ConnectionError: the connection has ended without one
+        """
+        first = self.file.readline()
+        if not first:
+            raise ConnectionAbortedError("no answer")
+        code = int(first.split()[1])
         headers = {}
         while (line := self.file.readline().strip()) != b"":
             name, value = line.decode("latin-1").split(": ", 1)

@@ -57,3 +57,6 @@ def _wrap(
         else:
             lines[-1] = longer
     return lines
+
+
+_draw("", "", 16, 16)  # Pillow loads what it needs for this when it first needs it; later no file may be left to open

@@ -183,7 +183,7 @@ class TestWantOf:
         with served(tmp_path, plugin=NO_MORE_FILES, before=["prlimit", "--nofile=128"], watchdog=120) as daemon:
             count = daemon.wait("READY=1")
             eventually(lambda: daemon.fed_after(count), "the watchdog being fed")
-            assert daemon.end() == 0
+            assert daemon.end() == 0, daemon.log
             assert daemon.heard[-1] == "STOPPING=1"
 
 

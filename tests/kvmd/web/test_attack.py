@@ -56,7 +56,7 @@ class Served:
         """Ask on a connection of its own, and again where there was no room."""
         deadline = Deadline()
         while not deadline.passed():
-            with contextlib.suppress(OSError, IndexError), Wire(self.place) as wire:
+            with contextlib.suppress(OSError), Wire(self.place) as wire:
                 bearer = (f"Authorization: Bearer {token}",) if token else ()
                 wire.send(request(method, path, *headers, *bearer, f"Content-Length: {len(body)}", body=body))
                 code, _, answer = wire.answer()
@@ -143,7 +143,7 @@ def guess(daemon: Served, ended: threading.Event, counts: dict[int, int]) -> Non
     for number in range(500):
         if ended.is_set():
             return
-        with contextlib.suppress(OSError, IndexError), Wire(daemon.place, "127.0.0.6") as wire:
+        with contextlib.suppress(OSError), Wire(daemon.place, "127.0.0.6") as wire:
             body = LOGIN % b"wrong %d" % number
             wire.send(request("POST", "/login_api", f"Content-Length: {len(body)}", body=body))
             code = wire.answer()[0]
