@@ -25,6 +25,8 @@ IDLE = 20.0
 """Seconds for which a connection may wait for its next request."""
 STALLED = 30.0
 """Seconds without progress after which an answer is given up."""
+LEAVING = 5.0
+"""Seconds for which a client that has sent its last, which may mean that it has left, can still get its answer."""
 LINGER = 2.0
 IGNORED = 1024 * 1024
 """Seconds for which, and bytes up to which, the rest of a refused request is read, so that its client sees why."""
@@ -102,6 +104,8 @@ class Connection(asyncio.Protocol):
             return self._taker.eof_received()
         self._ended = True
         owes = bool(self._task) or self._blocked
+        if self._task:
+            self._deadline = time.monotonic() + LEAVING
         return owes and self._site.certificate is None
 
     def pause_writing(self) -> None:
@@ -120,7 +124,11 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """End what takes too long; called once a second."""
-        if self._task or self._taker:
+        if self._taker:
+            return
+        if self._task:
+            if self._ended and now >= self._deadline:
+                self._transport.abort()
             return
         unsent = self._transport.get_write_buffer_size()
         if unsent and unsent != self._unsent:

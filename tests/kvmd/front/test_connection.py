@@ -250,7 +250,10 @@ def test_what_goes_on_and_on_is_logged_once_with_a_count(
     assert told + len([line for line in lines if "127.0.0.1" in line]) == 20
 
 
-def test_a_client_that_leaves_gives_its_place_back(app: flask.Flask, serve: Serve) -> None:
+def test_a_client_that_leaves_gives_its_place_back(
+    app: flask.Flask, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LEAVING", 1.0)
     where = serve(app, files=FILES)
     for sent in (b"", b"GET", request("GET", "/later?seconds=600"), request("GET", f"/large?size={1 << 24}")):
         for _ in range(3):
