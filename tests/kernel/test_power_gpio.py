@@ -196,6 +196,7 @@ def test_daemon_that_is_stopped_in_mid_press_releases_the_button(panel: Simulate
     press.answer()
     assert press.took < LONGEST
     assert run("systemctl", "show", "--property=Result", "--value", "kvmd.service").strip() == "success"
+    assert "is released" not in daemon.journal(), "kvmd was started once more, for nothing"
 
 
 def test_daemon_that_is_killed_in_mid_press_leaves_no_button_pressed(panel: SimulatedChip, daemon: Daemon) -> None:
