@@ -50,6 +50,10 @@ class State(enum.Enum):
     """The device is there and cannot be used; it is tried again."""
 
 
+_EMPTY = State.ABSENT, State.LOST, State.RETRYING
+"""What is said while no driver is in use."""
+
+
 class SlotStatus(msgspec.Struct, frozen=True):
     """A slot's state, why, since when, and the name of the driver in use."""
 
@@ -163,35 +167,42 @@ class Slot(Generic[D]):
 
     def _live(self) -> None:
         while not self.stopping.is_set():
-            try:
-                self._fill()
-            except DeviceAbsent as error:
-                if self.status.state is not State.LOST:
-                    self._set(State.ABSENT, str(error))
-            except DeviceLost as error:
-                self._set(State.LOST, str(error))
-            except (DriverError, Unavailable) as error:
-                self._set(State.RETRYING, str(error))
-            except BaseException as error:  # SystemExit, too: it is a driver's, and ends nothing here
-                logger.exception("%s: the driver failed", self.role)
-                self._set(State.RETRYING, f"the driver failed: {type(error).__name__}: {error}")
+            for step in (self._fill, self._empty):
+                try:
+                    step()
+                except BaseException as error:  # SystemExit, too: it is a driver's, and ends nothing here
+                    self._fail(error)
             self._wait()
         self._pulse.rest()
 
+    def _fail(self, error: BaseException) -> None:
+        """Tell why the role is not filled; before the driver is gone, or it would be said to work without one."""
+        match error:
+            case DeviceAbsent():
+                if self.status.state is not State.LOST:
+                    self._set(State.ABSENT, str(error))
+            case DeviceLost():
+                self._set(State.LOST, str(error))
+            case DriverError() | Unavailable():
+                self._set(State.RETRYING, str(error))
+            case _:
+                logger.error("%s: the driver failed", self.role, exc_info=error)
+                self._set(State.RETRYING, f"the driver failed: {type(error).__name__}: {error}")
+
     def _fill(self) -> None:
         self.beat("looking for a device")
-        driver = self._make()
-        self.driver = driver
-        try:
-            # What was wrong is told until it works: an attempt alone is no news.
-            if self.status.state not in (State.ABSENT, State.LOST, State.RETRYING):
-                self._set(State.STARTING, f"{driver.name} is being opened")
-            self.beat("open()")
-            driver.open()
-            while not self.stopping.is_set():
-                self._work(driver)
-        finally:
-            self.driver = None
+        driver = self.driver = self._make()
+        # What was wrong is told until it works: an attempt alone is no news.
+        if self.status.state not in _EMPTY:
+            self._set(State.STARTING, f"{driver.name} is being opened")
+        self.beat("open()")
+        driver.open()
+        while not self.stopping.is_set():
+            self._work(driver)
+
+    def _empty(self) -> None:
+        driver, self.driver = self.driver, None
+        if driver:
             self.beat("close()")
             driver.close()
 
@@ -216,7 +227,7 @@ class Slot(Generic[D]):
     def _set(self, state: State, reason: str) -> None:
         if (state, reason) == (self.status.state, self.status.reason):
             return
-        name = self.driver.name if self.driver else None
+        name = self.driver.name if self.driver and state not in _EMPTY else None
         since = self.status.since if state is self.status.state else datetime.now(UTC)
         self.status = SlotStatus(state, reason, since, name)
         logger.log(self._levels.get(state, logging.WARNING), "%s: %s: %s", self.role, state.value, reason)

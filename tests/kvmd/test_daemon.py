@@ -7,6 +7,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,8 +20,9 @@ import pytest
 
 from kvmd.access.credentials import Credentials
 from kvmd.system.ending import EXIT_HUNG
+from tests.kvmd.cli.test_main import free_ports
 from tests.process import NAME, Served, served
-from tests.waiting import eventually
+from tests.waiting import eventually, patience
 
 SIGNALS = int(os.environ.get("KVMD_SIGNALS", "12"))
 """SIGTERMs at random moments; 100 in the long run."""
@@ -93,6 +96,35 @@ class TestSignals:
                     assert_whole(daemon)
 
         all_at_once(kill, KILLS // 2)
+
+    def test_a_signal_that_does_not_interrupt_the_wait_ends_it(self) -> None:
+        """As one that comes just before the wait; here it comes to another thread, which does the same each time."""
+        command = [sys.executable, "-c", DEMO, *map(str, free_ports(3))]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=patience(), check=False)
+        assert ran.returncode == 0, ran.stderr
+
+
+DEMO = """
+import signal, sys, threading, time
+from kvmd import daemon
+from kvmd.cli.main import main
+
+serve, waits = daemon._serve, threading.Event()
+
+def announce(*arguments):
+    waits.set()
+    serve(*arguments)
+
+def end():
+    waits.wait()
+    time.sleep(0.5)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+daemon._serve = announce
+threading.Thread(target=end, daemon=True).start()
+sys.argv = ["kvmd", "demo", "--port", sys.argv[1], "--video-port", sys.argv[2], "--tls-port", sys.argv[3]]
+main()
+"""
 
 
 def type_once(daemon: Served) -> bool:

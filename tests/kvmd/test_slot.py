@@ -35,6 +35,7 @@ class Driver:
 
     def close(self) -> None:
         self.closed += 1
+        self.role.closed_in.append(self.role.slot.status)
         self.role.act(self.role.at_close)
 
 
@@ -51,6 +52,7 @@ class Role:
         self.works = True
         self.drivers: list[Driver] = []
         self.seen: list[slots.SlotStatus] = []
+        self.closed_in: list[slots.SlotStatus] = []
         self.runs = 0
         self.slot: Slot[Any] = Slot("hid", self.make, self.run, self.seen.append)
         self._changed = threading.Event()
@@ -182,6 +184,13 @@ def test_a_close_that_fails_does_not_kill_the_slot(started: Role) -> None:
     started.now(at_run=None, at_close=None)
     started.slot.wake()
     started.reach(State.ONLINE)
+
+
+def test_a_driver_that_failed_is_not_said_to_work_while_it_is_closed(started: Role) -> None:
+    started.now(at_run=DeviceLost("unplugged"), at_make=DeviceAbsent("no device is plugged in"))
+    eventually(lambda: started.closed_in, "being closed")
+    [status] = started.closed_in
+    assert (status.state, status.driver) == (State.LOST, None)
 
 
 def test_lost_stays_lost_while_nothing_is_plugged_in(started: Role) -> None:
