@@ -2,12 +2,14 @@
 
 import contextvars
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from kvmd.errors import Unavailable
+from kvmd.system import bounded
 from kvmd.system.bounded import PLACES, Bounded
 from tests.shadow import shadow
 from tests.waiting import eventually, patience
@@ -19,12 +21,17 @@ def calls() -> Bounded:
 
 
 @pytest.fixture
-def hang() -> Iterator[Callable[[], object]]:
+def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], object]]:
     """A function that hangs as long as the test."""
+    monkeypatch.setattr(bounded, "KEPT", 0.01)
     gate = threading.Event()
     yield gate.wait
     gate.set()
-    eventually(lambda: "kvmd-call" not in str([thread.name for thread in threading.enumerate()]), "all to come back")
+    eventually(lambda: not threads(), "all to come back")
+
+
+def threads() -> int:
+    return [thread.name for thread in threading.enumerate()].count("kvmd-call acme")
 
 
 def test_what_comes_back_comes_back(calls: Bounded) -> None:
@@ -67,8 +74,7 @@ def test_what_hangs_costs_some_threads_and_then_nobody_waits(calls: Bounded, han
     for _ in range(20):
         with pytest.raises(Unavailable, match="is not tried: 4 calls before it have not come back"):
             calls.call("status()", 3600, lambda: None)
-    names = [thread.name for thread in threading.enumerate()]
-    assert names.count("kvmd-call acme status()") == PLACES
+    assert threads() == PLACES
 
 
 def test_many_healthy_calls_wait_for_a_place(calls: Bounded) -> None:
@@ -76,6 +82,33 @@ def test_many_healthy_calls_wait_for_a_place(calls: Bounded) -> None:
         answers = list(pool.map(lambda number: calls.call("status()", patience(), lambda: number), range(400)))
     assert answers == list(range(400))
     assert calls.pulse.last is None
+
+
+def test_one_call_after_the_other_has_the_same_thread_which_ends_by_itself(
+    calls: Bounded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len({calls.call("status()", patience(), threading.get_ident) for _ in range(20)}) == 1
+    monkeypatch.setattr(bounded, "KEPT", 0.01)
+    assert calls.call("status()", patience(), lambda: 7) == 7
+    eventually(lambda: not threads(), "the thread's end")
+    assert calls.call("status()", patience(), lambda: 7) == 7, "in a new one"
+
+
+def test_threads_that_end_and_calls_that_come_do_not_miss_each_other(
+    calls: Bounded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded, "KEPT", 0.0001)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda number: calls.call("status()", patience(), lambda: number), range(2000)))
+    assert answers == list(range(2000))
+
+
+def test_what_came_of_a_call_is_not_kept(calls: Bounded) -> None:
+    class Picture:
+        pass
+
+    seen = weakref.ref(calls.call("status()", patience(), Picture))
+    eventually(lambda: seen() is None, "it to be forgotten")
 
 
 def test_one_that_comes_back_late_makes_room(calls: Bounded) -> None:
@@ -89,8 +122,6 @@ def test_one_that_comes_back_late_makes_room(calls: Bounded) -> None:
 
 
 def test_without_a_thread_it_is_refused_and_the_place_is_free(calls: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kvmd.system import bounded  # noqa: PLC0415
-
     class Thread(threading.Thread):
         def start(self) -> None:
             raise RuntimeError("can't start new thread")
