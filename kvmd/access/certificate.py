@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 INSTALLED = "certificate.pem"
 SELF_SIGNED = "self-signed.pem"
 
+IN_FOLDER = "auth.file says in which folder"
+
 RENEWAL = timedelta(days=30)
 """How long before its end a self-signed certificate is made anew, and a person is reminded of an installed one's."""
 
@@ -46,17 +48,20 @@ def ensure(folder: Path) -> tuple[Path, Path]:
     return path, path
 
 
-def in_force(folder: Path) -> tuple[Path, Identity]:
-    """Return what the daemon serves, and where it is.
+def in_force(folder: Path, named: tuple[Path, Path] | None = None) -> tuple[Path, Identity]:
+    """Return what the daemon serves, and where the certificate is.
 
+    :param named: the files that the settings name, if they do; these go first
     :raises ConfigError: there is nothing yet, or it cannot be read
     """
+    if named:
+        return named[0], _read(*named, "web.certificate and web.key name it")
     path = folder / INSTALLED
     if not _is_there(path):
         path = folder / SELF_SIGNED
     if not _is_there(path):
         raise ConfigError(f"{path}: not there yet; the daemon makes it at its start, or kvmd certificate new")
-    return path, _read(path)
+    return path, _read(path, path)
 
 
 def renew(folder: Path, *, discard: bool = False) -> Identity:
@@ -77,13 +82,12 @@ def renew(folder: Path, *, discard: bool = False) -> Identity:
     return identity
 
 
-def request(folder: Path, names: list[str]) -> bytes:
-    """Write a request for a certificate for the key that is in force, in PEM.
+def request(identity: Identity, names: list[str]) -> bytes:
+    """Write a request for another certificate for the same key, in PEM.
 
     :param names: what the certificate is to be for; none for this machine's names and addresses
     :raises RequestError: a name is none
     """
-    _, identity = in_force(folder)
     try:
         return pki.request(identity.key, names or machine_names())
     except ValueError as error:
@@ -121,7 +125,7 @@ def _usable_installed(folder: Path) -> Path | None:
     try:
         if not _is_there(path):
             return None
-        identity = _read(path)
+        identity = _read(path, path)
     except ConfigError as error:
         _warn(f"{error}; until then HTTPS has a self-signed certificate; kvmd certificate install mends it")
         return None
@@ -137,7 +141,7 @@ def _usable_self_signed(folder: Path) -> Path:
     identity = None
     try:
         if _is_there(path):
-            identity = _read(path)
+            identity = _read(path, path)
     except ConfigError as error:
         logger.warning("%s; it is made anew", error)
     if identity and not _is_due(identity):
@@ -195,33 +199,33 @@ def _is_there(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(error) from error
     return True
 
 
-def _read(path: Path) -> Identity:
-    """Read a key and its chain from one file.
+def _read(chain: Path, key: Path, why: str = IN_FOLDER) -> Identity:
+    """Read a key and its chain, which may be in one file.
 
+    :param why: it is these files, for the message
     :raises ConfigError: they cannot be used
     """
     try:
-        pem = path.read_bytes()
-        return pki.read_identity(pem, pem)
+        return pki.read_identity(chain.read_bytes(), key.read_bytes())
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(error, why) from error
     except RequestError as error:
-        raise ConfigError(f"{path}: cannot be used: {error}") from error
+        raise ConfigError(f"{chain}: cannot be used: {error}") from error
 
 
 def _write(path: Path, identity: Identity) -> None:
     try:
         write_private(path, identity.pem())
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}; auth.file says in which folder") from error
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}; {IN_FOLDER}") from error
 
 
-def _unreadable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"{path}: cannot be read: {error.strerror}; auth.file says in which folder")
+def _unreadable(error: OSError, why: str = IN_FOLDER) -> ConfigError:
+    return ConfigError(f"{error.filename}: cannot be read: {error.strerror}; {why}")
 
 
 @lru_cache(maxsize=64)

@@ -29,7 +29,7 @@ def show(context: click.Context, pem: bool, as_json: bool) -> None:
     """Show the certificate that is in force."""
     from kvmd.access import certificate as store  # noqa: PLC0415  # cryptography is slow to import
 
-    path, identity = store.in_force(_folder(context))
+    path, identity = store.in_force(*_where(context))
     if pem:
         _print_pem(identity)
     elif as_json:
@@ -49,8 +49,9 @@ def new(context: click.Context, discard: bool) -> None:
     """
     from kvmd.access import certificate as store  # noqa: PLC0415  # as in show
 
-    store.renew(_folder(context), discard=discard)
-    _print(*store.in_force(_folder(context)))
+    folder = _own_folder(context)
+    store.renew(folder, discard=discard)
+    _print(*store.in_force(folder))
 
 
 @certificate.command()
@@ -65,7 +66,8 @@ def csr(context: click.Context, names: tuple[str, ...]) -> None:
     """
     from kvmd.access import certificate as store  # noqa: PLC0415  # as in show
 
-    click.echo(store.request(_folder(context), list(names)), nl=False)
+    _, identity = store.in_force(*_where(context))
+    click.echo(store.request(identity, list(names)), nl=False)
 
 
 @certificate.command()
@@ -81,13 +83,29 @@ def install(context: click.Context, chain: Path, key: Path | None) -> None:
     """
     from kvmd.access import certificate as store  # noqa: PLC0415  # as in show
 
-    folder = _folder(context)
+    folder = _own_folder(context)
     store.install(folder, _read(chain), _read(key) if key else None)
     _print(*store.in_force(folder))
 
 
-def _folder(context: click.Context) -> Path:
-    return Path(read_settings(context).auth.file).parent
+def _where(context: click.Context) -> tuple[Path, tuple[Path, Path] | None]:
+    """Return the state folder, and the files that the settings name, if they do."""
+    settings = read_settings(context)
+    return Path(settings.auth.file).parent, settings.web.own_certificate
+
+
+def _own_folder(context: click.Context) -> Path:
+    """Return the state folder.
+
+    :raises RequestError: what is in there is not what the daemon serves
+    """
+    folder, named = _where(context)
+    if named:
+        raise RequestError(
+            f"web.certificate is set, and the daemon serves {named[0]}: put the new one there, which it takes without "
+            "a restart; or take web.certificate out of kvmd.toml"
+        )
+    return folder
 
 
 def _read(path: Path) -> bytes:

@@ -122,6 +122,11 @@ class WebSettings(_Section, frozen=True, forbid_unknown_fields=True):
         if self.http != "api" and not self.tls_listen:
             raise ValueError(f'http = "{self.http}" needs an address in tls_listen')
 
+    @property
+    def own_certificate(self) -> tuple[Path, Path] | None:
+        """The files of ``certificate`` and of its key, which may be one; None where they are not set."""
+        return (Path(self.certificate), Path(self.key or self.certificate)) if self.certificate else None
+
 
 class AuthSettings(_Section, frozen=True, forbid_unknown_fields=True):
     """Who may do what."""

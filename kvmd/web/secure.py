@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 
 from flask import Response, request
@@ -23,7 +24,7 @@ def load_certificate(settings: Settings) -> Certificate | None:
         return None
 
     def find() -> Files:
-        return (Path(web.certificate), Path(web.key or web.certificate)) if web.certificate else ensure(folder)
+        return web.own_certificate or ensure(folder)
 
     return Certificate(find, "set web.certificate and web.key, or neither")
 
@@ -37,10 +38,19 @@ def insist(web: WebSettings, addresses: list[str]) -> Response | None:
         return None
     if web.http == "api":
         wants_page = request.endpoint == "pages.index" and request.accept_mimetypes.best == "text/html"
-        return _to_https(addresses[0], 302) if wants_page else None
+        return _to_https(addresses[0], 302) if wants_page and not _is_behind_proxy() else None
     if request.method in {"GET", "HEAD"}:
         return _to_https(addresses[0], 308)
     return failure(403, "nothing is taken without TLS here; use https")
+
+
+def _is_behind_proxy() -> bool:
+    """Tell whether the request may have come to a proxy with TLS, from where https would lead to the proxy again.
+
+    One on this machine may say nothing of it. A browser here needs no TLS: loopback is secure without (W3C Secure
+    Contexts, 3.1). Who says so without a proxy is served what it asked for, as every program is.
+    """
+    return ip_address(request.remote_addr or "::").is_loopback or request.headers.get("X-Forwarded-Proto") == "https"
 
 
 def _to_https(address: str, code: int) -> Response:

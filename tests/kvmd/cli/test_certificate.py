@@ -68,6 +68,36 @@ class TestShow:
         assert certificate(settings, "show", "--pem") == openssl("x509", "-in", path)
 
 
+class TestNamedInTheSettings:
+    """``web.certificate`` and ``web.key`` go before everything in the state folder."""
+
+    @pytest.fixture
+    def elsewhere(self, settings: Path, authority: Authority) -> tuple[Path, Path]:
+        """The certificate and its key."""
+        chain = authority.issue("kvm")
+        key = authority.folder / "kvm.key"
+        settings.write_text(f'{settings.read_text()}[web]\ncertificate = "{chain}"\nkey = "{key}"\n')
+        return chain, key
+
+    def test_they_are_shown(self, settings: Path, folder: Path, elsewhere: tuple[Path, Path]) -> None:
+        ensure(folder)
+        shown = json.loads(certificate(settings, "show", "--json"))
+        assert (shown["file"], shown["sha256"]) == (str(elsewhere[0]), fingerprint(elsewhere[0]))
+
+    def test_the_request_is_for_their_key(self, settings: Path, tmp_path: Path, elsewhere: tuple[Path, Path]) -> None:
+        (tmp_path / "csr").write_text(certificate(settings, "csr", "kvm.example"))
+        assert openssl("req", "-in", tmp_path / "csr", "-noout", "-pubkey") == public_key(elsewhere[1])
+
+    @pytest.mark.parametrize("command", ["new", "install"])
+    def test_others_are_not_made_in_vain(self, settings: Path, elsewhere: tuple[Path, Path], command: str) -> None:
+        said = refused(settings, command, *elsewhere[: 2 * (command == "install")])
+        assert f"the daemon serves {elsewhere[0]}: put the new one there" in said
+
+    def test_one_that_is_not_there(self, settings: Path, elsewhere: tuple[Path, Path]) -> None:
+        elsewhere[1].unlink()
+        assert f"{elsewhere[1]}: cannot be read: No such file" in refused(settings, "show", code=3)
+
+
 class TestNew:
     def test_it_has_a_key_of_its_own(self, settings: Path, folder: Path) -> None:
         certificate(settings, "new")

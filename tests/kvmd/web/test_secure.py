@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from kvmd.contract.settings import Plain, WebSettings
 from tests.conftest import HOST, PASSWORD, USER, Daemon
@@ -49,6 +50,16 @@ def asking(daemon: Daemon) -> Ask:
     return ask
 
 
+def visit(
+    daemon: Daemon, path: str, *headers: str, source: str = "192.0.2.7", host: str = "kvm.example"
+) -> TestResponse:
+    """Ask for a page without TLS, from another machine."""
+    given = [(name, value) for name, _, value in (header.partition(": ") for header in headers)]
+    return daemon.app.test_client().get(
+        path, headers=given, base_url=f"http://{host}", environ_base={"REMOTE_ADDR": source}, buffered=True
+    )
+
+
 @pytest.fixture(scope="module")
 def secure(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
     """A daemon with TLS and without."""
@@ -70,14 +81,20 @@ class TestApi:
     def ask(self, secure: Daemon) -> Ask:
         return asking(secure)
 
-    def test_a_browser_that_asks_for_the_page_is_sent_to_https(self, ask: Ask, secure: Daemon) -> None:
-        code, headers, _ = ask("GET", "/?a=b", BROWSER)
-        assert (code, headers["location"]) == (302, f"https://{secure.kvm.settings.web.tls_listen[0]}/?a=b")
-        assert ask("GET", "/", BROWSER, at=1)[0] == 200
+    def test_a_browser_that_asks_for_the_page_is_sent_to_https(self, secure: Daemon) -> None:
+        answer = visit(secure, "/?a=b", BROWSER)
+        port = secure.kvm.settings.web.tls_listen[0].rpartition(":")[2]
+        assert (answer.status_code, answer.location) == (302, f"https://kvm.example:{port}/?a=b")
 
     @pytest.mark.parametrize("headers", [(), ("Accept: */*",)])
-    def test_a_program_is_not(self, ask: Ask, headers: tuple[str, ...]) -> None:
-        assert ask("GET", "/", *headers)[0] == 200
+    def test_a_program_is_not(self, secure: Daemon, headers: tuple[str, ...]) -> None:
+        assert visit(secure, "/", *headers).status_code == 200
+
+    def test_who_came_through_a_proxy_with_tls_is_not_sent_round_in_circles(self, secure: Daemon, ask: Ask) -> None:
+        assert visit(secure, "/", BROWSER, "X-Forwarded-Proto: https").status_code == 200
+        assert visit(secure, "/", BROWSER, "X-Forwarded-Proto: http").status_code == 302
+        assert visit(secure, "/", BROWSER, source="::1").status_code == 200
+        assert [ask("GET", "/", BROWSER, at=at)[0] for at in (0, 1)] == [200, 200], "from this machine"
 
     def test_the_api_is_there_with_and_without(self, ask: Ask) -> None:
         for at in (0, 1):
@@ -142,17 +159,9 @@ def test_no_certificate_is_made_where_nobody_needs_one(daemon: Daemon, monkeypat
 
 
 @pytest.mark.parametrize("host", ["[::1]", "[::1]:80", "kvm.example", "kvm.example:80"])
-def test_the_way_to_https_keeps_the_name(make_daemon: Callable[..., Daemon], host: str) -> None:
-    daemon = make_daemon(web=web())
-    daemon.server.start()
-    try:
-        with Wire(daemon.server.listeners[0].address) as wire:
-            wire.send(request("GET", "/", BROWSER, host=host))
-            name = host.removesuffix(":80")
-            port = daemon.kvm.settings.web.tls_listen[0].rpartition(":")[2]
-            assert wire.answer()[1]["location"] == f"https://{name}:{port}/"
-    finally:
-        daemon.server.stop()
+def test_the_way_to_https_keeps_the_name(secure: Daemon, host: str) -> None:
+    port = secure.kvm.settings.web.tls_listen[0].rpartition(":")[2]
+    assert visit(secure, "/", BROWSER, host=host).location == f"https://{host.removesuffix(':80')}:{port}/"
 
 
 def test_a_stream_ends_with_the_login(make_daemon: Callable[..., Daemon]) -> None:
