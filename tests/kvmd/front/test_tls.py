@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,26 +143,23 @@ def test_strangers_leave_room_for_those_who_are_known(serve: Serve, certificate:
         assert known.answer()[0] == 200
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # cryptography's, of certificates that sslyze trusts
+@pytest.mark.timeout(3600)  # it sleeps much, and is quick on no machine
 def test_nothing_is_wrong_but_the_chain(serve: Serve, tmp_path: Path) -> None:
-    """What sslyze finds, against Mozilla's intermediate profile."""
-    sslyze = pytest.importorskip("sslyze", reason="sslyze is not installed; it wants an older cryptography than ours")
-    profile = pytest.importorskip("sslyze.mozilla_tls_profile.tls_config_checker")
+    """What testssl.sh finds in protocols, ciphers, preferences, the certificate, and of known holes."""
     ensure(tmp_path)
     host, port = serve(make_app(), Certificate(lambda: ensure(tmp_path), ""))
-    scanner = sslyze.Scanner()
-    scanner.queue_scans([sslyze.ServerScanRequest(sslyze.ServerNetworkLocation("localhost", port, ip_address=host))])
-    [result] = scanner.get_results()
-    wanted = profile.MozillaTlsConfiguration.get(profile.TlsConfigurationEnum.MOZILLA_INTERMEDIATE)
-    issues: dict[str, str] = {}
-    try:
-        profile.check_server_against_tls_configuration(result, wanted)
-    except profile.ServerNotCompliantWithTlsConfiguration as error:
-        issues = error.issues
-    names = {"certificate_path_validation", "certificate_hostname_validation", "maximum_certificate_lifespan"}
-    curves = issues.pop("tls_curves", "")
-    assert issues.keys() <= names, "of the chain, which nobody else has signed"
-    assert set(re.findall(r"'(.+?)'", curves)) <= {"X448", "secp521r1"}, "the stronger ones of OpenSSL's own choice"
+    path = tmp_path / "findings.json"
+    command = ["testssl", "--warnings=batch", "--color=0", "--nodns=none", "-p", "-s", "-f", "-P", "-S", "-U", "-c"]
+    ran = subprocess.run(
+        [*command, f"--jsonfile={path}", f"{host}:{port}"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    findings = {found["id"]: found for found in json.loads(path.read_text())}
+    assert {"TLS1_3", "cipher_order", "PFS", "cert_signatureAlgorithm", "heartbleed"} <= findings.keys(), "looked at"
+    wrong = {name for name, found in findings.items() if found["severity"] not in {"OK", "INFO"}}
+    assert wrong == {"cert_chain_of_trust", "cert_revocation"}, "which nobody else has signed, or could revoke"
+    lost = {name for name, found in findings.items() if found["finding"] == "No connection"}
+    assert lost == {f"clientsimulation-{old}" for old in ("ie_6_xp", "ie_8_xp", "ie_8_win7", "java_7u25")}
 
 
 def test_a_socket_that_is_gone_before_the_handshake_harms_nothing(
