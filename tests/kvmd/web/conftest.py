@@ -65,15 +65,20 @@ def console(page: playwright.Page) -> playwright.Page:
 
 
 @contextmanager
-def opened(browser: playwright.Browser, daemon: Daemon) -> Iterator[playwright.Page]:
-    """Open the page; in the end, its console has nothing to say but refusals."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000}, device_scale_factor=1)
+def opened(browser: playwright.Browser, daemon: Daemon, address: str = "") -> Iterator[playwright.Page]:
+    """Open the page; in the end, its console has nothing to say but refusals.
+
+    :param address: where it is served, if not on the daemon's first port; its certificate is accepted
+    """
+    context = browser.new_context(
+        viewport={"width": 1400, "height": 1000}, device_scale_factor=1, ignore_https_errors=True
+    )
     context.set_default_timeout(patience() * 1000)
     page = context.new_page()
     said = []
     page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: said.append(f"uncaught: {error}"))
-    page.goto(f"http://{HOST}:{daemon.port}/")
+    page.goto(address or f"http://{HOST}:{daemon.port}/")
     yield page
     context.close()
     unexpected = [text for text in said if not any(refusal in text for refusal in REFUSALS)]

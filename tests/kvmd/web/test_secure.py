@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from playwright import sync_api as playwright
 from werkzeug.test import TestResponse
 
 from kvmd.contract.settings import Plain, WebSettings
 from tests.conftest import HOST, PASSWORD, USER, Daemon
 from tests.kvmd.front.test_tls import client
+from tests.kvmd.web.conftest import differing, log_in, opened, seen, snapshot, wait_for_stream
+from tests.waiting import eventually
 from tests.wire import Read, Wire, request
 
 BROWSER = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -119,6 +122,21 @@ class TestApi:
                 got = b""
                 while got.count(b"\xff\xd8\xff") < 3:
                     got += wire.file.read1()
+
+
+def test_what_is_typed_in_the_page_is_seen_there(secure: Daemon, browser: playwright.Browser) -> None:
+    with opened(browser, secure, f"https://{secure.kvm.settings.web.tls_listen[0]}/") as page:
+        log_in(page, PASSWORD)
+        wait_for_stream(page)
+        page.locator("#screen").focus()
+        page.keyboard.press("k")
+        eventually(lambda: any(line.text.endswith("k") for line in secure.computer.state().lines), "the letter")
+        row, column = secure.computer.state().cursor
+        letter = (slice(row * 28, row * 28 + 28), slice((column - 1) * 16, column * 16))
+        eventually(lambda: differing(seen(page)[letter], snapshot(secure)[letter]) == 0, "the letter in the page")
+        [cookie] = page.context.cookies()
+        assert cookie["secure"]
+        assert cookie["httpOnly"]
 
 
 class TestRedirect:
