@@ -23,52 +23,16 @@ from kvmd.plugins import registry as registry_module
 from kvmd.web import MAX_BODY
 from tests.conftest import HOST, PASSWORD, USER, Daemon
 from tests.waiting import patience
+from tests.wire import Read, Wire, request
 
 LOGIN = json.dumps({"username": USER, "password": PASSWORD}).encode()
 LARGE = b'{"keycodes": ["KeyA"]}'.ljust(MAX_BODY + 1)
 
 
-Read = tuple[int, dict[str, str], bytes]
-"""An answer: code, headers in small letters, body."""
-
-
-class Wire:
-    """A connection on which bytes are sent as they are."""
-
-    def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection((HOST, port), timeout=patience())
-        self.file = self.sock.makefile("rb")
-
-    def __enter__(self) -> Wire:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-        self.sock.close()
-
-    def send(self, data: bytes) -> None:
-        self.sock.sendall(data)
-
-    def answer(self) -> Read:
-        """Read one answer."""
-        code = int(self.file.readline().split()[1])
-        headers = {}
-        while (line := self.file.readline().strip()) != b"":
-            name, value = line.decode("latin-1").split(": ", 1)
-            headers[name.lower()] = value
-        body = self.file.read(int(headers["content-length"])) if "content-length" in headers else self.file.read()
-        return code, headers, body
-
-
 @pytest.fixture
 def wire(daemon: Daemon) -> Iterator[Wire]:
-    with Wire(daemon.port) as wire:
+    with Wire((HOST, daemon.port)) as wire:
         yield wire
-
-
-def request(method: str, path: str, *headers: str, body: bytes = b"", version: str = "1.1") -> bytes:
-    lines = [f"{method} {path} HTTP/{version}", f"Host: {HOST}", *headers, "", ""]
-    return "\r\n".join(lines).encode() + body
 
 
 def chunked(body: bytes, size: int = 8192) -> bytes:
@@ -202,7 +166,7 @@ def test_a_connection_serves_many_requests(wire: Wire, daemon: Daemon) -> None:
     [b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9.9\r\n\r\n", b"G" * 100_000],
 )
 def test_what_is_no_http_is_refused_and_the_server_lives(daemon: Daemon, nonsense: bytes) -> None:
-    with Wire(daemon.port) as wire:
+    with Wire((HOST, daemon.port)) as wire:
         wire.send(nonsense)
         wire.sock.shutdown(socket.SHUT_WR)
         try:
@@ -218,7 +182,7 @@ def test_what_is_no_http_is_refused_and_the_server_lives(daemon: Daemon, nonsens
 
 
 def test_headers_without_end_are_refused(daemon: Daemon) -> None:
-    with Wire(daemon.port) as wire:
+    with Wire((HOST, daemon.port)) as wire:
         wire.send(b"GET / HTTP/1.1\r\n")
         with contextlib.suppress(OSError):
             for _ in range(10_000):
@@ -265,18 +229,19 @@ def test_idle_connections_hold_up_nobody(daemon: Daemon) -> None:
     """Browsers open some ahead of need, and keep others."""
     with contextlib.ExitStack() as idle:
         for _ in range(40):
-            wire = idle.enter_context(Wire(daemon.port))
+            wire = idle.enter_context(Wire((HOST, daemon.port)))
         wire.send(request("GET", "/nothing"))
         check_failure(wire.answer(), 404)
         assert daemon.get("/").code == 200
 
 
 GONE = """
-import gc, socket, struct, sys, threading
+import gc, logging, socket, struct, sys, threading
 import flask
 from kvmd.front.server import Server
 from kvmd.front.site import Site
 
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # in its development mode Python warns of what is slow
 app = flask.Flask(__name__)
 asked, gone = threading.Event(), threading.Event()
 
