@@ -8,7 +8,6 @@ from pathlib import Path
 
 from flask import Response, request
 
-from kvmd.access.certificate import ensure
 from kvmd.contract.settings import Settings, WebSettings, parse_address
 from kvmd.front.tls import Certificate, Files
 from kvmd.web.envelope import failure
@@ -22,6 +21,7 @@ def load_certificate(settings: Settings) -> Certificate | None:
     web, folder = settings.web, Path(settings.auth.file).parent
     if not web.tls_listen and not web.video_tls_listen:
         return None
+    from kvmd.access.certificate import ensure  # noqa: PLC0415  # cryptography is slow to import, and large
 
     def find() -> Files:
         return web.own_certificate or ensure(folder)
