@@ -22,6 +22,7 @@ from tests.waiting import eventually, patience
 NAME = "acme"
 """The plug-in's, and that of the drivers that it brings."""
 
+HOST = "127.0.0.1"
 LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 
 
@@ -85,6 +86,11 @@ class Served:
         return [int(port) for port in LISTENING.findall(self.log)]
 
     @property
+    def places(self) -> list[tuple[str, int]]:
+        """The addresses of both."""
+        return [(HOST, port) for port in self.ports]
+
+    @property
     def stays(self) -> bool:
         return self.process.poll() is None
 
@@ -106,7 +112,7 @@ class Served:
 
     def ask(self, method: str, path: str, body: Any = None, port: int = 0, **headers: str) -> tuple[int, bytes]:
         """Send a request with the API key."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[port], timeout=patience())
+        connection = http.client.HTTPConnection(HOST, self.ports[port], timeout=patience())
         try:
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, {"Authorization": f"Bearer {self.key}", **headers})
@@ -114,6 +120,13 @@ class Served:
             return response.status, response.read()
         finally:
             connection.close()
+
+    def login(self) -> str:
+        """Log in as a person does; return the session's token."""
+        Credentials(self.folder / "auth.json").set_password("admin", "correct horse")
+        code, body = self.ask("POST", "/login_api", {"username": "admin", "password": "correct horse"})
+        assert code == 200, body
+        return str(json.loads(body)["data"]["token"])
 
     def status(self) -> Any:
         code, body = self.ask("GET", "/api/status")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import random
 import signal
@@ -243,7 +242,7 @@ class TestClock:
         with served(tmp_path, environment=environment, watchdog=60) as daemon:
             daemon.wait("READY=1")
             eventually(lambda: type_once(daemon), "the keyboard")
-            session = login(daemon)
+            session = daemon.login()
             assert seen(daemon, session) == 200
             (now / "offset").write_text(jump)
             count = len(daemon.heard)
@@ -254,13 +253,6 @@ class TestClock:
             assert (code, daemon.status()["hung"]) == (200, [])
             assert daemon.end() == 0
             assert "Traceback" not in daemon.log
-
-
-def login(daemon: Served) -> str:
-    Credentials(daemon.folder / "auth.json").set_password("admin", "correct horse")
-    code, body = daemon.ask("POST", "/login_api", {"username": "admin", "password": "correct horse"})
-    assert code == 200, body
-    return str(json.loads(body)["data"]["token"])
 
 
 def seen(daemon: Served, session: str) -> int:
