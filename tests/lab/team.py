@@ -15,6 +15,10 @@ from .shares import Shares, by_module, module_of
 # how many guests a session may lose, at their boots or later, before it gives up
 LOSSES = 6
 
+# seconds that a guest may need to boot beside others; three on two idle CPUs need 60 to 90. Where it needs more, the
+# machine does not carry so many: the programs in them would run into deadlines of their own
+SLOW_BOOT = 240.0
+
 Boot = Callable[[str], Machine]
 """Makes a guest, whose logs are in a folder of this name."""
 
@@ -84,7 +88,9 @@ class Team:
         self.end = self.begin
         self._say = say
         self._lock = threading.Lock()
-        self._workers = [Worker(self, boot, f"kernel-{number + 1}") for number in range(min(size, len(shares)))]
+        self._workers = [
+            Worker(self, boot, f"kernel-{number + 1}", may_leave=number > 0) for number in range(min(size, len(shares)))
+        ]
 
     def start(self) -> None:
         """Boot the guests, and let them work."""
@@ -129,6 +135,10 @@ class Team:
         if self.losses >= LOSSES:
             self.give_up(f"{self.losses} guests were lost, which is too many; the last one: {error}")
 
+    def left(self, name: str) -> None:
+        """Note that a guest has left the machine to the others."""
+        self._say(f"{name} booted slowly, and leaves the machine to the others")
+
     def give_up(self, reason: str) -> None:
         """Let all tests fail that are left."""
         self.shares.close()
@@ -139,14 +149,17 @@ class Worker:
     """One guest at a time, and the thread that has it run shares; a lost one costs the test that it ran.
 
     :param name: of the folders for the logs
+    :param may_leave: whether it ends where the machine is too slow for it, since there are others
     """
 
-    def __init__(self, team: Team, boot: Boot, name: str) -> None:
+    def __init__(self, team: Team, boot: Boot, name: str, may_leave: bool) -> None:
         self._team = team
         self._boot = boot
         self._name = name
         self._count = 0
         self._machine: Machine | None = None
+        self._may_leave = may_leave
+        self._leaves = False
         self._finished = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
@@ -165,7 +178,7 @@ class Worker:
 
     def _work(self) -> None:
         try:
-            while share := self._team.shares.take():
+            while not self._leaves and (share := self._team.shares.take()):
                 self._run(share)
         except LabError as error:
             self._team.give_up(str(error))
@@ -179,6 +192,8 @@ class Worker:
         following = Following(share, self._team)
         try:
             machine = self._machine or self._boot_one()
+            if self._leaves:
+                return
             machine.run(share)
             while following.left:
                 following.take(machine.receive())
@@ -200,6 +215,9 @@ class Worker:
         while (message := machine.receive())["kind"] != "hello":
             pass
         self._team.booted(message["release"], machine.boot)
+        self._leaves = self._may_leave and machine.boot > SLOW_BOOT
+        if self._leaves:
+            self._team.left(name)
         return machine
 
     def _discard(self) -> None:

@@ -74,6 +74,15 @@ def ran_in(guests: Team, nodeid: str) -> int:
     return number
 
 
+def test_a_slow_machine_has_one_guest(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team, "SLOW_BOOT", 0.0)
+    said: list[str] = []
+    tests = [f"{module}.py::test_passes[{number}]" for module in "abcdef" for number in range(3)]
+    guests = run(*tests, size=3, say=said.append)
+    assert len({ran_in(guests, nodeid) for nodeid in tests}) == 1
+    assert {line.partition(" ")[0] for line in said if "leaves the machine" in line} <= {"kernel-2", "kernel-3"}
+
+
 def test_one_guest_runs_all_tests_and_is_not_booted_anew(run: Run) -> None:
     tests = [f"{module}.py::test_passes[{number}]" for module in "ab" for number in range(3)]
     guests = run(*tests)
