@@ -30,7 +30,8 @@ INTRODUCTION = """\
 
 kvmd reads `/etc/kvmd/kvmd.toml`, or the file given with `--config`. Nothing has to be set: without a file, or with an
 empty one, every setting has its default. A setting that is unknown or cannot be used keeps kvmd from starting, with one
-line that names the file, the key, what was given and what is accepted.
+line that names the file, the key, what was given and what is accepted. A plug-in's table may hold a secret, so the file
+belongs to root and the group kvmd, and nobody else reads it (0640).
 
 `kvmd config` shows the settings in force and where each comes from; `kvmd drivers NAME` shows a driver's options.
 

@@ -6,6 +6,7 @@ The kernel keeps only the last 64 events of a keyboard, so nothing but reading i
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import select
@@ -66,7 +67,7 @@ class Source:
                 time, events = events[lost].time, events[:lost]
                 self._note(events)
                 # Asking for the keys' state also takes from the queue what of keys is left in it.
-                events += made_good(self._down, self._input.active_keys(), time)
+                events += made_good(self._down, self._held(), time)
         except OSError as error:
             self.lost = True
             raise DeviceLost(f"{self} is gone") from error
@@ -79,7 +80,7 @@ class Source:
         To be called again after each event.
         """
         with contextlib.suppress(OSError):  # it was pulled, as reading will tell
-            if wanted and not self.grabbed and not self._input.active_keys():
+            if wanted and not self.grabbed and not self._held():
                 self._grab()
             elif self.grabbed and not wanted:
                 self._input.ungrab()
@@ -90,6 +91,17 @@ class Source:
         """Let go of the device."""
         self.settle(wanted=False)
         self._input.close()
+
+    def _held(self) -> list[int]:
+        """Return the codes of the keys that are down.
+
+        :raises OSError: it was pulled
+        """
+        try:
+            held: list[int] = self._input.active_keys()
+        except SystemError as error:  # what Python makes of evdev's failure that sets no exception (docs/upstream.md)
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from error
+        return held
 
     def _grab(self) -> None:
         try:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+import kvmd
 from kvmd import find_keys
+from kvmd_plugins.local_input.source import Source
 
 from .daemon import UNIT, Daemon
 from .dummy_hcd import DummyHcd
@@ -231,6 +233,17 @@ def test_unplugging_releases_what_is_held(kvm: Daemon, keyboard: Device, target:
     assert f"{keyboard} was unplugged" in kvm.journal()
 
 
+def test_a_device_that_is_unplugged_before_it_is_grabbed_is_gone_and_no_failure(plug: Callable[[str], Device]) -> None:
+    device = plug("keyboard")
+    source = Source(kvmd.Device("input", Path(device.node).name, node=device.node))
+    device.unplug()
+    source.settle(wanted=True)
+    assert not source.grabbed
+    with pytest.raises(kvmd.DeviceLost):
+        source.read()
+    source.close()
+
+
 def has_travelled(mouse: HostMouse, steps: int) -> bool:
     return mouse.travelled(REL_X) == steps
 
@@ -348,7 +361,8 @@ def test_a_stopped_daemon_leaves_nothing_down_and_nothing_grabbed(
 
 
 def test_it_never_grabs_what_kvmd_itself_types_with(running: Daemon, host_keyboard: Host) -> None:
-    running.start('[hid]\ndriver = "uinput"\n[plugins.local_input]\nenabled = true\n')
+    with kvmd_in_group("kvmd-uinput"):
+        running.start('[hid]\ndriver = "uinput"\n[plugins.local_input]\nenabled = true\n')
     wait_until_online(running)
     # The keyboard of the guest's own is grabbed, so it has looked at all there are.
     eventually(lambda: "works on the target" in running.journal().rpartition("hid: online")[2], "a grabbed keyboard")
