@@ -10,6 +10,7 @@ import click
 from kvmd.access.credentials import USER, Credentials
 from kvmd.cli.common import common_options, load_registry, read_settings, set_log_level, source_name
 from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, PowerSettings, Settings, WebSettings
+from kvmd.system.ending import leave
 
 DEMO = """\
 a virtual computer, for trying things out: nothing but this machine can reach it
@@ -46,6 +47,7 @@ def serve(context: click.Context) -> None:
 
     source = source_name(context)
     run(read_settings(context), load_registry(), source, lambda name: f"set web.{name} in {source}")
+    leave()
 
 
 @click.command()
@@ -76,3 +78,4 @@ def demo(port: int, tls_port: int, video_port: int) -> None:
         Credentials(Path(settings.auth.file)).set_password(USER, "admin")
         text = DEMO.format(port=port, tls_port=tls_port, video_port=video_port)
         run(settings, load_registry(), "demo", WAYS_OUT.__getitem__, lambda: click.echo(text))
+    leave()
