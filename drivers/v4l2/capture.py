@@ -250,7 +250,8 @@ class NodeCapture(CaptureDriver):
 
     def _frame(self, picture: Picture, streaming: Streaming) -> Frame:
         self._failures = 0
-        self._sequence = self._first + picture.sequence
+        # some drivers in the kernel never count, others stand still for a moment
+        self._sequence = max(self._first + picture.sequence, self._sequence + 1)
         layout = streaming.layout
         width, height = layout.size
         self._signal = Signal(width, height, streaming.frame_rate, layout.format)

@@ -43,6 +43,7 @@ class FakeV4l2:
         self.starts = 0
         self.failures: dict[str, list[int]] = {}
         """Errors that an ioctl answers before it works, by its name."""
+        self.counts = True
         self._sequence = 0
         self._queued: list[int] = []
         self._size = (0, 0, 0)
@@ -121,7 +122,7 @@ class FakeV4l2:
         raw.index = self._queued.pop(0)
         raw.bytesused = self._size[0] * self._size[1] * 3
         raw.sequence = self._sequence
-        self._sequence += 1
+        self._sequence += self.counts
 
     def _streamon(self, _argument: ctypes.c_int) -> None:
         self.starts += 1

@@ -526,6 +526,14 @@ def test_errors_that_pass_are_survived_and_counted(kernel: FakeV4l2, bridge: Cal
     assert kernel.starts == 1 + 3 * ATTEMPTS
 
 
+def test_pictures_that_the_kernel_does_not_count_are_counted(
+    kernel: FakeV4l2, bridge: Callable[..., CsiBridge]
+) -> None:
+    kernel.counts = False
+    with contextlib.closing(bridge().frames()) as frames:
+        assert [next(frames).sequence for _ in range(4)] == [0, 1, 2, 3]
+
+
 def test_device_that_fails_again_and_again_is_lost(kernel: FakeV4l2, bridge: Callable[..., CsiBridge]) -> None:
     driver = bridge()
     kernel.failures["DQBUF"] = [errno.EIO] * (ATTEMPTS + 1)

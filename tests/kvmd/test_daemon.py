@@ -19,6 +19,7 @@ import pytest
 
 from kvmd.access.credentials import Credentials
 from kvmd.system.ending import EXIT_HUNG
+from tests.kvmd.access.test_clock import LIBRARY
 from tests.kvmd.cli.test_main import free_ports
 from tests.process import NAME, Served, served
 from tests.waiting import eventually, patience
@@ -31,9 +32,6 @@ KILLS = int(os.environ.get("KVMD_KILLS", "6"))
 
 AT_ONCE = 4
 """Daemons that run beside each other."""
-
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("/usr/lib/faketime/libfaketimeMT.so.1"))
-"""The library that shows a program another time; of Debian's package faketime."""
 
 
 def all_at_once(work: Callable[[int], None], count: int) -> None:
@@ -233,7 +231,7 @@ class TestClock:
         (now / "offset").write_text("+0")
         (now / "sitecustomize.py").write_text(SLEEP)
         environment = {
-            "LD_PRELOAD": str(FAKETIME),
+            "LD_PRELOAD": str(LIBRARY),
             "FAKETIME_TIMESTAMP_FILE": str(now / "offset"),
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",

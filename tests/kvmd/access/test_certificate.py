@@ -16,6 +16,7 @@ from kvmd.access import certificate
 from kvmd.access.certificate import INSTALLED, SELF_SIGNED, WRITTEN, ensure, install, renew
 from kvmd.errors import ConfigError, RequestError
 from tests.kvmd.access.openssl import DAY, Authority, fingerprint, openssl, public_key, verify
+from tests.kvmd.access.test_clock import LIBRARY
 
 NOW = time.time()
 MADE = max(NOW, WRITTEN.timestamp())
@@ -44,8 +45,9 @@ def fresh_warnings() -> None:
 def ensure_at(folder: Path, clock: float) -> None:
     """Ensure in a process whose clock says something else (libfaketime)."""
     when = datetime.fromtimestamp(clock, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    environment = {**os.environ, "TZ": "UTC"}
-    subprocess.run(["faketime", when, sys.executable, "-c", CODE, str(folder)], check=True, env=environment)
+    # not by faketime(1), which fails where a process of the same number was killed before
+    environment = {**os.environ, "TZ": "UTC", "LD_PRELOAD": str(LIBRARY), "FAKETIME": f"@{when}"}
+    subprocess.run([sys.executable, "-c", CODE, str(folder)], check=True, env=environment)
 
 
 def dates(path: Path) -> tuple[float, float]:

@@ -18,9 +18,11 @@ from pathlib import Path
 import pytest
 
 from kvmd.access.limiter import WINDOW
+from tests.kvmd.cli.test_main import free_ports
 from tests.waiting import eventually, patience
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+"""What shows a program another time; of Debian's package faketime."""
 
 
 class Turned:
@@ -29,8 +31,8 @@ class Turned:
     def __init__(self, folder: Path) -> None:
         self._offset = folder / "offset"
         self.set_clock("+0d")
-        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-            self.port, video_port = one.getsockname()[1], two.getsockname()[1]
+        self.port, tls_port, video_port = free_ports(3)
+        ports = ["--port", str(self.port), "--tls-port", str(tls_port), "--video-port", str(video_port)]
         environment = {
             "LD_PRELOAD": str(LIBRARY),
             "FAKETIME_TIMESTAMP_FILE": str(self._offset),
@@ -38,7 +40,7 @@ class Turned:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "kvmd", "demo", "--port", str(self.port), "--video-port", str(video_port)],
+            [sys.executable, "-m", "kvmd", "demo", *ports],
             env=os.environ | environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
