@@ -238,7 +238,7 @@ def test_four_media_keys_and_a_letter_at_once(typist: Daemon, host_input: Keys, 
 
 
 def test_a_mouse_that_the_host_does_not_ask_leaves_the_keyboard_alone(
-    typist: Daemon, relative: HostMouse, host_keyboard: Keyboard
+    typist: Daemon, relative: HostMouse, host_keyboard: Keyboard, host_mouse: Mouse
 ) -> None:
     keyboard = host_keyboard(NAME, grab=True)
     [name] = [each.name for each in USBHID.glob("*:*") if _protocol(each) == RELATIVE_MOUSE]
@@ -251,6 +251,7 @@ def test_a_mouse_that_the_host_does_not_ask_leaves_the_keyboard_alone(
     keyboard.wait_for((48, 1), (48, 0))
     assert hid(typist)["state"] == "online"
     (USBHID / "bind").write_text(name)
+    host_mouse(NAME, False)  # a host asks the mice that a program has open
     eventually(lambda: ask(typist, dx=1).code == 200, "the mouse being asked again")
 
 
