@@ -154,7 +154,9 @@ def test_nothing_is_wrong_but_the_chain(serve: Serve, tmp_path: Path) -> None:
     subprocess.run([*command, f"--jsonfile={path}", f"{host}:{port}"], capture_output=True, check=False)
     findings = {found["id"]: found for found in json.loads(path.read_text())}
     assert {"TLS1_3", "cipher_order", "PFS", "cert_signatureAlgorithm", "heartbleed"} <= findings.keys(), "looked at"
-    # WARN: where a busy machine made it lose a connection of its own, and it could not look
+    # WARN: it could not look. On a busy machine it is at times refused its second session, why is not known
+    unseen = {name for name, found in findings.items() if found["severity"] == "WARN"}
+    assert unseen <= {"sessionresumption_ticket"}
     wrong = {name for name, found in findings.items() if found["severity"] not in {"OK", "INFO", "WARN"}}
     assert wrong == {"cert_chain_of_trust", "cert_revocation"}, "which nobody else has signed, or could revoke"
     lost = {name for name, found in findings.items() if found["finding"] == "No connection"}
