@@ -14,7 +14,7 @@ from tests.lab.usb.camera.pictures import COLOURS, Fault
 
 from .usb_ports import CONTROLLER, UsbPorts
 from .viewer import Part
-from .waiting import eventually, run
+from .waiting import eventually, run, settle
 
 # pytest's tests take what they need from here
 __all__ = ["COLOURS", "Camera", "Fault", "Identity", "camera", "colour"]
@@ -59,9 +59,14 @@ class Camera:
 
     def node(self, port: int = 1) -> Path:
         """The node that captures, once it is there; the other of the two has metadata."""
-        eventually(lambda: len(self.nodes(port)) == 2, f"both nodes of the camera in port {port}")
-        run("udevadm", "settle")
-        return self.nodes(port)[0]
+        found = eventually(lambda: self._settled(port), f"both nodes of the camera in port {port}")
+        return found[0]
+
+    def _settled(self, port: int) -> list[Path]:
+        """Both nodes, once udev has dealt with what was pulled out before, and with these."""
+        settle()
+        found = self.nodes(port)
+        return found if len(found) == 2 else []
 
     def nodes(self, port: int = 1) -> list[Path]:
         """The nodes of the camera in a port, by their index: the one that captures, and the one with metadata."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from .usb_ports import CONTROLLER, UsbPorts
-from .waiting import eventually, run
+from .waiting import eventually, settle
 
 
 class Chip:
@@ -51,7 +51,7 @@ class Chip:
     def node(self, port: int = 1) -> Path:
         """The node, once it is there and udev is done with it."""
         found = eventually(lambda: list(CONTROLLER.glob(f"*/usb*/*-{port}/*/ttyUSB*")), f"a node of port {port}")
-        run("udevadm", "settle")
+        settle()
         return Path("/dev") / found[0].name
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .waiting import eventually, run
+from .waiting import eventually, run, settle
 
 CONTROLLERS = Path("/sys/class/udc")
 GADGETS = Path("/sys/kernel/config/usb_gadget")
@@ -30,7 +30,7 @@ class DummyHcd:
         With a gadget on it, Linux 6.12 does not survive that: it corrupts a list in dummy_hcd. So udev, which starts
         kvmd-gadget.service when the controller becomes free, looks at all of it afterwards.
         """
-        run("udevadm", "settle")
+        settle()
         run("udevadm", "control", "--stop-exec-queue")
         try:
             for gadget in GADGETS.glob("*/UDC"):
@@ -39,7 +39,7 @@ class DummyHcd:
             run("modprobe", "--remove", "dummy_hcd")
         finally:
             run("udevadm", "control", "--start-exec-queue")
-        run("udevadm", "settle")
+        settle()
 
     @property
     def udc(self) -> str:

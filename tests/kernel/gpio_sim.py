@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .waiting import run
+from .waiting import run, settle
 
 CONFIGFS = Path("/sys/kernel/config/gpio-sim")
 DEVICES = Path("/sys/devices/platform")
@@ -48,12 +48,12 @@ class SimulatedChip:
     def plug(self) -> None:
         """Bring the chip; its lines are low."""
         (self._folder / "live").write_text("1")
-        run("udevadm", "settle")
+        settle()
 
     def unplug(self) -> None:
         """Take the chip away, also from whoever uses it."""
         (self._folder / "live").write_text("0")
-        run("udevadm", "settle")
+        settle()
 
     def remove(self) -> None:
         """Take the chip away for good."""

@@ -13,7 +13,7 @@ import pytest
 from kvmd import PowerDriver
 
 from .usb_ports import CONTROLLER, UsbPorts
-from .waiting import eventually, run
+from .waiting import eventually, settle
 
 PRESS_FOR_EVER = """
 import sys
@@ -77,7 +77,7 @@ class RelayBoard:
     def node(self, port: int = 1) -> Path:
         """The node, once it is there and udev is done with it."""
         found = eventually(lambda: self._found(port), f"a node of port {port}")
-        run("udevadm", "settle")
+        settle()
         return Path("/dev") / found[0].name
 
     def press_and_be_killed(self, driver: type[PowerDriver], node: str, channel: int) -> None:

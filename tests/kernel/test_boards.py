@@ -10,7 +10,7 @@ import pytest
 
 from .daemon import Daemon
 from .dummy_hcd import DummyHcd
-from .waiting import eventually, run
+from .waiting import eventually, run, settle
 
 FOLDER = Path("/etc/kvmd/boards.d")
 ACME = """
@@ -29,7 +29,7 @@ def gadget() -> Iterator[None]:
     controller = DummyHcd()
     controller.load()
     eventually(lambda: controller.state() == "configured", "the host to accept the gadget")
-    run("udevadm", "settle")
+    settle()
     yield
     controller.unload()
     run("kvmd", "gadget", "down")

@@ -244,10 +244,11 @@ def test_camera_that_comes_and_goes_twenty_times_ends_in_a_good_picture(
             camera.node(port)
         elif number % 4 == 3:
             show.wait_for(shows(camera, port), "a picture of the camera")
-    node = camera.node(port)
     show.wait_for(shows(camera, port), "a picture of the camera")
     # the one before may count as online until it is closed
-    eventually(lambda: str(node) in (capture(daemon)["device"] or ""), "the last camera in the status")
+    eventually(lambda: str(camera.node(port)) in (capture(daemon)["device"] or ""), "the last camera in the status")
     in_state(daemon, "online")
-    assert video_nodes_of(daemon) == [node] * files, "the node, once more for each mapped buffer, and none that is gone"
+    assert video_nodes_of(daemon) == [camera.node(port)] * files, (
+        "the node, once more for each mapped buffer, and none that is gone"
+    )
     assert not show.ended.is_set()

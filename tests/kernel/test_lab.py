@@ -9,7 +9,7 @@ import pytest
 from .dummy_hcd import DummyHcd
 from .host_input import HostKeyboard
 from .vivid import Vivid
-from .waiting import eventually, patience, run
+from .waiting import eventually, patience, run, settle
 
 GADGET = Path("/sys/kernel/config/usb_gadget/lab")
 NAME = "Lab Keyboard"
@@ -46,7 +46,7 @@ def gadget(dummy_hcd: DummyHcd) -> Iterator[Path]:
     link.symlink_to(function)
     (GADGET / "UDC").write_text(dummy_hcd.udc)
     number = (function / "dev").read_text().strip()
-    run("udevadm", "settle")
+    settle()
     yield Path("/dev/char", number).resolve()
     if (GADGET / "UDC").read_text().strip():
         (GADGET / "UDC").write_text("\n")

@@ -28,7 +28,7 @@ from kvmd_drivers.uinput import BUTTONS, Uinput
 from .daemon import Daemon
 from .host_input import EV_REL, INPUTS, HostKeyboard, HostMouse, Input
 from .units import kvmd_in_group
-from .waiting import eventually, patience, run
+from .waiting import eventually, patience, run, settle
 
 KEYBOARD = "kvmd keyboard"
 REL_X, REL_Y, REL_HWHEEL, REL_WHEEL = 0, 1, 6, 8
@@ -175,7 +175,7 @@ def _lamps(keyboard: HostKeyboard) -> dict[str, bool]:
 def test_the_daemon_types_here_without_being_root_once_it_may(daemon: Daemon, host_keyboard: Host) -> None:
     node = Path("/dev/uinput")
     run("modprobe", "uinput")
-    run("udevadm", "settle")
+    settle()
     assert (node.group(), node.stat().st_mode & 0o777) == ("kvmd-uinput", 0o660)
     daemon.start('[hid]\ndriver = "uinput"\n')
     status = eventually(lambda: _refused(daemon), "HID to have been refused")

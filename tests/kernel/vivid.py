@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .waiting import eventually, run
+from .waiting import eventually, run, settle
 
 DRIVER = Path("/sys/bus/platform/drivers/vivid")
 CARD = "vivid.0"
@@ -26,7 +26,7 @@ class Vivid:
         self.unload()
         chosen = {"n_devs": 1, "node_types": CAPTURE_NODE, **parameters}
         run("modprobe", "vivid", *(f"{name}={value}" for name, value in chosen.items()))
-        run("udevadm", "settle")
+        settle()
         return self.node
 
     def unload(self) -> None:
@@ -39,7 +39,7 @@ class Vivid:
     def unbind(self) -> None:
         """Pull the card out: its nodes vanish, open ones answer ENODEV."""
         (DRIVER / "unbind").write_text(CARD)
-        run("udevadm", "settle")
+        settle()
 
     def bind(self) -> Path:
         """Plug the card in again.
@@ -47,7 +47,7 @@ class Vivid:
         :return: the capture node, which may have another number than before
         """
         (DRIVER / "bind").write_text(CARD)
-        run("udevadm", "settle")
+        settle()
         return self.node
 
     @property

@@ -4,7 +4,7 @@ import subprocess
 
 from tests.waiting import eventually, patience
 
-__all__ = ["eventually", "patience", "run"]
+__all__ = ["eventually", "patience", "run", "settle"]
 
 
 def run(*command: str, stdin: str = "") -> str:
@@ -13,3 +13,8 @@ def run(*command: str, stdin: str = "") -> str:
     if result.returncode:
         raise RuntimeError(f"{' '.join(command)}: code {result.returncode}\n{result.stdout}{result.stderr}")
     return result.stdout
+
+
+def settle() -> None:
+    """Let udev deal with all that has happened so far; its own patience is the same on every machine."""
+    run("udevadm", "settle", f"--timeout={patience():.0f}")
