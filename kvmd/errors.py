@@ -5,11 +5,13 @@
     KvmdError
     ├── ConfigError        a setting is wrong: names the file, the key, what was given and what is accepted
     ├── RequestError       what a client asks for makes no sense: an unknown key, too many of them
+    │   └── NotFound       it names something that is not there
     ├── Unsupported        what a client asks for is beyond the driver in use, or beyond what is known
     ├── Busy               what a client asks for has to wait for something else to end
     ├── Unavailable        what a client asks for needs something that hangs
     ├── AuthError          who asks may not
     │   ├── TooManyAttempts   and has to wait before trying again
+    │   ├── CodeNeeded        without a one-time code beside the password, or with a wrong one
     │   └── Forbidden         from there, whoever it is: a page of another site, a name that is not this machine's
     └── DriverError        a driver cannot do its work: no permission, no gadget, the device is busy
         ├── DeviceAbsent   nothing is plugged in that the driver could use
@@ -34,6 +36,10 @@ class RequestError(KvmdError):
     """A request that cannot be understood or must not be carried out; nothing was done."""
 
 
+class NotFound(RequestError):
+    """A request for something that is not there: a user, a session, an API key."""
+
+
 class Unsupported(KvmdError):
     """A request that is in order, but which the driver in use cannot carry out."""
 
@@ -55,6 +61,10 @@ class Unavailable(KvmdError):
 
 class AuthError(KvmdError):
     """A wrong user name, password, token or key."""
+
+
+class CodeNeeded(AuthError):
+    """The password was right; a one-time code was missing or wrong."""
 
 
 class Forbidden(AuthError):

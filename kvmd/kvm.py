@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 import kvmd
+from kvmd.access.audit import Audit
 from kvmd.access.auth import Auth
 from kvmd.contract.board import FOLDER, BoardChoice, choose_board, load_boards, read_facts
 from kvmd.contract.device import Device, Monitor
@@ -98,7 +99,8 @@ class Kvm:
             role.name: registry.choose(role, *self.roles[role.name]) for role in ROLES
         }
         registry.check_plugins(settings.plugins, source)
-        self.auth = Auth(settings.auth, registry.verify_password)
+        self.audit = Audit()
+        self.auth = Auth(settings.auth, registry.verify_password, self.audit)
         self.video = Video(settings.capture, self.choices[CAPTURE.name], partial(self._changed, CAPTURE))
         self.input = Input(settings.hid, self.choices[HID.name], partial(self._changed, HID), self.auth.alive)
         self.power = Power(

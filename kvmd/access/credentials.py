@@ -10,10 +10,11 @@ import fcntl
 import hashlib
 import logging
 import os
+import re
 import secrets
 import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +22,10 @@ from pathlib import Path
 import argon2
 import msgspec
 
+from kvmd.access import accounts
+from kvmd.access.accounts import Accounts, ApiKey, User
+from kvmd.access.grant import UserRole
 from kvmd.errors import ConfigError, RequestError
-from kvmd.system.decoding import decode_json
 from kvmd.system.files import make_private_folder, remove, write_private
 from kvmd.system.logs import printable
 
@@ -30,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 USER = "admin"
 MIN_PASSWORD = 8
+LONGEST_NAME = 64
+_NAME = re.compile(rf"[\w.@-][\w.@ -]{{0,{LONGEST_NAME - 1}}}")
 
 _DECOY = "$argon2id$v=19$m=65536,t=3,p=4$wY7uuMJ9MJHRhKYQBSOVAA$+4YvEPvQOyEY2bFRyahl5PoOCon/TLi+vsaHNxSaD0E"
 """The hash of a random password that nobody kept: it is checked where there is no such user, to take the same time.
@@ -38,29 +43,19 @@ A constant, since to make one took a quarter of the daemon's start.
 """
 
 
-class ApiKey(msgspec.Struct, frozen=True):
-    """An API key as it is kept: the SHA-256 of the key, and when it was made."""
-
-    sha256: str
-    created: datetime
-
-
-class _Contents(msgspec.Struct, frozen=True):
-    users: dict[str, str] = msgspec.field(default_factory=dict)
-    keys: dict[str, ApiKey] = msgspec.field(default_factory=dict)
-
-
 class Credentials:
     """The file with users and API keys; a change by another process is seen.
 
     :param path: the file, made with the first password
+    :param changed: told in words what another process has changed
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, changed: Callable[[str], None] = logger.info) -> None:
         self.path = path
+        self._changed = changed
         self._hasher = argon2.PasswordHasher()
         self._read_at: tuple[int, int] | None = None
-        self._contents: _Contents | None = None
+        self._contents: Accounts | None = None
         self._reading = threading.Lock()
 
     @property
@@ -92,19 +87,83 @@ class Credentials:
         password = secrets.token_urlsafe(9)
         hashed = self._hasher.hash(password)
         with self._changing() as now:
-            if now != _Contents():
+            if now.users or now.keys:
                 return  # another process was quicker
             # In this order: what is lost in between is a file that the next start writes anew.
             _write_secret(self.first_password_path, f"{password}\n".encode())
-            self._write(_Contents(users={USER: hashed}))
+            self._write(Accounts(users={USER: User(hashed)}, device=now.device))
         logger.warning("made a password for %s; it stands in %s", USER, self.first_password_path)
 
     def set_password(self, user: str, password: str) -> None:
-        """Set a user's password; the first one, which stands in a file, ends with it."""
+        """Set a user's password; the first one, which stands in a file, ends with it. There always can be an ``admin``.
+
+        :raises RequestError: there is no such user
+        """
         hashed = self._hasher.hash(password)
         with self._changing() as now:
-            self._write(msgspec.structs.replace(now, users={**now.users, user: hashed}))
-        remove(self.first_password_path)
+            known = User(hashed) if user == USER and user not in now.users else _known(now, user)
+            self._put_user(now, user, msgspec.structs.replace(known, password=hashed))
+        if user == USER:
+            remove(self.first_password_path)
+
+    def add_user(self, user: str, password: str, role: UserRole) -> None:
+        """Make a user.
+
+        :raises RequestError: there is one of this name, or the name or the password is none
+        """
+        check_name(user)
+        check_password(password)
+        hashed = self._hasher.hash(password)
+        with self._changing() as now:
+            if user in now.users:
+                raise RequestError(f'there is a user named "{user}"; remove it first, or choose another name')
+            self._put_user(now, user, User(hashed, role))
+
+    def remove_user(self, user: str) -> None:
+        """End a user, and with it all that it may.
+
+        :raises RequestError: there is none of this name, or nobody would be left who can change users
+        """
+        with self._changing() as now:
+            _known(now, user)
+            users = {name: each for name, each in now.users.items() if name != user}
+            self._write_checked(msgspec.structs.replace(now, users=users))
+
+    def set_role(self, user: str, role: UserRole) -> None:
+        """Change what a user may do, from now on.
+
+        :raises RequestError: there is none of this name, or nobody would be left who can change users
+        """
+        with self._changing() as now:
+            self._put_user(now, user, msgspec.structs.replace(_known(now, user), role=role))
+
+    def check_user(self, user: str) -> None:
+        """Refuse a name that is no user's.
+
+        :raises RequestError: it is
+        """
+        _known(self.read(), user)
+
+    def set_totp(self, user: str, secret: str | None) -> None:
+        """Ask a user for one-time codes from now on; None: no more.
+
+        :raises RequestError: there is none of this name
+        """
+        with self._changing() as now:
+            self._put_user(now, user, msgspec.structs.replace(_known(now, user), totp=secret))
+
+    def device(self) -> str:
+        """Return a random name of this installation, made where there is none yet.
+
+        :raises ConfigError: the file cannot be read or written
+        """
+        known = self.read().device
+        if known:
+            return known
+        with self._changing() as now:
+            if not now.device:
+                self._write(msgspec.structs.replace(now, device=secrets.token_hex(4)))
+        return self.read().device
 
     def verify(self, user: str, password: str) -> bool:
         """Tell whether the password is the user's; takes the same time for a user who is not there."""
@@ -117,15 +176,18 @@ class Credentials:
 
     def hash_of(self, user: str) -> str | None:
         """Return the hash of a user's password, which changes with it; None if the user is not in the file."""
-        return self.read().users.get(user)
+        known = self.read().users.get(user)
+        return known.password if known else None
 
-    def add_key(self, name: str) -> str:
+    def add_key(self, name: str, role: UserRole = UserRole.ADMIN, until: datetime | None = None) -> str:
         """Make an API key and return it; it cannot be read again.
 
-        :raises RequestError: there is one of this name
+        :param until: when it ends; None: never
+        :raises RequestError: there is one of this name, or the name is none
         """
+        check_name(name)
         key = f"kvmd_{secrets.token_hex(20)}"
-        made = ApiKey(digest(key), datetime.now(UTC))
+        made = ApiKey(digest(key), datetime.now(UTC), role, until)
         with self._changing() as now:
             if name in now.keys:
                 raise RequestError(f'there is an API key named "{name}"; remove it first, or choose another name')
@@ -143,14 +205,14 @@ class Credentials:
             self._write(msgspec.structs.replace(now, keys={k: v for k, v in now.keys.items() if k != name}))
 
     def key_name(self, key: str) -> str | None:
-        """Return the name of an API key; None if it is none of ours."""
+        """Return the name of an API key; None if it is none of ours, or over."""
         sought = digest(key)
         for name, known in self.read().keys.items():
             if secrets.compare_digest(known.sha256, sought):
-                return name
+                return None if known.is_over else name
         return None
 
-    def read(self) -> _Contents:
+    def read(self) -> Accounts:
         """Return what the file holds.
 
         :raises ConfigError: it cannot be read
@@ -162,17 +224,17 @@ class Credentials:
         with self._reading:
             return self._read_anew()
 
-    def _read_anew(self) -> _Contents:
+    def _read_anew(self) -> Accounts:
         stamp, before = self.stamp, self._contents
         if before is not None and stamp == self._read_at:
             return before
         try:
-            contents = decode_json(self._read_bytes(), _Contents) if stamp else _Contents()
+            contents = accounts.decode(self._read_bytes()) if stamp else Accounts()
         except (OSError, ValueError, RecursionError) as error:
             raise self._unreadable(error) from error
         if before is not None:
-            _log_changes("password", before.users, contents.users)
-            _log_changes("API key", before.keys, contents.keys)
+            for change in accounts.changes(before, contents):
+                self._changed(change)
         self._contents, self._read_at = contents, stamp
         return contents
 
@@ -185,7 +247,7 @@ class Credentials:
             return file.read()
 
     @contextmanager
-    def _changing(self) -> Iterator[_Contents]:
+    def _changing(self) -> Iterator[Accounts]:
         """Return what the file holds, and let no other process change it meanwhile."""
         folder = self.path.parent
         try:
@@ -202,8 +264,18 @@ class Credentials:
     def _unreadable(self, error: Exception) -> ConfigError:
         return ConfigError(f"{self.path}: cannot be read: {error}; auth.file says where it is")
 
-    def _write(self, contents: _Contents) -> None:
+    def _put_user(self, now: Accounts, name: str, user: User) -> None:
+        self._write_checked(msgspec.structs.replace(now, users={**now.users, name: user}))
+
+    def _write_checked(self, contents: Accounts) -> None:
+        """Write, unless nobody would be left who can change users here."""
+        if not any(user.role is UserRole.ADMIN for user in contents.users.values()):
+            raise RequestError("this user is the last admin; make another one first: kvmd user add NAME --role admin")
+        self._write(contents)
+
+    def _write(self, contents: Accounts) -> None:
         _write_secret(self.path, msgspec.json.format(msgspec.json.encode(contents)))
+        self._contents, self._read_at = contents, self.stamp
 
 
 def check_password(password: str) -> None:
@@ -220,12 +292,25 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _log_changes(what: str, before: Mapping[str, object], now: Mapping[str, object]) -> None:
-    """Log what was made, changed and removed, by whichever process: names alone."""
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
-            done = "made" if name not in before else "changed" if name in now else "removed"
-            logger.info("%s '%s' was %s", what, printable(name), done)
+def check_name(name: str) -> None:
+    """Refuse a name that could not be told apart or typed.
+
+    :raises RequestError: it is
+    """
+    if not _NAME.fullmatch(name):
+        raise RequestError(
+            f'"{printable(name)}" cannot be a name; accepted: 1 to {LONGEST_NAME} letters, digits, . _ @ -'
+        )
+
+
+def _known(contents: Accounts, user: str) -> User:
+    """Return a user.
+
+    :raises RequestError: there is none of this name
+    """
+    if user not in contents.users:
+        raise RequestError(f'there is no user named "{printable(user)}"; kvmd user list shows them')
+    return contents.users[user]
 
 
 def _write_secret(path: Path, data: bytes) -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kvmd.errors import AuthError, TooManyAttempts
+from kvmd.system.delays import Delays
 from kvmd.system.rate import Rate
 
-WINDOW = 60.0
-"""Seconds in which wrong logins are counted."""
 FOR_ONE_USER = 5
-"""Wrong logins for one user name from one network."""
+"""Wrong logins for one user name from one network before the first delay, which doubles with each further one."""
 FOR_ALL_USERS = 20
-"""Wrong logins from one network, whatever the user names."""
+"""The same, whatever the user names."""
+LONGEST = 60.0
+FORGOTTEN = 900.0
+"""Seconds: the longest delay, and after how many without a wrong login all are forgotten."""
 AT_KNOWN = 30
-"""Wrong passwords by HTTP Basic from one network, beyond which not even a known one is looked at there."""
+WINDOW = 60.0
+"""Wrong passwords of a user from one network within these seconds, beyond which not even a known one is compared."""
 
 AT_ONCE = 2
 """Passwords that are hashed at once; each takes 64 MiB and a core (argon2-cffi's default, RFC 9106 section 4)."""
@@ -31,8 +35,8 @@ class Limiter:
     """Decides which password may be looked at."""
 
     def __init__(self) -> None:
-        self._for_one_user = Rate(FOR_ONE_USER, WINDOW)
-        self._for_all_users = Rate(FOR_ALL_USERS, WINDOW)
+        self._for_one_user = Delays(FOR_ONE_USER, LONGEST, FORGOTTEN)
+        self._for_all_users = Delays(FOR_ALL_USERS, LONGEST, FORGOTTEN)
         self._at_known = Rate(AT_KNOWN, WINDOW)
         self._places = threading.BoundedSemaphore(AT_ONCE + WAITING)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
@@ -44,7 +48,7 @@ class Limiter:
         :raises TooManyAttempts: it must not be looked at: too many were wrong, or too many are in work
         """
         counts = ((self._for_one_user, (user, network)), (self._for_all_users, network))
-        _refuse(max(rate.wait(kind) for rate, kind in counts))
+        _refuse(max(delays.wait(kind) for delays, kind in counts))
         with self._turn():
             # Counted before it is known to be wrong, so that guesses in parallel do not get by.
             _refuse(self._for_one_user.take((user, network)))
@@ -61,16 +65,16 @@ class Limiter:
                 raise
             _give_back(counts)
 
-    def refuse_guesses_at_known(self, network: str) -> None:
+    def refuse_guesses_at_known(self, user: str, network: str) -> None:
         """Refuse to compare with passwords that are known to be right, which is quick and so has a limit of its own.
 
         :raises TooManyAttempts: too many were wrong
         """
-        _refuse(self._at_known.wait(network))
+        _refuse(self._at_known.wait((user, network)))
 
-    def count_guess_at_known(self, network: str) -> None:
+    def count_guess_at_known(self, user: str, network: str) -> None:
         """Count a password that was none of the known ones."""
-        self._at_known.take(network)
+        self._at_known.take((user, network))
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -107,14 +111,15 @@ def network_of(address: str) -> str:
     return str(ipaddress.IPv6Network((int(found), 64), strict=False))
 
 
-def _give_back(counts: tuple[tuple[Rate, object], ...]) -> None:
-    for rate, kind in counts:
-        rate.give_back(kind)
+def _give_back(counts: tuple[tuple[Delays, object], ...]) -> None:
+    for delays, kind in counts:
+        delays.give_back(kind)
 
 
 def _refuse(wait: float) -> None:
     if wait:
-        raise TooManyAttempts(f"too many wrong logins; try again in {max(1.0, wait):.0f} s", max(1.0, wait))
+        wait = max(1.0, wait)
+        raise TooManyAttempts(f"too many wrong logins; try again in {math.ceil(wait)} s", wait)
 
 
 def _busy() -> TooManyAttempts:

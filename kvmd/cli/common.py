@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from kvmd.access import audit
 from kvmd.contract.settings import DEFAULT_PATH, Settings, load
+from kvmd.system.journal import JournalHandler, is_stderr
 
 if TYPE_CHECKING:
     from kvmd.kvm import Kvm
@@ -89,9 +91,12 @@ def make_kvm(context: click.Context) -> Kvm:
 
 
 def set_log_level() -> None:
-    """Log as much as the command line says."""
+    """Log as much as the command line says; the audit with fields, where it is systemd's journal that reads."""
     level = click.get_current_context().ensure_object(dict).get("log_level", "info")
     logging.getLogger().setLevel(level.upper())
+    if is_stderr():
+        audit.logger.addHandler(JournalHandler())
+        audit.logger.propagate = False
 
 
 def print_json(value: object) -> None:

@@ -63,6 +63,7 @@ for command in (
     survey.boards,
     settings.show_config,
     accounts.passwd,
+    accounts.user,
     accounts.apikey,
     certificate.certificate,
     power.power,

@@ -138,7 +138,14 @@ class AuthSettings(_Section, frozen=True, forbid_unknown_fields=True):
     file: Annotated[str, Meta(description="Where password and API key hashes are kept, readable by kvmd alone.")] = (
         "/var/lib/kvmd/auth.json"
     )
-    token_lifetime: Annotated[float, Meta(gt=0, description="Seconds after which a login ends.")] = 86400.0
+    token_lifetime: Annotated[float, Meta(gt=0, description="Seconds without use after which a login ends.")] = 86400.0
+    token_longest: Annotated[
+        float, Meta(gt=0, description="Seconds after which a login ends, however much it is used.")
+    ] = 2592000.0
+    plugin_role: Annotated[
+        Literal["viewer", "operator", "admin"],
+        Meta(description="What those may do whom a plug-in lets in and whom `kvmd user list` does not show."),
+    ] = "operator"
 
 
 PluginTables = Annotated[

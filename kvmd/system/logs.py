@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 
 from kvmd.system.rate import Rate
 
@@ -25,19 +26,26 @@ class SparingLog:
         self._left_out: Counter[str] = Counter()
 
     def log(
-        self, level: int, kind: str, message: str, *arguments: object, exc_info: BaseException | None = None
+        self,
+        level: int,
+        kind: str,
+        message: str,
+        *arguments: object,
+        exc_info: BaseException | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> None:
         """Log a line, or leave it out.
 
         :param kind: what is counted together; the program's own word, of which there are few
         :param exc_info: what it is about, for a traceback
+        :param fields: of systemd's journal, see ``JournalHandler``
         """
         if self._rate.take(kind):
             self._left_out[kind] += 1
             return
         left_out = self._left_out.pop(kind, 0)
         more = f" ({left_out} more lines like this were left out)" if left_out else ""
-        self._logger.log(level, f"{message}%s", *arguments, more, exc_info=exc_info)
+        self._logger.log(level, f"{message}%s", *arguments, more, exc_info=exc_info, extra={"journal": fields})
 
 
 def printable(text: str, most: int = 64) -> str:

@@ -113,7 +113,7 @@ class Broadcaster:
                 self._number += self._number == self._part_number
                 self._part_number = self._number
                 self._made = now
-                self._part = _part(self._frame, time.time() - (now - self._frame.timestamp))
+                self._part = make_part(self._frame, time.time() - (now - self._frame.timestamp))
             return self._part, self._part_number
 
     def on_change(self, wake: Callable[[], None]) -> None:
@@ -179,7 +179,7 @@ def _resolve(future: Future[Frame | None], frame: Frame | None) -> None:
         future.set_result(frame)
 
 
-def _part(frame: Frame, stamp: float) -> bytes:
+def make_part(frame: Frame, stamp: float) -> bytes:
     """Build a part of the multipart answer; the boundary at its end lets a browser show it at once."""
     head = (
         "Content-Type: image/jpeg\r\n"

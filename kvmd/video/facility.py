@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -17,7 +18,7 @@ from kvmd.plugins.choice import Choice
 from kvmd.slot import SEEN, Slot, SlotStatus, State
 from kvmd.system.ending import Step
 from kvmd.system.pulse import Pulse
-from kvmd.video.broadcast import Broadcaster, Rate
+from kvmd.video.broadcast import Broadcaster, Rate, make_part
 from kvmd.video.encode import Encoder
 from kvmd.video.slate import slate
 from kvmd.video.viewers import Viewer, Viewers
@@ -89,7 +90,7 @@ class Video:
         self, settings: CaptureSettings, choice: Choice[CaptureDriver], changed: Callable[[SlotStatus], None]
     ) -> None:
         self.broadcaster = Broadcaster()
-        self._viewers = Viewers(self.broadcaster)
+        self._viewers = Viewers(self.broadcaster, self._farewell)
         self.slot: Slot[CaptureDriver] = Slot(CAPTURE.name, choice.make, self._look, self._slot_changed)
         self._changed = changed
         self._encoder = Encoder(settings.quality, self.broadcaster.publish)
@@ -139,9 +140,9 @@ class Video:
         receiver = self._receiver()
         self.slot.ask("set_edid()", EDID_TIME, lambda: receiver.set_edid(data))
 
-    def viewer(self, fps: float | None, may_watch: Callable[[], bool]) -> Viewer:
+    def viewer(self, fps: float | None, why_not: Callable[[], str | None]) -> Viewer:
         """Make what shows the pictures on a connection; see ``Viewer``."""
-        return Viewer(self._viewers, fps, may_watch)
+        return Viewer(self._viewers, fps, why_not)
 
     def snapshot(self, timeout: float) -> Frame | None:
         """Return a picture taken after this call; None if there is none within ``timeout`` seconds."""
@@ -212,6 +213,9 @@ class Video:
             self._encoder.forget()
             self.broadcaster.publish(self.slate(), live=False)
         self._changed(status)
+
+    def _farewell(self, why: str) -> bytes:
+        return make_part(slate("The stream has ended", why, self._size.width, self._size.height), time.time())
 
     def _receiver(self) -> EdidControl:
         driver = self.slot.driver

@@ -13,12 +13,18 @@ import socket
 import time
 from collections.abc import Callable
 
-from kvmd.video.broadcast import FIRST, REFRESH, Broadcaster
+from kvmd.video.broadcast import FIRST, Broadcaster
 
 logger = logging.getLogger(__name__)
 
 STALLED = 30.0
 """Seconds without progress after which a viewer is given up."""
+
+LOOK = 0.5
+"""Seconds between two looks at who may watch still, and who takes nothing."""
+
+GOODBYE = 1.0
+"""Seconds for the last picture of somebody who may watch no more."""
 
 UNSENT = 128 * 1024
 """Bytes that may wait in the kernel for a slow network; more would only be stale pictures."""
@@ -28,14 +34,20 @@ _MOMENT = 0.001
 
 
 class Viewers:
-    """All who watch one screen; its methods run in the loop."""
+    """All who watch one screen; its methods run in the loop.
 
-    def __init__(self, broadcaster: Broadcaster) -> None:
+    :param broadcaster: has the pictures
+    :param farewell: makes the last part of a stream that is ended, which shows why; slow
+    """
+
+    def __init__(self, broadcaster: Broadcaster, farewell: Callable[[str], bytes]) -> None:
         self._broadcaster = broadcaster
+        self._farewell = farewell
         self._loop: asyncio.AbstractEventLoop | None = None
         self._viewers: set[Viewer] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._looked = 0.0
+        self._drawing: set[asyncio.Task[bytes]] = set()
         broadcaster.on_change(self._changed)
 
     def join(self, viewer: Viewer) -> None:
@@ -57,6 +69,14 @@ class Viewers:
         part, number = self._broadcaster.part(now)
         viewer.take(part, number, now)
 
+    def dismiss(self, viewer: Viewer, why: str) -> None:
+        """End a viewer's stream with a picture that says why."""
+        self.leave(viewer)
+        drawing = asyncio.get_running_loop().create_task(asyncio.to_thread(self._farewell, why))
+        self._drawing.add(drawing)
+        drawing.add_done_callback(self._drawing.discard)
+        drawing.add_done_callback(lambda _: viewer.dismiss(b"" if drawing.cancelled() else drawing.result()))
+
     def _changed(self) -> None:
         """Note in whichever thread that there is something new."""
         loop = self._loop
@@ -74,7 +94,7 @@ class Viewers:
         part, number = self._broadcaster.part(now)
         for viewer in self._viewers:
             viewer.take(part, number, now)
-        if now - self._looked >= REFRESH:
+        if now - self._looked >= LOOK:
             self._looked = now
             for viewer in tuple(self._viewers):
                 viewer.check(now)
@@ -86,7 +106,7 @@ class Viewers:
             self._timer = None
         if self._viewers and self._loop:
             due = [viewer.due for viewer in self._viewers if part and viewer.due > now and viewer.shown != number]
-            wait = min([REFRESH, *(moment - now for moment in due)])
+            wait = min([LOOK, *(moment - now for moment in due)])
             self._timer = self._loop.call_later(wait + _MOMENT, self._turn)
 
 
@@ -95,15 +115,15 @@ class Viewer(asyncio.Protocol):
 
     :param viewers: those among whom this one is
     :param fps: pictures a second at most; None for all
-    :param may_watch: tells whether this one still may; asked once a second
+    :param why_not: tells why this one may watch no more; None while it may
     """
 
-    def __init__(self, viewers: Viewers, fps: float | None, may_watch: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, viewers: Viewers, fps: float | None, why_not: Callable[[], str | None] = lambda: None) -> None:
         self.due = 0.0
         self.shown = 0
         self._viewers = viewers
         self._interval = 1 / fps if fps else 0.0
-        self._may_watch = may_watch
+        self._why_not = why_not
         self._transport: asyncio.Transport
         self._unsent = 0
         self._progress = time.monotonic()
@@ -144,8 +164,8 @@ class Viewer(asyncio.Protocol):
         if now - self._progress > STALLED:
             logger.info("a viewer took nothing for %d s and is given up", STALLED)
             self._transport.abort()
-        elif not self._may_watch():
-            self.end()
+        elif (why := self._why_not()) is not None:
+            self._viewers.dismiss(self, why)
 
     def end(self) -> None:
         """Close the connection; what is not sent of a picture never will be."""
@@ -153,3 +173,12 @@ class Viewer(asyncio.Protocol):
             self._transport.abort()
         else:
             self._transport.close()
+
+    def dismiss(self, last: bytes) -> None:
+        """Close the connection with a last part, if it is taken at once."""
+        if not self._transport.get_write_buffer_size():
+            self._transport.write(last)
+            asyncio.get_running_loop().call_later(GOODBYE, self._transport.abort)
+            self._transport.close()
+        else:
+            self._transport.abort()

@@ -9,16 +9,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from kvmd.access.audit import Audit
 from kvmd.access.auth import Auth
+from kvmd.access.grant import Grant
 from kvmd.errors import (
     AuthError,
     Busy,
     DriverError,
     Forbidden,
     KvmdError,
+    NotFound,
     RequestError,
     TooManyAttempts,
     Unavailable,
@@ -30,9 +33,10 @@ from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
-from kvmd.web import blikvm, edid, pages, power, status, video
+from kvmd.web import accounts, blikvm, edid, pages, power, status, video
 from kvmd.web.envelope import failure, success
-from kvmd.web.identity import identify, is_shown_elsewhere, knows, sent_token
+from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
+from kvmd.web.needs import needed_role
 from kvmd.web.origin import READING, check_host, is_followed_link, is_foreign, resource_policy
 from kvmd.web.secure import insist, load_certificate
 
@@ -51,6 +55,7 @@ PAGE = {"pages.index", "pages.asset"}
 """What needs no login, beside the way to log in: the page's own files."""
 
 _CODES: list[tuple[type[KvmdError], int]] = [
+    (NotFound, 404),
     (RequestError, 400),
     (Forbidden, 403),
     (TooManyAttempts, 429),
@@ -85,7 +90,7 @@ def create_app(kvm: Kvm) -> Flask:
     """Make the app with everything: the API, the page, and what plug-ins add."""
     app = _bare_app(kvm, kvm.settings.web.tls_listen)
     app.register_blueprint(pages.blueprint)
-    for room in (blikvm, edid, power, status, video):
+    for room in (accounts, blikvm, edid, power, status, video):
         app.register_blueprint(room.make(kvm))
     for blueprint in kvm.registry.blueprints(kvm):
         app.register_blueprint(blueprint)
@@ -127,20 +132,32 @@ def _guard(kvm: Kvm) -> None:
     endpoint = request.endpoint or ""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise HTTPException(response=failure(415, "a body with Content-Encoding is not accepted; send it plain"))
-    g.client = f"address:{request.remote_addr}"
+    g.grant = anybody()
     g.foreign = is_foreign(kvm.settings.web) and not is_followed_link()
     if g.foreign and request.method not in READING:
         raise Forbidden("a page of another site cannot do this; name its host in web.hosts if it is this machine")
     if not endpoint or endpoint in PAGE:
         return
     is_open = endpoint == LOGIN or endpoint.rpartition(".")[2] in kvm.settings.auth.open
-    if is_open and g.foreign and (endpoint == LOGIN or not sent_token()):
+    if is_open and g.foreign and (endpoint == LOGIN or not sent_token(kvm.auth)):
         raise Forbidden("a page of another site cannot use this without a token")
-    if is_open and endpoint != LOGIN and not sent_token():
+    if is_open and endpoint != LOGIN and not sent_token(kvm.auth):
         check_host(kvm.settings.web)
     if not is_open or g.foreign:
-        g.client = identify(kvm.auth)
+        g.grant = identify(kvm.auth)
         exchange_of(request.environ).known = True
+        _check_role(kvm.auth.audit, g.grant)
+
+
+def _check_role(audit: Audit, grant: Grant) -> None:
+    """Refuse what is beyond somebody's role.
+
+    :raises Forbidden: it is
+    """
+    needed = needed_role(current_app.view_functions[request.endpoint or ""], request.method)
+    if not grant.role.includes(needed):
+        audit.note("refusal", grant.who, grant.address, f"{_asked()} needs the role {needed.value}")
+        raise Forbidden(f"this needs the role {needed.value}; {grant.who} has {grant.role.value}")
 
 
 def _knows(app: Flask, auth: Auth, environ: WSGIEnvironment) -> bool:

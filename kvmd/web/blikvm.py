@@ -5,18 +5,27 @@ from __future__ import annotations
 import msgspec
 from flask import Blueprint, Response, g, request
 
+from kvmd.access.grant import UserRole
 from kvmd.contract.hid import MouseEvent
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
 from kvmd.web.envelope import body, success
-from kvmd.web.identity import COOKIE, sent_token
+from kvmd.web.identity import browser_cookie_name, browser_mark, cookie_name, sent_token
+from kvmd.web.needs import needs
+
+MARK_AGE = 365 * 86400
+"""Seconds for which a browser is known to have logged in before."""
 
 
 class Login(msgspec.Struct):
-    """The body of /login_api."""
+    """The body of /login_api.
+
+    :param code: the one-time code, of users who have such
+    """
 
     username: str
     password: str
+    code: str = ""
 
 
 class Keys(msgspec.Struct):
@@ -41,32 +50,46 @@ def make(kvm: Kvm) -> Blueprint:
     @blueprint.route("/login_api", methods=["GET", "POST"])
     def login() -> Response:
         given = body(Login)
-        token = kvm.auth.login(given.username, given.password, request.remote_addr or "")
-        response = success("login success", {"token": token})
-        response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=request.is_secure)
+        mark = browser_mark(kvm.auth)
+        done = kvm.auth.login(given.username, given.password, request.remote_addr or "", given.code, mark)
+        response = success("login success", {"token": done.token})
+        _set_cookie(response, cookie_name(kvm.auth), done.token, None)
+        _set_cookie(response, browser_cookie_name(kvm.auth), done.browser, MARK_AGE)
         return response
 
     @blueprint.post("/api/logout")
+    @needs(UserRole.VIEWER)
     def logout() -> Response:
-        kvm.auth.logout(sent_token(), request.remote_addr or "")
-        kvm.input.leave(g.client)
+        kvm.auth.logout(sent_token(kvm.auth), g.grant.address)
+        kvm.input.leave(g.grant.client)
         response = success("logout success")
-        response.delete_cookie(COOKIE)
+        response.delete_cookie(cookie_name(kvm.auth))
         return response
 
     @blueprint.route("/keyboard", methods=["GET", "POST"])
     @blueprint.post("/api/keyboard")
+    @needs(UserRole.OPERATOR)
     def keyboard() -> Response:
         _carry_out(kvm, body(Keys))
+        kvm.audit.typed(g.grant)
         return success("key input success")
 
     @blueprint.route("/mouse", methods=["GET", "POST"])
     @blueprint.post("/api/mouse")
+    @needs(UserRole.OPERATOR)
     def mouse() -> Response:
-        kvm.input.point(g.client, body(MouseEvent))
+        event = body(MouseEvent)
+        kvm.input.point(g.grant.client, event)
+        if event.buttons or event.wheel:
+            kvm.audit.typed(g.grant)
         return success("mouse input success")
 
     return blueprint
+
+
+def _set_cookie(response: Response, name: str, value: str, age: int | None) -> None:
+    """:param age: seconds for which a browser keeps it; None: until it is closed"""
+    response.set_cookie(name, value, age, httponly=True, samesite="Strict", secure=request.is_secure)
 
 
 def _carry_out(kvm: Kvm, keys: Keys) -> None:
@@ -74,10 +97,10 @@ def _carry_out(kvm: Kvm, keys: Keys) -> None:
     if len(asked) != 1 or keys.release_all is False:
         raise RequestError("exactly one is needed of: keycodes, press, release, release_all (true)")
     if keys.keycodes is not None:
-        kvm.input.tap(g.client, keys.keycodes)
+        kvm.input.tap(g.grant.client, keys.keycodes)
     elif keys.press is not None:
-        kvm.input.press(g.client, keys.press)
+        kvm.input.press(g.grant.client, keys.press)
     elif keys.release is not None:
-        kvm.input.release(g.client, keys.release)
+        kvm.input.release(g.grant.client, keys.release)
     else:
-        kvm.input.release_all(g.client)
+        kvm.input.release_all(g.grant.client)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, g
 
 from kvmd import edid
+from kvmd.access.grant import UserRole
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
 from kvmd.web.envelope import body, success
+from kvmd.web.needs import needs
 
 
 class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,10 +50,12 @@ def make(kvm: Kvm) -> Blueprint:
         return success("edid success", edid.report(kvm.video.edid()))
 
     @blueprint.put("/api/edid")
+    @needs(UserRole.ADMIN)
     def change() -> Response:
         wanted = body(Wanted)
         with lock:  # an edit builds on what is in force
             kvm.video.set_edid(_make(wanted, kvm))
+            kvm.audit.note("edid", g.grant.who, g.grant.address, "showed the source another EDID")
             return success("edid success", edid.report(kvm.video.edid()))
 
     return blueprint

@@ -6,7 +6,7 @@ import enum
 from typing import Annotated
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, g
 from msgspec import Meta
 
 from kvmd.contract.power import PowerButton
@@ -58,6 +58,7 @@ def make(kvm: Kvm) -> Blueprint:
     @blueprint.post("/api/power")
     def act() -> Response:
         done = _carry_out(kvm, body(Wanted))
+        kvm.audit.note("power", g.grant.who, g.grant.address, done)
         return success(done, kvm.power.status())
 
     return blueprint

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+from functools import partial
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
+from kvmd.access.grant import UserRole
 from kvmd.errors import RequestError
 from kvmd.front.app import exchange_of
 from kvmd.kvm import Kvm
 from kvmd.video.broadcast import CONTENT_TYPE
-from kvmd.web.identity import still_allowed
 
 LONGEST_WAIT = 60.0
 
@@ -25,8 +26,8 @@ def make(kvm: Kvm) -> Blueprint:
         fps = _number("fps", None)
         if fps is not None and fps <= 0:
             raise RequestError(f"fps={fps:g} cannot be used; accepted: a number above 0")
-        may_watch = still_allowed(kvm.auth) if "stream" not in kvm.settings.auth.open else _always
-        exchange_of(request.environ).taker = lambda: kvm.video.viewer(fps, may_watch)
+        why_not = partial(kvm.auth.why_not, g.grant, UserRole.VIEWER)
+        exchange_of(request.environ).taker = lambda: kvm.video.viewer(fps, why_not)
         return Response(content_type=CONTENT_TYPE)
 
     @blueprint.get("/snapshot")
@@ -46,10 +47,6 @@ async def _picture(kvm: Kvm, wait: float) -> tuple[int, bytes]:
     if picture:
         return 200, bytes(picture.data)
     return 503, bytes((await asyncio.to_thread(kvm.video.slate)).data)
-
-
-def _always() -> bool:
-    return True
 
 
 def _number(name: str, default: float | None) -> float | None:
