@@ -47,7 +47,7 @@ def main() -> None:
 def kvmd(tls: bool = False) -> Callable[[bytes], None]:
     """Serve the stream as kvmd does, without its other parts."""
     broadcaster = Broadcaster()
-    viewers = Viewers(broadcaster)
+    viewers = Viewers(broadcaster, str.encode)
     app = Flask("bench")
 
     @app.get("/stream")

@@ -100,6 +100,11 @@ class Daemon:
         return shared(self.name)
 
     @property
+    def cookie(self) -> str:
+        """The name of the cookie with the token."""
+        return f"kvmd_token_{self.kvm.auth.device}"
+
+    @property
     def port(self) -> int:
         return self.server.listeners[0].address[1]
 

@@ -145,6 +145,8 @@ class TestSettings:
             "auth.open",
             "auth.file",
             "auth.token_lifetime",
+            "auth.token_longest",
+            "auth.plugin_role",
             "plugins",
         ]
 
