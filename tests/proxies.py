@@ -68,7 +68,7 @@ class Proxy:
 
 def documented(name: str, number: int = 0) -> str:
     """Return the lines that the page has for a proxy: the first ones, or those for a folder."""
-    return re.findall(rf"```{name}\n(.*?)```", PAGE.read_text(), re.DOTALL)[number]
+    return str(re.findall(rf"```{name}\n(.*?)```", PAGE.read_text(), re.DOTALL)[number])
 
 
 @contextmanager

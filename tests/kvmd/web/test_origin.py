@@ -1,6 +1,5 @@
 """What a browser may do here for a page that is not ours, and under which names: as its headers tell."""
 
-import base64
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -11,17 +10,10 @@ import pytest
 
 from kvmd.contract.settings import WebSettings
 from tests.conftest import PASSWORD, USER, Answer, Daemon
+from tests.kvmd.web.test_identity import basic, cookie
 from tests.wire import Wire
 
 KEY = {"keycodes": ["KeyA"]}
-
-
-def basic(user: str, password: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
-
-
-def cookie(daemon: Daemon) -> dict[str, str]:
-    return {"Cookie": f"kvmd_token_{daemon.kvm.auth.device}={daemon.token}"}
 
 
 def press(daemon: Daemon, **headers: str) -> Answer:

@@ -1,6 +1,5 @@
 """Programs that wait for the challenge before they send a password, and browsers, which must not see one."""
 
-import base64
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from playwright import sync_api as playwright
 
 from tests.conftest import HOST, PASSWORD, USER, Daemon
 from tests.kvmd.web.conftest import ARGUMENTS, CHROMIUM
+from tests.kvmd.web.test_identity import basic, cookie
 from tests.waiting import patience
 
 BASIC = 'Basic realm="kvmd", charset="UTF-8"'
@@ -86,10 +86,9 @@ def test_a_browser_shows_our_page_and_no_dialog_of_its_own(daemon: Daemon, brows
 
 def test_a_foreign_basic_beside_a_good_cookie_does_no_harm(daemon: Daemon) -> None:
     """A proxy with a Basic of its own, which the browser sends to us as well (pikvm 436)."""
-    foreign = {"Authorization": "Basic " + base64.b64encode(b"proxy:its password").decode()}
-    cookie = {"Cookie": f"kvmd_token_{daemon.kvm.auth.device}={daemon.token}"}
+    foreign = basic("proxy", "its password")
     for _ in range(50):
-        assert daemon.get("/api/status", token="", headers=foreign | cookie, source="127.0.0.3").code == 200
+        assert daemon.get("/api/status", token="", headers=foreign | cookie(daemon), source="127.0.0.3").code == 200
     login = {"username": USER, "password": PASSWORD}
     assert daemon.post("/login_api", login, token="", headers=foreign, source="127.0.0.3").code == 200
     assert not [entry for entry in daemon.kvm.auth.audit.entries() if entry.who == "proxy"]
