@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,13 @@ import click
 
 from kvmd.access.credentials import Credentials
 from kvmd.cli.common import common_options, json_option, make_kvm, print_json, read_settings
+from kvmd.contract.addresses import UNIX, parse_address
 from kvmd.contract.power import PowerButton
-from kvmd.contract.settings import Settings, parse_address
+from kvmd.contract.settings import Settings
 from kvmd.errors import DeviceAbsent, DriverError, KvmdError
 
 if TYPE_CHECKING:
-    from http.client import HTTPSConnection
+    from http.client import HTTPConnection, HTTPSConnection
 
 PATIENCE = 30.0
 """Seconds for the daemon to answer, which presses a button for 20 s at most."""
@@ -104,17 +106,15 @@ def _ask(settings: Settings, wanted: dict[str, Any] | None = None) -> dict[str, 
     """
     import http.client  # noqa: PLC0415  # it is slow to import, and `kvmd --help` needs none
 
-    host, port = _address(settings)
     method, body = ("GET", None) if wanted is None else ("POST", json.dumps(wanted))
-    connect = http.client.HTTPConnection if settings.web.http == "api" else _unquestioned
-    connection = connect(host, port, timeout=PATIENCE)
+    address, connection = _connection(settings)
     try:
         with _key(settings) as key:
             connection.request(method, "/api/power", body, {"Authorization": f"Bearer {key}"})
             response = connection.getresponse()
             return _answer(response.status, response.read())
     except (OSError, http.client.HTTPException) as error:
-        raise DriverError(f"the daemon does not answer on {host}, port {port}: systemctl start kvmd") from error
+        raise DriverError(f"the daemon does not answer on {address}: systemctl start kvmd") from error
     finally:
         connection.close()
 
@@ -134,11 +134,27 @@ def _answer(code: int, content: bytes) -> dict[str, Any]:
     return answer
 
 
-def _address(settings: Settings) -> tuple[str, int]:
-    """Return where the daemon can be reached from here."""
+def _connection(settings: Settings) -> tuple[str, HTTPConnection]:
+    """Say where the daemon can be reached from here, and how; it is not connected yet."""
+    import http.client  # noqa: PLC0415  # as in _ask
+
+    class UnixConnection(http.client.HTTPConnection):
+        def connect(self) -> None:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(PATIENCE)
+            self.sock.connect(str(place))
+
     web = settings.web
-    host, port = parse_address((web.listen if web.http == "api" else web.tls_listen)[0])
-    return ANY_ADDRESS.get(host, host), port
+    plain = web.listen if web.http == "api" else []
+    for address in sorted(plain or web.tls_listen, key=lambda address: address.startswith(f"{UNIX}:")):
+        place = parse_address(address)
+        if isinstance(place, tuple):
+            host = ANY_ADDRESS.get(place[0], place[0])
+            connect = http.client.HTTPConnection if plain else _unquestioned
+            return f"{host}, port {place[1]}", connect(host, place[1], timeout=PATIENCE)
+        if plain:
+            return address, UnixConnection("localhost", timeout=PATIENCE)
+    raise DriverError("the daemon has no address for this: set web.listen")
 
 
 def _unquestioned(host: str, port: int, timeout: float) -> HTTPSConnection:

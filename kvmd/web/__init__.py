@@ -29,6 +29,7 @@ from kvmd.errors import (
 )
 from kvmd.front.answer import SECURITY
 from kvmd.front.app import FAILED, exchange_of
+from kvmd.front.proxies import Proxies
 from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
@@ -37,7 +38,8 @@ from kvmd.web import accounts, blikvm, edid, pages, power, status, video
 from kvmd.web.envelope import failure, success
 from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
 from kvmd.web.needs import needed_role
-from kvmd.web.origin import READING, check_host, is_followed_link, is_foreign, resource_policy
+from kvmd.web.origin import check_host, is_foreign, refusal, resource_policy
+from kvmd.web.programs import challenges
 from kvmd.web.secure import insist, load_certificate
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
     """
     web = kvm.settings.web
     certificate = load_certificate(kvm.settings)
+    proxies = Proxies(web.trusted_proxies)
     sites = []
     for app, plain, tls in (
         (create_app(kvm), "listen", "tls_listen"),
@@ -82,7 +85,8 @@ def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
     ):
         for name, shown in ((plain, None), (tls, certificate)):
             addresses = getattr(web, name) if shown or web.http != "off" else []
-            sites.append(Site(app, addresses, way_out(name), MAX_BODY, shown, partial(_knows, app, kvm.auth)))
+            knows = partial(_knows, app, kvm.auth)
+            sites.append(Site(app, addresses, way_out(name), MAX_BODY, shown, knows, proxies))
     return Server(sites)
 
 
@@ -133,20 +137,30 @@ def _guard(kvm: Kvm) -> None:
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise HTTPException(response=failure(415, "a body with Content-Encoding is not accepted; send it plain"))
     g.grant = anybody()
-    g.foreign = is_foreign(kvm.settings.web) and not is_followed_link()
-    if g.foreign and request.method not in READING:
-        raise Forbidden("a page of another site cannot do this; name its host in web.hosts if it is this machine")
-    if not endpoint or endpoint in PAGE:
-        return
     is_open = endpoint == LOGIN or endpoint.rpartition(".")[2] in kvm.settings.auth.open
-    if is_open and g.foreign and (endpoint == LOGIN or not sent_token(kvm.auth)):
-        raise Forbidden("a page of another site cannot use this without a token")
-    if is_open and endpoint != LOGIN and not sent_token(kvm.auth):
-        check_host(kvm.settings.web)
-    if not is_open or g.foreign:
+    try:
+        _check_site(kvm, endpoint, is_open=is_open)
+    except Forbidden as error:
+        kvm.auth.audit.note("refusal", "a browser", request.remote_addr or "", f"{_asked()}: {error}")
+        raise
+    if endpoint and endpoint not in PAGE and (not is_open or g.foreign):
         g.grant = identify(kvm.auth)
         exchange_of(request.environ).known = True
         _check_role(kvm.auth.audit, g.grant)
+
+
+def _check_site(kvm: Kvm, endpoint: str, *, is_open: bool) -> None:
+    """Look for which site's page a browser asks, and under which name.
+
+    :raises Forbidden: not for this one
+    """
+    g.foreign = is_foreign(kvm.settings.web)
+    if not is_open or (endpoint != LOGIN and sent_token(kvm.auth)):
+        return
+    if g.foreign:
+        raise refusal("a page of another site cannot use this without a token")
+    if endpoint != LOGIN:
+        check_host(kvm.settings.web)
 
 
 def _check_role(audit: Audit, grant: Grant) -> None:
@@ -186,7 +200,8 @@ def _refused(error: KvmdError) -> Response:
     if isinstance(error, TooManyAttempts | Busy):
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))
     elif code == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
+        for scheme in challenges():
+            response.headers.add("WWW-Authenticate", scheme)
     return response
 
 
