@@ -22,7 +22,8 @@ from kvmd.front.app import exchange_of
 from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.front.tls import Certificate
-from kvmd.video.broadcast import CONTENT_TYPE, Broadcaster
+from kvmd.video.broadcast import Broadcaster
+from kvmd.video.forms import CONTENT_TYPE
 from kvmd.video.viewers import Viewer, Viewers
 
 
@@ -47,7 +48,7 @@ def main() -> None:
 def kvmd(tls: bool = False) -> Callable[[bytes], None]:
     """Serve the stream as kvmd does, without its other parts."""
     broadcaster = Broadcaster()
-    viewers = Viewers(broadcaster)
+    viewers = Viewers(broadcaster, lambda _: b"")
     app = Flask("bench")
 
     @app.get("/stream")

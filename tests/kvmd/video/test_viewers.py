@@ -13,7 +13,8 @@ import pytest
 
 from kvmd.contract.capture import Frame, PixelFormat
 from kvmd.video import broadcast, viewers
-from kvmd.video.broadcast import BOUNDARY, Broadcaster, Rate
+from kvmd.video.broadcast import Broadcaster, Rate
+from kvmd.video.forms import BOUNDARY
 from kvmd.video.viewers import Viewers
 from tests.loop import Loop
 from tests.waiting import eventually, patience
@@ -100,7 +101,7 @@ def broadcaster() -> Iterator[Broadcaster]:
 @pytest.fixture
 def watch(loop: Loop, broadcaster: Broadcaster) -> Iterator[Callable[..., Viewer]]:
     """Join as a viewer."""
-    crowd = Viewers(broadcaster)
+    crowd = Viewers(broadcaster, lambda _: b"")
     made = []
 
     def join(
