@@ -41,7 +41,7 @@ def accept(environ: WSGIEnvironment) -> list[tuple[str, str]]:
     if not _is_key(key):
         raise Refusal(400, f"malformed handshake: Sec-WebSocket-Key is not one value of {KEY_BYTES} bytes in base64")
     token = generate_accept_token(key.encode())
-    return [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", token)]
+    return [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", token.decode())]
 
 
 def _tokens(environ: WSGIEnvironment, name: str) -> set[str]:

@@ -1,7 +1,7 @@
 """A WebSocket (RFC 6455): messages that come and go on a connection, once the handshake is done.
 
-wsproto takes frames apart. What is sent is put together here: a server's frames have no mask, so that one buffer, with its
-frame's head, is sent to everybody.
+wsproto takes frames apart. What is sent is put together here: a server's frames have no mask, so that one buffer, with
+its frame's head, is sent to everybody.
 """
 
 from __future__ import annotations
@@ -270,4 +270,3 @@ class WebSocket(asyncio.Protocol):
         if self._timer:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
-

@@ -192,4 +192,3 @@ def _resolve(future: Future[Frame | None], frame: Frame | None) -> None:
     """Give the picture to who waits, unless it was not waited for any more just now."""
     if future.set_running_or_notify_cancel():
         future.set_result(frame)
-

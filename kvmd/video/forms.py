@@ -44,7 +44,5 @@ def to_message(picture: Frame, number: int, *, live: bool) -> bytes:
     """
     flags = KEY | (LIVE if live else 0)
     taken = milliseconds(picture.timestamp)
-    header = HEADER.pack(
-        VERSION, JPEG, flags, HEADER.size, number & 0xFFFFFFFF, taken, picture.width, picture.height
-    )
+    header = HEADER.pack(VERSION, JPEG, flags, HEADER.size, number & 0xFFFFFFFF, taken, picture.width, picture.height)
     return b"".join((frame(BINARY, header, HEADER.size + len(picture.data)), picture.data))

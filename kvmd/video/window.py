@@ -15,8 +15,8 @@ MEMORY = 30.0
 class Window:
     """Pictures that were sent and are not confirmed: two at first, and more while they do not slow each other down.
 
-    Where a network, or the buffers of a proxy, holds pictures back, each takes longer than the one before; then fewer are
-    let go. So a viewer is never behind by more than a few pictures, and one that is far away gets all of them still.
+    Where a network, or the buffers of a proxy, holds pictures back, each takes longer than the one before; then fewer
+    are let go. So a viewer is never behind by more than a few pictures, and one that is far away still gets all.
     """
 
     def __init__(self) -> None:

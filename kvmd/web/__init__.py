@@ -33,11 +33,11 @@ from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
-from kvmd.web import accounts, blikvm, edid, pages, power, status, video
+from kvmd.web import accounts, blikvm, edid, pages, power, socket, status, video
 from kvmd.web.envelope import failure, success
 from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
-from kvmd.web.needs import needed_role
-from kvmd.web.origin import READING, check_host, is_followed_link, is_foreign, resource_policy
+from kvmd.web.needs import does_act, needed_role
+from kvmd.web.origin import check_host, is_followed_link, is_foreign, resource_policy
 from kvmd.web.secure import insist, load_certificate
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def create_app(kvm: Kvm) -> Flask:
     """Make the app with everything: the API, the page, and what plug-ins add."""
     app = _bare_app(kvm, kvm.settings.web.tls_listen)
     app.register_blueprint(pages.blueprint)
-    for room in (accounts, blikvm, edid, power, status, video):
+    for room in (accounts, blikvm, edid, power, socket, status, video):
         app.register_blueprint(room.make(kvm))
     for blueprint in kvm.registry.blueprints(kvm):
         app.register_blueprint(blueprint)
@@ -134,7 +134,7 @@ def _guard(kvm: Kvm) -> None:
         raise HTTPException(response=failure(415, "a body with Content-Encoding is not accepted; send it plain"))
     g.grant = anybody()
     g.foreign = is_foreign(kvm.settings.web) and not is_followed_link()
-    if g.foreign and request.method not in READING:
+    if g.foreign and does_act(current_app.view_functions.get(endpoint), request.method):
         raise Forbidden("a page of another site cannot do this; name its host in web.hosts if it is this machine")
     if not endpoint or endpoint in PAGE:
         return
