@@ -1,4 +1,4 @@
-"""What one socket asks for and what may block, such as typing: done in order, in threads, and nothing of it late."""
+"""What one socket asks for and what may block, such as typing: done in threads, and nothing of it late."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 
 import msgspec
 
@@ -80,12 +81,13 @@ class Entry:
 
 
 class Lane:
-    """Does one thing after the other; its methods run in the loop.
+    """Does what is asked, in order; its methods run in the loop.
 
     :param pool: has the threads
     :param work: does what is asked, in a thread, and returns what was done in words
     :param told: learns what came of an entry: these words, or an error
     :param most: entries that may wait
+    :param at_once: entries that may be in work; where it is 1, none begins before the one before has ended
     """
 
     def __init__(
@@ -94,13 +96,15 @@ class Lane:
         work: Callable[[Entry], str],
         told: Callable[[Entry, str | BaseException], None],
         most: int,
+        at_once: int = 1,
     ) -> None:
         self._pool = pool
         self._work = work
         self._told = told
         self._most = most
         self._waiting: deque[Entry] = deque()
-        self._busy = False
+        self._at_once = at_once
+        self._working = 0
 
     def add(self, order: Order) -> None:
         """Do this when its turn comes.
@@ -128,19 +132,18 @@ class Lane:
         self._waiting.clear()
 
     def _go_on(self) -> None:
-        if self._busy or not self._waiting:
-            return
-        entry = self._waiting.popleft()
-        try:
-            done = asyncio.get_running_loop().run_in_executor(self._pool, self._work, entry)
-        except RuntimeError as error:  # no thread can be started, or the end has come
-            self._told(entry, error)
-            return
-        self._busy = True
-        done.add_done_callback(lambda future: self._done(entry, future))
+        while self._waiting and self._working < self._at_once:
+            entry = self._waiting.popleft()
+            try:
+                done = asyncio.get_running_loop().run_in_executor(self._pool, self._work, entry)
+            except RuntimeError as error:  # no thread can be started, or the end has come
+                self._told(entry, error)
+                continue
+            self._working += 1
+            done.add_done_callback(partial(self._done, entry))
 
     def _done(self, entry: Entry, future: asyncio.Future[str]) -> None:
-        self._busy = False
+        self._working -= 1
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         self._told(entry, error or future.result())
         self._go_on()

@@ -29,8 +29,10 @@ SILENT = 2.0
 """Seconds of silence after which a client holds nothing any more."""
 TYPING = 2.0
 """Seconds after which who typed types no more."""
-WAITING, WAITING_POWER = 64, 4
-"""Inputs, and wishes for the target's power, that may wait."""
+WAITING = 64
+"""Inputs that may wait."""
+PRESSING = 2
+"""Wishes for the target's power at once: one that is done, and one that learns that it has to wait."""
 
 WhyNot = Callable[[Grant, UserRole], str | None]
 
@@ -101,7 +103,7 @@ class Session:
         self.look(time.monotonic())
         pool = self._crowd.pool
         self._typist = Lane(pool, self._type, self._told, WAITING)
-        self._presser = Lane(pool, self._press, self._told, WAITING_POWER)
+        self._presser = Lane(pool, self._press, self._told, PRESSING, PRESSING)
         self._kvm.input.vouch(self._client, self._why_gone)
         bounds = messages.Bounds(LATE * 1000, SILENT * 1000, MAX_MESSAGE)
         self.send(
