@@ -14,8 +14,7 @@ from itertools import islice
 from typing import Protocol
 
 from wsproto import events
-from wsproto.connection import Connection, ConnectionType
-from wsproto.utilities import RemoteProtocolError
+from wsproto.connection import Connection, ConnectionState, ConnectionType
 
 MAX_MESSAGE = 64 * 1024
 """Bytes of a message."""
@@ -206,12 +205,9 @@ class WebSocket(asyncio.Protocol):
         room = self._pace.room()
         most = min(AT_ONCE, room)
         count = 0
-        try:
-            for count, event in enumerate(islice(self._parser.events(), most), 1):  # noqa: B007  # it is used behind
-                self._take(event)
-        except RemoteProtocolError as error:
-            hint = error.event_hint
-            self._fail(hint.code if isinstance(hint, events.CloseConnection) else Code.PROTOCOL_ERROR, str(error))
+        for event in islice(self._parser.events(), most):
+            count += 1
+            self._take(event)
         self._pace.spend(count)
         if self._deaf or self._transport.is_closing():
             return
@@ -224,7 +220,11 @@ class WebSocket(asyncio.Protocol):
 
     def _take(self, event: events.Event) -> None:
         if isinstance(event, events.CloseConnection):
-            self._answer_close(event)
+            # wsproto says so of what it cannot read, too; then nobody has closed yet.
+            if self._parser.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING):
+                self._fail(event.code, event.reason or "malformed frames")
+            else:
+                self._answer_close(event)
         elif self._closing:
             pass  # whoever is being closed has nothing to say any more
         elif isinstance(event, events.TextMessage):

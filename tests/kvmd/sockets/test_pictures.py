@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from websockets.frames import Opcode
 
 from kvmd.contract.capture import Frame, PixelFormat
-from kvmd.front.websocket import MAX_WAITING
 from kvmd.system.clock import milliseconds
 from kvmd.video.forms import to_message
 from tests.conftest import Daemon
@@ -152,16 +150,3 @@ def test_a_slow_reader_loses_pictures_and_never_status(daemon: Daemon, socket: S
         connection.send(f'{{"type": "ping", "id": {number}}}')
     pongs = [socket.wait("pong")["id"] for _ in range(200)]
     assert pongs == list(range(200))
-
-
-def test_who_reads_nothing_is_told_to_go(daemon: Daemon, socket: Socket) -> None:
-    """Answers pile up until there are too many."""
-    socket.connection.recv_bufsize = 1
-    sock = socket.connection.socket
-    payload = b"x" * 120
-    sent = 0
-    with pytest.raises(OSError, match="."):  # noqa: PT012
-        while sent < 100 * MAX_WAITING:
-            frame = bytes([0x80 | Opcode.PING, 0x80 | len(payload), 0, 0, 0, 0]) + payload
-            sock.sendall(frame * 1000)
-            sent += len(frame) * 1000
