@@ -7,7 +7,7 @@ import ssl
 import struct
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -33,7 +33,7 @@ class Picture(NamedTuple):
 
     @classmethod
     def read(cls, data: bytes) -> Picture:
-        return cls(*struct.unpack_from(">BBBBIdII", data), data[data[3] :])
+        return cls._make([*struct.unpack_from(">BBBBIdII", data), data[data[3] :]])
 
     @property
     def is_live(self) -> bool:
@@ -72,7 +72,7 @@ class Socket:
         self.ahead = float("-inf")
         self._number = 0
 
-    def __enter__(self) -> Socket:
+    def __enter__(self) -> Self:
         self.connection = self._opening.__enter__()
         return self
 
@@ -84,8 +84,8 @@ class Socket:
         """The daemon's clock, as this client knows it."""
         return time.monotonic() * 1000 + self.ahead
 
-    def send(self, type: str, **members: Any) -> None:
-        self.connection.send(json.dumps({"type": type, **members}))
+    def send(self, kind: str, **members: Any) -> None:
+        self.connection.send(json.dumps({"type": kind, **members}))
 
     def receive(self) -> News | Picture:
         """Return the next message.
@@ -115,22 +115,22 @@ class Socket:
                 if wanted(picture):
                     return picture
 
-    def ask(self, type: str, **members: Any) -> News:
+    def ask(self, kind: str, **members: Any) -> News:
         """Send a message and return its answer."""
         self._number += 1
         number = self._number
-        self.send(type, id=number, **members)
+        self.send(kind, id=number, **members)
         return self.wait("done", "refused", "pong", wanted=lambda news: news["id"] == number)
 
-    def do(self, type: str, **members: Any) -> News:
+    def do(self, kind: str, **members: Any) -> News:
         """Have something done."""
-        answer = self.ask(type, **members)
+        answer = self.ask(kind, **members)
         assert answer["type"] in {"done", "pong"}, answer
         return answer
 
-    def refused(self, type: str, **members: Any) -> News:
+    def refused(self, kind: str, **members: Any) -> News:
         """Have something refused."""
-        answer = self.ask(type, **members)
+        answer = self.ask(kind, **members)
         assert answer["type"] == "refused", answer
         return answer
 
@@ -143,5 +143,7 @@ class Socket:
                 if isinstance(news, dict) and news["type"] == "ended":
                     ended = news
         except ConnectionClosed as closed:
-            assert closed.rcvd is not None, "it was cut"
-            return closed.rcvd.code, closed.rcvd.reason, ended
+            close = closed.rcvd
+        if close is None:
+            raise ConnectionAbortedError("it was cut")
+        return close.code, close.reason, ended

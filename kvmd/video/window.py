@@ -16,8 +16,8 @@ class Window:
     """Pictures that were sent and are not confirmed: two at first, and more while they do not slow each other down.
 
     Where a network, or the buffers of a proxy, holds pictures back, each takes longer than the one before; then fewer
-    are let go. So a viewer is never behind by more than a few pictures, and one that is far away still gets all. What is
-    compared with is a picture that was alone on its way; where there was none for long, all others wait for one.
+    are let go. So a viewer is never behind by more than a few pictures, and one that is far away still gets all. They
+    are compared with a picture that was alone on its way; where there was none for long, all others wait for one.
     """
 
     def __init__(self) -> None:

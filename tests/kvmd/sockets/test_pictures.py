@@ -81,7 +81,9 @@ def test_who_does_not_confirm_gets_two(daemon: Daemon, socket: Socket) -> None:
         received.append(news)
     before = daemon.kvm.video.broadcaster.sent.per_second()
     for number in range(40):
-        assert not isinstance(socket.wait("pong") if socket.send("ping", id=number) else None, Picture)
+        socket.send("ping", id=number)
+        while (news := socket.receive())["type"] != "pong":  # type: ignore[call-overload]  # no picture has a type
+            pass
         time.sleep(0.02)
     assert before > 0, "there were others"
     socket.send("seen", number=received[-1].number)
@@ -139,7 +141,7 @@ def test_a_lost_signal_is_a_slate(daemon: Daemon, socket: Socket) -> None:
     assert socket.picture(lambda picture: picture.is_live)
 
 
-def test_a_slow_reader_loses_pictures_and_never_status(daemon: Daemon, socket: Socket) -> None:
+def test_a_slow_reader_loses_pictures_and_never_status(socket: Socket) -> None:
     """Who confirms what it has not read gets no more pictures than fit, and all that is said."""
     socket.do("pictures", on=True)
     first = socket.picture().number
