@@ -45,8 +45,10 @@ class Watcher:
 
     def seen(self, number: int) -> None:
         """Note that a picture was seen."""
+        had_room = self._window.is_open
         self._window.seen(number, time.monotonic())
-        self.want()
+        if not had_room:
+            self.want()
 
     def want(self) -> None:
         """Take the newest picture, if there is room for it now."""

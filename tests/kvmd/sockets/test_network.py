@@ -264,4 +264,4 @@ def test_with_another_client(daemon: Daemon, tls: Daemon, encrypted: bool) -> No
     while opcode != websocket.ABNF.OPCODE_CLOSE:
         opcode, payload = client.recv_data()
     assert payload[:2] == (1003).to_bytes(2, "big")
-    client.close()
+    client.shutdown()  # type: ignore[no-untyped-call]
