@@ -34,7 +34,7 @@ from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
-from kvmd.web import accounts, blikvm, edid, pages, power, status, video
+from kvmd.web import accounts, blikvm, edid, pages, power, socket, status, video
 from kvmd.web.envelope import failure, success
 from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
 from kvmd.web.needs import needed_role
@@ -94,7 +94,7 @@ def create_app(kvm: Kvm) -> Flask:
     """Make the app with everything: the API, the page, and what plug-ins add."""
     app = _bare_app(kvm, kvm.settings.web.tls_listen)
     app.register_blueprint(pages.blueprint)
-    for room in (accounts, blikvm, edid, power, status, video):
+    for room in (accounts, blikvm, edid, power, socket, status, video):
         app.register_blueprint(room.make(kvm))
     for blueprint in kvm.registry.blueprints(kvm):
         app.register_blueprint(blueprint)
