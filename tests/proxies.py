@@ -43,6 +43,8 @@ http {{
 }}
 """
 HAPROXY = """
+global
+  {more}
 defaults
   mode http
   timeout connect 1m
@@ -77,7 +79,7 @@ def proxy(name: str, lines: str, behind: str, folder: Path, more: str = "") -> I
 
     :param lines: of its configuration
     :param behind: where kvmd listens, as the proxy names it
-    :param more: for nginx's ``listen``
+    :param more: for nginx's ``listen``, or HAProxy's ``global``
     """
     with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
         port, tls_port = one.getsockname()[1], other.getsockname()[1]
@@ -122,10 +124,10 @@ def _caddy(folder: Path, places: dict[str, object], _: str) -> list[str]:
     return ["caddy", "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
 
 
-def _haproxy(folder: Path, places: dict[str, object], _: str) -> list[str]:
+def _haproxy(folder: Path, places: dict[str, object], more: str) -> list[str]:
     bind = f"bind {HOST}:{places['port']}\n bind {HOST}:{places['tls_port']} ssl crt {places['pem']}"
     lines = str(places["lines"])
     assert "bind :443 ssl crt /etc/haproxy/kvm.pem" in lines
-    text = HAPROXY.format(lines=lines.replace("bind :443 ssl crt /etc/haproxy/kvm.pem", bind))
+    text = HAPROXY.format(more=more, lines=lines.replace("bind :443 ssl crt /etc/haproxy/kvm.pem", bind))
     (folder / "haproxy.cfg").write_text(text)
     return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-f", str(folder / "haproxy.cfg"), "-db"]
