@@ -105,9 +105,16 @@ def _control_site(kvm: Kvm) -> Site:
         address = ""
     app = _bare_app(kvm, [])
     _add_api(app, kvm)
-    environ = {CONTROL: True}
-    addresses = [address] if address else []
-    return Site(app, addresses, way_out, MAX_BODY, socket_mode=0o600, environ=environ, is_needed=False)
+    return Site(
+        app,
+        [address] if address else [],
+        way_out,
+        MAX_BODY,
+        knows=lambda _: True,
+        socket_mode=0o600,
+        environ={CONTROL: True},
+        is_needed=False,
+    )
 
 
 def create_app(kvm: Kvm) -> Flask:
