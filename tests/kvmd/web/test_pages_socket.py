@@ -120,12 +120,19 @@ def test_a_hidden_tab_lets_go_of_pictures_and_keys(console: playwright.Page, dae
 
 
 def test_a_held_key_stays_longer_than_silence_may(console: playwright.Page, daemon: Daemon) -> None:
+    sent: list[str] = []
+    console.on("websocket", lambda socket: socket.on("framesent", lambda text: sent.append(str(text))))
+    console.reload()
+    wait_for_stream(console)
+    console.locator("#screen").focus()
     console.keyboard.down("ShiftLeft")
     eventually(lambda: daemon.down() == (2, ()), "the key being held")
+    sent.clear()
     until = time.monotonic() + 3
     while time.monotonic() < until:
         console.wait_for_timeout(200)
         assert daemon.down() == (2, ())
+    assert any('"ping"' in text for text in sent), "what is held needs no pictures that are confirmed"
     console.keyboard.up("ShiftLeft")
     eventually(lambda: daemon.down() == (0, ()), "the release")
 
