@@ -13,6 +13,7 @@ import pytest
 
 from kvmd.access.grant import UserRole
 from kvmd.kvm import Status
+from kvmd.sockets import hub
 from kvmd.sockets.hub import MOST_EACH, PACE
 from kvmd.sockets.messages import MESSAGES, NEWS, Why
 from tests.conftest import PASSWORD, Daemon
@@ -342,6 +343,15 @@ def test_one_user_has_so_many_and_no_more(daemon: Daemon, add_user: Callable[[st
         each.__exit__(None, None, None)
     with Socket(daemon, token=token) as later:
         later.do("ping")
+
+
+def test_all_together_have_so_many(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "MOST", 2)
+    with Socket(daemon) as one, Socket(daemon) as other:
+        one.do("ping")
+        other.do("ping")
+        with Socket(daemon) as one_more:
+            assert one_more.end()[:2] == (4429, "there are 2 sockets already, which is the most")
 
 
 def test_the_daemon_s_end_is_told(make_daemon: Callable[..., Daemon]) -> None:
