@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 
 def measure(say: Say) -> Table:
-    """Compare kvmd, plain, with TLS and on sockets, with a bare loop in C and with a thread for each viewer."""
+    """Compare kvmd's server, also with TLS and on sockets, with a bare loop in C and a thread for each viewer."""
     with tempfile.TemporaryDirectory(prefix="kvmd-bench-") as folder:
         servers = _commands(Path(folder))
         results: dict[tuple[int, str], list[dict[str, float]]] = {

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 
-from kvmd.front.admission import Admission, Place
+from kvmd.contract.addresses import UNIX
+from kvmd.front.admission import Admission, Place, group_of
 from kvmd.front.answer import CONTINUE, Answer, refusal, to_bytes
 from kvmd.front.app import FAILED, Exchange, call, make_environ
 from kvmd.front.pools import Pools
@@ -214,8 +215,12 @@ class Connection(asyncio.Protocol):
             self._read()
 
     async def _ask(self, request: Request, exchange: Exchange) -> Answer:
-        server = self._transport.get_extra_info("sockname")
-        environ = make_environ(request, exchange, client=self._peer, server=server[:2], scheme=self._site.scheme)
+        peer, port = self._peer
+        asked = self._site.proxies.asked(peer, self._site.scheme, request.headers)
+        if peer in self._site.proxies:
+            self._hub.admission.move(self.place, group_of(asked.address))
+        server = ("localhost", 0) if peer == UNIX else self._transport.get_extra_info("sockname")[:2]
+        environ = {**make_environ(request, exchange, asked, port=port, server=server), **self._site.environ}
         known = self.place.known or self._site.knows({**environ, "wsgi.input": io.BytesIO(request.body)})
         if self.place.trial and not (known and self._hub.admission.know(self.place)):
             raise self.place.trial

@@ -1,4 +1,4 @@
-"""Which role an endpoint needs, and whether it acts."""
+"""Which role an endpoint needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from kvmd.web.origin import READING
 View = TypeVar("View", bound=Callable[..., Any])
 
 _MARK = "kvmd_needs"
-_ACTS = "kvmd_acts"
 
 
 def needs(role: UserRole) -> Callable[[View], View]:
@@ -29,14 +28,3 @@ def needed_role(view: Callable[..., Any], method: str) -> UserRole:
     unmarked = UserRole.VIEWER if method in READING else UserRole.OPERATOR
     found: UserRole = getattr(view, _MARK, unmarked)
     return found
-
-
-def acts(view: View) -> View:
-    """Mark a view that does more than to read, also where its method is one that reads, as of a socket's handshake."""
-    setattr(view, _ACTS, True)
-    return view
-
-
-def does_act(view: Callable[..., Any] | None, method: str) -> bool:
-    """Tell whether a request may change something, and so must not come from a page of another site."""
-    return method not in READING or getattr(view, _ACTS, False)

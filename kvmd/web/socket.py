@@ -10,7 +10,6 @@ from kvmd.front.request import Refusal
 from kvmd.kvm import Kvm
 from kvmd.sockets.hub import Hub
 from kvmd.web.envelope import failure
-from kvmd.web.needs import acts
 
 
 def make(kvm: Kvm) -> Blueprint:
@@ -20,7 +19,6 @@ def make(kvm: Kvm) -> Blueprint:
 
     @blueprint.get("/api/ws", websocket=True)
     @blueprint.get("/api/ws")  # what is no handshake, for Werkzeug, is told why
-    @acts
     def ws() -> Response:
         try:
             headers = accept(request.environ)

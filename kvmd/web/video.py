@@ -28,7 +28,8 @@ def make(kvm: Kvm) -> Blueprint:
             raise RequestError(f"fps={fps:g} cannot be used; accepted: a number above 0")
         why_not = partial(kvm.auth.why_not, g.grant, UserRole.VIEWER)
         exchange_of(request.environ).taker = lambda: kvm.video.viewer(fps, why_not)
-        return Response(content_type=CONTENT_TYPE)
+        # nginx would keep pictures for a viewer that is slow, without end.
+        return Response(content_type=CONTENT_TYPE, headers={"X-Accel-Buffering": "no"})
 
     @blueprint.get("/snapshot")
     def snapshot() -> Response:

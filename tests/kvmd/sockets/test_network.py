@@ -20,6 +20,7 @@ from tests.conftest import HOST, Daemon
 from tests.relay import Relay
 from tests.sockets import Picture, Socket
 from tests.waiting import eventually, patience
+from tests.wire import inet
 
 KEY_A, KEY_B = 4, 5
 
@@ -226,7 +227,7 @@ def tls(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
 
 
 def test_over_tls(tls: Daemon) -> None:
-    port = tls.server.listeners[1].address[1]
+    port = inet(tls.server.listeners[1].address)[1]
     with Socket(tls, port=port, context=any_certificate()) as socket:
         socket.do("tap", keys=["KeyA"])
         socket.do("pictures", on=True)
@@ -242,7 +243,7 @@ def test_over_tls(tls: Daemon) -> None:
 def test_with_another_client(daemon: Daemon, tls: Daemon, encrypted: bool) -> None:
     """The package websocket-client, which has a parser of its own."""
     asked = tls if encrypted else daemon
-    port = tls.server.listeners[1].address[1] if encrypted else daemon.port
+    port = inet(tls.server.listeners[1].address)[1] if encrypted else daemon.port
     client = websocket.create_connection(
         f"{'wss' if encrypted else 'ws'}://{HOST}:{port}/api/ws",
         header=[f"Authorization: Bearer {asked.token}"],
