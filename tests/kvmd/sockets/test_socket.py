@@ -13,12 +13,12 @@ import pytest
 
 from kvmd.access.grant import UserRole
 from kvmd.kvm import Status
-from kvmd.sockets import hub
+from kvmd.sockets import hub, session
 from kvmd.sockets.hub import MOST_EACH, PACE
 from kvmd.sockets.messages import MESSAGES, NEWS, Why
 from tests.conftest import PASSWORD, Daemon
 from tests.sockets import News, Socket
-from tests.waiting import eventually
+from tests.waiting import eventually, patience
 
 DOCS = Path(__file__).parents[3] / "docs/socket.md"
 SHIFT = 2
@@ -177,7 +177,8 @@ def test_letting_go_is_never_late(daemon: Daemon, socket: Socket) -> None:
     assert not buttons(daemon)
 
 
-def test_a_key_is_let_go_with_its_socket(daemon: Daemon) -> None:
+def test_a_key_is_let_go_with_its_socket(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "SILENT", 2 * patience())  # or it would be let go for that
     with Socket(daemon) as other:
         other.do("press", keys=["KeyB"])
         with Socket(daemon) as socket:
