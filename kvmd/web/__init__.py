@@ -33,10 +33,11 @@ from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
-from kvmd.web import accounts, blikvm, edid, pages, power, status, video
+from kvmd.web import accounts, blikvm, edid, openapi, pages, power, status, video
+from kvmd.web.calls import prepare
 from kvmd.web.envelope import failure, success
 from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
-from kvmd.web.needs import needed_role
+from kvmd.web.needs import LOGIN, PAGE, needed_role
 from kvmd.web.origin import READING, check_host, is_followed_link, is_foreign, resource_policy
 from kvmd.web.secure import insist, load_certificate
 
@@ -49,10 +50,6 @@ _log_once = SparingLog(logger, most=1)
 
 MAX_BODY = 64 * 1024
 """Bytes; no request of this API needs more."""
-
-LOGIN = "blikvm.login"
-PAGE = {"pages.index", "pages.asset"}
-"""What needs no login, beside the way to log in: the page's own files."""
 
 _CODES: list[tuple[type[KvmdError], int]] = [
     (NotFound, 404),
@@ -90,10 +87,11 @@ def create_app(kvm: Kvm) -> Flask:
     """Make the app with everything: the API, the page, and what plug-ins add."""
     app = _bare_app(kvm, kvm.settings.web.tls_listen)
     app.register_blueprint(pages.blueprint)
-    for room in (accounts, blikvm, edid, power, status, video):
+    for room in (accounts, blikvm, edid, openapi, power, status, video):
         app.register_blueprint(room.make(kvm))
     for blueprint in kvm.registry.blueprints(kvm):
         app.register_blueprint(blueprint)
+    prepare(app)
     return app
 
 
@@ -101,6 +99,7 @@ def create_video_app(kvm: Kvm) -> Flask:
     """Make the app with pictures alone, for the port on which clients of BliKVM look for them."""
     app = _bare_app(kvm, kvm.settings.web.video_tls_listen)
     app.register_blueprint(video.make(kvm))
+    prepare(app)
     return app
 
 

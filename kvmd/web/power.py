@@ -6,14 +6,15 @@ import enum
 from typing import Annotated
 
 import msgspec
-from flask import Blueprint, Response, g
+from flask import Blueprint, g
 from msgspec import Meta
 
+from kvmd.contract.endpoint import Done, endpoint
 from kvmd.contract.power import PowerButton
+from kvmd.contract.reports import PowerReport
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
 from kvmd.power.facility import LONGEST, SHORTEST, Power
-from kvmd.web.envelope import body, success
 
 
 class Action(enum.Enum):
@@ -33,7 +34,7 @@ class Length(enum.Enum):
     LONG = "long"
 
 
-class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PowerOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of POST /api/power; the other members go with ``press`` alone.
 
     :param button: ``power`` where none is given
@@ -52,19 +53,23 @@ def make(kvm: Kvm) -> Blueprint:
     blueprint = Blueprint("power", __name__)
 
     @blueprint.get("/api/power")
-    def show() -> Response:
-        return success("power success", kvm.power.status())
+    @endpoint()
+    def show() -> Done[PowerReport]:
+        """Show how the target's power stands."""
+        return Done("power success", kvm.power.status())
 
     @blueprint.post("/api/power")
-    def act() -> Response:
-        done = _carry_out(kvm, body(Wanted))
+    @endpoint(fails=(409,))
+    def act(body: PowerOrder) -> Done[PowerReport]:
+        """Switch the target on or off, reset it, press a button."""
+        done = _carry_out(kvm, body)
         kvm.audit.note("power", g.grant.who, g.grant.address, done)
-        return success(done, kvm.power.status())
+        return Done(done, kvm.power.status())
 
     return blueprint
 
 
-def _carry_out(kvm: Kvm, wanted: Wanted) -> str:
+def _carry_out(kvm: Kvm, wanted: PowerOrder) -> str:
     if wanted.action is Action.PRESS:
         return kvm.power.press(wanted.button or PowerButton.POWER, _seconds(kvm, wanted))
     if (wanted.button, wanted.length, wanted.seconds) != (None, None, None):
@@ -75,7 +80,7 @@ def _carry_out(kvm: Kvm, wanted: Wanted) -> str:
 _ACTIONS = {Action.ON: Power.on, Action.OFF: Power.off, Action.FORCE_OFF: Power.force_off, Action.RESET: Power.reset}
 
 
-def _seconds(kvm: Kvm, wanted: Wanted) -> float:
+def _seconds(kvm: Kvm, wanted: PowerOrder) -> float:
     if wanted.seconds is not None:
         if wanted.length is not None:
             raise RequestError("length or seconds, not both")

@@ -15,6 +15,7 @@ from tests.conftest import PASSWORD, USER, Answer, Daemon
 PROTECTED = [
     ("GET", "/api/status"),
     ("GET", "/api/devices"),
+    ("GET", "/api/openapi.json"),
     ("GET", "/api/edid"),
     ("PUT", "/api/edid"),
     ("GET", "/api/power"),
