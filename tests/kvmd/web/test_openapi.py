@@ -167,7 +167,7 @@ ASKED: list[tuple[str, str, Any]] = [
 def path_in(document: Document, path: str) -> str:
     """Return the path of an address as the description writes it."""
     bare = path.partition("?")[0]
-    return next(told for told in document["paths"] if re.fullmatch(re.sub("{.*?}", "[^/]+", told), bare))
+    return next(str(told) for told in document["paths"] if re.fullmatch(re.sub("{.*?}", "[^/]+", told), bare))
 
 
 def conforms(document: Document, value: Any, schema: Document) -> None:
