@@ -43,10 +43,11 @@ def kvmd(config: Path, *args: str) -> tuple[int, str]:
     return ran.returncode, (ran.stdout + ran.stderr).strip()
 
 
-@pytest.fixture(scope="module", params=["127.0.0.1", "0.0.0.0"])
+@pytest.fixture(scope="module", params=["127.0.0.1", "0.0.0.0", "unix"])
 def config(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The settings of a daemon that runs."""
-    path = settings(tmp_path_factory.mktemp("kvmd"), f"{request.param}:{free_port()}")
+    folder = tmp_path_factory.mktemp("kvmd")
+    path = settings(folder, f"unix:{folder}/web.sock" if request.param == "unix" else f"{request.param}:{free_port()}")
     with subprocess.Popen([*KVMD, "serve", "--config", str(path)], stderr=subprocess.DEVNULL) as daemon:
         eventually(lambda: kvmd(path, "status")[0] == 0, "the daemon")
         yield path
