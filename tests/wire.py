@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from typing import Self
 
 from tests.waiting import patience
 
@@ -40,7 +41,7 @@ class Wire:
             self.sock = context.wrap_socket(self.sock)
         self.file = self.sock.makefile("rb")
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -185,6 +185,11 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True):
     auth: AuthSettings = msgspec.field(default_factory=AuthSettings)
     plugins: PluginTables = msgspec.field(default_factory=dict)
 
+    @property
+    def control(self) -> Path:
+        """The daemon's private socket, by which the command line asks it, beside the file with the hashes."""
+        return Path(self.auth.file).with_name("control.sock")
+
 
 def load(path: Path | None) -> Settings:
     """Read the settings; without a path, the default file, which need not exist.

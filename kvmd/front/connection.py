@@ -8,6 +8,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 
 from kvmd.contract.addresses import UNIX
 from kvmd.front.admission import Admission, Place, group_of
@@ -17,6 +18,7 @@ from kvmd.front.pools import Pools
 from kvmd.front.request import Reader, Refusal, Request
 from kvmd.front.site import Site
 from kvmd.front.tally import Tally
+from kvmd.front.websocket import Code, WebSocket
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +149,9 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """End once what is in work is done."""
-        if not self._task and not self._transport.get_write_buffer_size():
+        if isinstance(self._taker, WebSocket):
+            self._taker.close(Code.GOING_AWAY, "the daemon stops")
+        elif not self._task and not self._transport.get_write_buffer_size():
             self._transport.close()
         elif self._taker:
             self._transport.abort()
@@ -233,7 +237,8 @@ class Connection(asyncio.Protocol):
     def _hand_over(self, answer: Answer, taker: asyncio.Protocol) -> None:
         """Let another protocol have the connection from here on."""
         self._transport.resume_reading()
-        self._transport.write(to_bytes(answer, closes=True, goes_on=True))
+        # A connection that speaks another protocol now does not end with this answer, as a stream's does.
+        self._transport.write(to_bytes(answer, closes=answer.code != HTTPStatus.SWITCHING_PROTOCOLS, goes_on=True))
         self._taker = taker
         taker.connection_made(self._transport)
         if rest := self._reader.rest():

@@ -30,6 +30,7 @@ class Site:
     :param knows: tells whether a request comes from somebody who is logged in; asked in the loop, so it is quick
     :param proxies: those that are trusted
     :param socket_mode: who may connect to a Unix socket, as chmod(1) takes it
+    :param is_needed: whether nothing is served where one of the addresses cannot be used
     :param environ: what the environ of each request has beside the usual, so that the app can tell its sites apart
     """
 
@@ -41,6 +42,7 @@ class Site:
     knows: Callable[[WSGIEnvironment], bool] = _nobody
     proxies: Proxies = field(default_factory=Proxies)
     socket_mode: int = 0o666
+    is_needed: bool = True
     environ: Mapping[str, object] = field(default_factory=dict)
 
     @property

@@ -14,7 +14,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kvmd.access.audit import Audit
 from kvmd.access.auth import Auth
-from kvmd.access.grant import Grant
+from kvmd.access.grant import Grant, UserRole
+from kvmd.contract.addresses import parse_address
 from kvmd.errors import (
     AuthError,
     Busy,
@@ -34,7 +35,7 @@ from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
-from kvmd.web import accounts, blikvm, edid, pages, power, status, video
+from kvmd.web import accounts, blikvm, edid, pages, power, socket, status, video
 from kvmd.web.envelope import failure, success
 from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
 from kvmd.web.needs import needed_role
@@ -51,6 +52,9 @@ _log_once = SparingLog(logger, most=1)
 
 MAX_BODY = 64 * 1024
 """Bytes; no request of this API needs more."""
+
+CONTROL = "kvmd.control"
+"""In the environ of what comes by the daemon's private socket."""
 
 LOGIN = "blikvm.login"
 PAGE = {"pages.index", "pages.asset"}
@@ -87,18 +91,46 @@ def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
             addresses = getattr(web, name) if shown or web.http != "off" else []
             knows = partial(_knows, app, kvm.auth)
             sites.append(Site(app, addresses, way_out(name), MAX_BODY, shown, knows, proxies))
-    return Server(sites)
+    return Server([*sites, _control_site(kvm)])
+
+
+def _control_site(kvm: Kvm) -> Site:
+    """Serve the API on a socket in the state folder, which only root and the daemon's user can use, as an admin."""
+    address = f"unix:{kvm.settings.control}"
+    way_out = "kvmd session and kvmd power do not work; auth.file says in which folder it is"
+    try:
+        parse_address(address)
+    except ValueError as error:
+        logger.warning("%s; %s", error, way_out)
+        address = ""
+    app = _bare_app(kvm, [])
+    _add_api(app, kvm)
+    return Site(
+        app,
+        [address] if address else [],
+        way_out,
+        MAX_BODY,
+        knows=lambda _: True,
+        socket_mode=0o600,
+        environ={CONTROL: True},
+        is_needed=False,
+    )
 
 
 def create_app(kvm: Kvm) -> Flask:
     """Make the app with everything: the API, the page, and what plug-ins add."""
     app = _bare_app(kvm, kvm.settings.web.tls_listen)
     app.register_blueprint(pages.blueprint)
-    for room in (accounts, blikvm, edid, power, status, video):
-        app.register_blueprint(room.make(kvm))
+    app.register_blueprint(socket.make(kvm))
+    _add_api(app, kvm)
     for blueprint in kvm.registry.blueprints(kvm):
         app.register_blueprint(blueprint)
     return app
+
+
+def _add_api(app: Flask, kvm: Kvm) -> None:
+    for room in (accounts, blikvm, edid, power, status, video):
+        app.register_blueprint(room.make(kvm))
 
 
 def create_video_app(kvm: Kvm) -> Flask:
@@ -136,7 +168,10 @@ def _guard(kvm: Kvm) -> None:
     endpoint = request.endpoint or ""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise HTTPException(response=failure(415, "a body with Content-Encoding is not accepted; send it plain"))
-    g.grant = anybody()
+    g.grant, g.foreign = anybody(), False
+    if CONTROL in request.environ:
+        g.grant = Grant("control", "root", UserRole.ADMIN, "")
+        return
     is_open = endpoint == LOGIN or endpoint.rpartition(".")[2] in kvm.settings.auth.open
     try:
         _check_site(kvm, endpoint, is_open=is_open)

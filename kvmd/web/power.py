@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import enum
-from typing import Annotated
-
-import msgspec
 from flask import Blueprint, Response, g
-from msgspec import Meta
 
-from kvmd.contract.power import PowerButton
-from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
-from kvmd.power.facility import LONGEST, SHORTEST, Power
+from kvmd.power.wish import Wish
 from kvmd.web.envelope import body, success
 
 
-class Action(enum.Enum):
-    """What is to be done; see ``Power``."""
-
-    ON = "on"
-    OFF = "off"
-    FORCE_OFF = "force_off"
-    RESET = "reset"
-    PRESS = "press"
-
-
-class Length(enum.Enum):
-    """How long a press is, as the settings have it."""
-
-    SHORT = "short"
-    LONG = "long"
-
-
-class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of POST /api/power; the other members go with ``press`` alone.
-
-    :param button: ``power`` where none is given
-    :param length: ``short`` where neither it nor ``seconds`` is given
-    :param seconds: 0.1 to 20
-    """
-
-    action: Action
-    button: PowerButton | None = None
-    length: Length | None = None
-    seconds: Annotated[float, Meta(ge=SHORTEST, le=LONGEST)] | None = None
+class Wanted(Wish, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /api/power."""
 
 
 def make(kvm: Kvm) -> Blueprint:
@@ -57,28 +23,8 @@ def make(kvm: Kvm) -> Blueprint:
 
     @blueprint.post("/api/power")
     def act() -> Response:
-        done = _carry_out(kvm, body(Wanted))
+        done = body(Wanted).carry_out(kvm.power, kvm.settings.power)
         kvm.audit.note("power", g.grant.who, g.grant.address, done)
         return success(done, kvm.power.status())
 
     return blueprint
-
-
-def _carry_out(kvm: Kvm, wanted: Wanted) -> str:
-    if wanted.action is Action.PRESS:
-        return kvm.power.press(wanted.button or PowerButton.POWER, _seconds(kvm, wanted))
-    if (wanted.button, wanted.length, wanted.seconds) != (None, None, None):
-        raise RequestError(f"button, length and seconds go with press alone, not with {wanted.action.value}")
-    return _ACTIONS[wanted.action](kvm.power)
-
-
-_ACTIONS = {Action.ON: Power.on, Action.OFF: Power.off, Action.FORCE_OFF: Power.force_off, Action.RESET: Power.reset}
-
-
-def _seconds(kvm: Kvm, wanted: Wanted) -> float:
-    if wanted.seconds is not None:
-        if wanted.length is not None:
-            raise RequestError("length or seconds, not both")
-        return wanted.seconds
-    settings = kvm.settings.power
-    return settings.long_press if wanted.length is Length.LONG else settings.short_press

@@ -12,7 +12,7 @@ from kvmd.access.grant import UserRole
 from kvmd.errors import RequestError
 from kvmd.front.app import exchange_of
 from kvmd.kvm import Kvm
-from kvmd.video.broadcast import CONTENT_TYPE
+from kvmd.video.forms import CONTENT_TYPE
 
 LONGEST_WAIT = 60.0
 

@@ -339,7 +339,7 @@ def test_basic_ends_with_the_password(auth: Auth, tmp_path: Path) -> None:
     assert not auth.alive(grant.client)
     with pytest.raises(AuthError, match=r"^wrong"):
         auth.identify_password(USER, PASSWORD, HERE)
-    assert auth.identify_password(USER, "another password", HERE)
+    assert auth.identify_password(USER, "another password", HERE).who == USER
 
 
 @pytest.mark.parametrize("verdict", [True, False])
@@ -369,7 +369,7 @@ def test_basic_that_is_known_is_let_in_while_others_there_guess(auth: Auth) -> N
     guess(auth, USER, HERE, 5)
     with pytest.raises(TooManyAttempts):
         auth.login(USER, "wrong", HERE)
-    assert auth.identify_password(USER, PASSWORD, HERE)
+    assert auth.identify_password(USER, PASSWORD, HERE).who == USER
 
 
 def test_a_known_basic_password_cannot_be_guessed_without_limit(auth: Auth, hashed: list[tuple[str, str]]) -> None:
@@ -380,7 +380,7 @@ def test_a_known_basic_password_cannot_be_guessed_without_limit(auth: Auth, hash
     assert len(hashed) == 6
     with pytest.raises(TooManyAttempts):
         auth.identify_password(USER, PASSWORD, HERE)
-    assert auth.identify_password(USER, PASSWORD, THERE)
+    assert auth.identify_password(USER, PASSWORD, THERE).who == USER
 
 
 def test_what_is_known_of_one_place_is_not_known_of_another(auth: Auth, hashed: list[tuple[str, str]]) -> None:

@@ -1,6 +1,7 @@
 """Users and API keys with roles, and what is open when these change."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -106,10 +107,11 @@ def test_a_key_ends(auth: Auth) -> None:
 
 
 def test_there_is_always_an_admin(auth: Auth) -> None:
-    for change in (
+    changes: list[Callable[[], None]] = [
         lambda: auth.credentials.remove_user(USER),
         lambda: auth.credentials.set_role(USER, UserRole.OPERATOR),
-    ):
+    ]
+    for change in changes:
         with pytest.raises(RequestError, match="the last admin; make another one first"):
             change()
     auth.credentials.add_user("second", PASSWORD, UserRole.ADMIN)
@@ -132,12 +134,13 @@ def test_names_can_be_told_apart(auth: Auth, name: str) -> None:
 
 
 def test_unknown_users_are_told(auth: Auth) -> None:
-    for change in (
+    changes: list[Callable[[], None]] = [
         lambda: auth.credentials.remove_user("bob"),
         lambda: auth.credentials.set_role("bob", UserRole.ADMIN),
         lambda: auth.credentials.set_totp("bob", None),
         lambda: auth.credentials.set_password("bob", PASSWORD),
-    ):
+    ]
+    for change in changes:
         with pytest.raises(RequestError, match='there is no user named "bob"; kvmd user list shows them'):
             change()
     with pytest.raises(RequestError, match='there is a user named "ann"'):

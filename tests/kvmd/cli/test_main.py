@@ -30,6 +30,7 @@ COMMANDS = [
     "config",
     "passwd",
     "user",
+    "session",
     "apikey",
     "certificate",
     "edid",
@@ -37,6 +38,7 @@ COMMANDS = [
     "power",
 ]
 ACCOUNTS = [f"user {name}" for name in ("add", "list", "remove", "role", "totp")]
+ACCOUNTS += [f"session {name}" for name in ("list", "end")]
 ACCOUNTS += [f"apikey {name}" for name in ("add", "list", "remove")]
 CERTIFICATE = [f"certificate {name}" for name in ("show", "new", "csr", "install")]
 KVMD = [sys.executable, "-m", "kvmd"]

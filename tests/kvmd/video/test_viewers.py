@@ -13,7 +13,8 @@ import pytest
 
 from kvmd.contract.capture import Frame, PixelFormat
 from kvmd.video import broadcast, viewers
-from kvmd.video.broadcast import BOUNDARY, Broadcaster, Rate, make_part
+from kvmd.video.broadcast import Broadcaster, Rate
+from kvmd.video.forms import BOUNDARY, to_part
 from kvmd.video.viewers import Viewers
 from tests.loop import Loop
 from tests.waiting import eventually, patience
@@ -102,7 +103,7 @@ def broadcaster() -> Iterator[Broadcaster]:
 @pytest.fixture
 def watch(loop: Loop, broadcaster: Broadcaster) -> Iterator[Callable[..., Viewer]]:
     """Join as a viewer."""
-    crowd = Viewers(broadcaster, lambda why: make_part(frame(why.encode()), 0.0))
+    crowd = Viewers(broadcaster, lambda why: to_part(frame(why.encode()), 0.0))
     made = []
 
     def join(

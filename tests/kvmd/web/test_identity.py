@@ -43,6 +43,7 @@ PROTECTED = [
     ("GET", "/snapshot"),
     ("POST", "/api/logout"),
     ("GET", "/api/me"),
+    ("GET", "/api/ws"),
     *FOR_OPERATORS,
     *FOR_ADMINS,
 ]

@@ -223,7 +223,9 @@ def test_off_listens_nowhere_without_tls(make_daemon: Callable[..., Daemon]) -> 
     daemon = make_daemon(web=web("off"))
     daemon.server.start()
     try:
-        assert [listener.is_tls for listener in daemon.server.listeners] == [True, True]
+        *served, own = daemon.server.listeners
+        assert [listener.is_tls for listener in served] == [True, True]
+        assert own.address == str(daemon.kvm.settings.control)
     finally:
         daemon.server.stop()
 
