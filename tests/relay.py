@@ -16,10 +16,13 @@ class Relay:
     """Passes bytes on, both ways, for any number of connections.
 
     :param port: of the server
+    :param refuses: how a request begins that is answered with 400 in place of the server, as by a proxy that does not
+        pass it on; it has to be the first of its connection
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, refuses: bytes = b"") -> None:
         self._target = port
+        self._refuses = refuses
         self._listener = socket.create_server((HOST, 0))
         self.port: int = self._listener.getsockname()[1]
         self._socks: list[socket.socket] = []
@@ -73,6 +76,9 @@ class Relay:
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(SIZE):
+                if self._refuses and data.startswith(self._refuses):
+                    source.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+                    break
                 self._flows.wait(patience())
                 step = 1 if self._drips else len(data)
                 for start in range(0, len(data), step):

@@ -1,6 +1,10 @@
-// The HTTP API: one request at a time for what is typed and pointed, in the order in which it happened.
+// The HTTP API; and where no socket can be had, what is typed and pointed: one request at a time, in order.
+
+import { merge } from "./moves.js";
 
 const TIMEOUT = 10000; // ms for a request
+const HEADERS = { "X-Requested-With": "kvmd" }; // a proxy's HTTP Basic, which the browser adds, is none of the daemon's
+const LATE = 2000; // ms after which nothing is typed any more
 
 export class Refused extends Error {
   constructor(code, info) {
@@ -10,13 +14,13 @@ export class Refused extends Error {
 }
 
 // The answer's data; see ask.
-export async function call(path, body) {
-  return (await ask(path, body)).data;
+export async function call(path, body, { timeout } = {}) {
+  return (await ask(path, body, timeout)).data;
 }
 
 // The whole answer; throws Refused, or the browser's own error.
 export async function ask(path, body, timeout = TIMEOUT) {
-  const options = { signal: AbortSignal.timeout(timeout) };
+  const options = { headers: HEADERS, signal: AbortSignal.timeout(timeout) };
   if (body) Object.assign(options, { method: "POST", body: JSON.stringify(body), keepalive: true });
   const response = await fetch(path, options);
   const answer = await response.json();
@@ -28,16 +32,11 @@ const waiting = [];
 let busy = false;
 
 // Send a key or a mouse event after those before it; moves and turns that wait become one, keys and buttons never.
-export function send(path, body, isMove = false) {
+export function queue(path, body, isMove = false) {
   const last = waiting.at(-1);
-  if (isMove && last?.isMove && Object.keys(last.body).join() === Object.keys(body).join()) merge(last.body, body);
-  else waiting.push({ path, body: { ...body }, isMove });
+  if (isMove && last?.isMove && merge(last.body, body)) last.since = performance.now();
+  else waiting.push({ path, body: { ...body }, isMove, since: performance.now() });
   if (!busy) work();
-}
-
-// Of places the latest counts, of steps the sum.
-function merge(last, body) {
-  for (const [name, value] of Object.entries(body)) last[name] = "x" in body ? value : last[name] + value;
 }
 
 // For a page that goes: nothing of what waits is sent any more, and these at once.
@@ -49,9 +48,13 @@ export function sendLast(...requests) {
 async function work() {
   busy = true;
   while (waiting.length) {
-    const { path, body } = waiting.shift();
-    const detail = await call(path, body).then(() => null, (error) => error);
+    const { path, body, since } = waiting.shift();
+    const late = performance.now() - since > LATE && !letsGo(body);
+    const detail = late ? new Error("Not typed: it came too late.") : await attempt(path, body);
     dispatchEvent(new CustomEvent("sent", { detail }));
   }
   busy = false;
 }
+
+const letsGo = (body) => body.release || body.release_all || body.buttons?.length === 0;
+const attempt = (path, body) => call(path, body).then(() => null, (error) => error);

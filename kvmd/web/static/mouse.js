@@ -1,6 +1,6 @@
 // The mouse: over the picture it is where the pointer is; while it is captured, it says how far it went.
 
-import { send } from "./api.js";
+import { mayType, renew, send } from "./input.js";
 
 const BUTTONS = ["left", "right", "middle", "back", "forward"]; // by their bit in MouseEvent.buttons
 const STEP = { 0: 100, 1: 3, 2: 1 }; // pixels, lines, pages to a step of the wheel, by WheelEvent.deltaMode
@@ -42,6 +42,7 @@ function where(event) {
 // Every change of the buttons is an event of its own, also while others are held, where browsers tell it as a move.
 // A button counts that was pressed in the picture, which has the pointer then until all are released.
 function point(event) {
+  if (!mayType()) return;
   const free = !captured();
   if (free && (!able.absolute || event.target !== picture)) return;
   event.preventDefault();
@@ -50,12 +51,13 @@ function point(event) {
   const to = where(event);
   if (buttons.join() !== held.join()) {
     held = buttons;
-    send("api/mouse", { ...to, buttons });
-  } else if (Object.keys(to).length) send("api/mouse", to, true);
+    send("mouse", { ...to, buttons });
+  } else if (Object.keys(to).length) send("mouse", to, true);
 }
 
 function press(event) {
   screen.focus();
+  if (!mayType()) return;
   if (!captured() && event.target !== picture) return;
   if (!able.absolute && able.relative && !captured()) capture();
   if (!captured()) picture.setPointerCapture(event.pointerId);
@@ -63,11 +65,11 @@ function press(event) {
 }
 
 function turn(event) {
-  if (!captured() && !able.absolute) return;
+  if (!mayType() || (!captured() && !able.absolute)) return;
   event.preventDefault();
   const step = STEP[event.deltaMode];
   const turned = { wheel: wheel.take(-event.deltaY / step), hwheel: hwheel.take(event.deltaX / step) };
-  if (turned.wheel || turned.hwheel) send("api/mouse", turned, true);
+  if (turned.wheel || turned.hwheel) send("mouse", turned, true);
 }
 
 export function capture() {
@@ -79,11 +81,11 @@ export function capture() {
 export function releaseButtons() {
   if (!held.length) return;
   held = [];
-  send("api/mouse", { buttons: [] });
+  send("mouse", { buttons: [] });
 }
 
 export function renewButtons() {
-  if (held.length) send("api/mouse", { buttons: held });
+  if (held.length) renew("mouse", { buttons: held });
 }
 
 export function forgetButtons() {
@@ -96,13 +98,14 @@ export function setMouse(capabilities) {
     absolute: capabilities.includes("absolute_mouse"),
     relative: capabilities.includes("relative_mouse"),
   };
+  if (!mayType()) return "You can see the screen, but not type: your role is viewer.";
   if (captured()) return "The mouse is captured; Escape lets it go.";
   if (able.absolute) return "Click the screen to type; click elsewhere to stop.";
   if (able.relative) return "Click the screen to type and to capture the mouse; Escape lets it go.";
   return "Click the screen to type; this device has no mouse.";
 }
 
-export const canCapture = () => able.relative;
+export const canCapture = () => mayType() && able.relative;
 
 export function attachMouse(screenElement, pictureElement) {
   [screen, picture] = [screenElement, pictureElement];

@@ -1,29 +1,43 @@
-// The page: log in, see the stream, type and point into it, see how things stand.
+// The page: log in, see the screen, type and point into it; over the socket, or by requests where none can be had.
 
 import { call, sendLast } from "./api.js";
+import { allow } from "./input.js";
 import { attachKeyboard, forgetKeys, releaseKeys, renewKeys } from "./keyboard.js";
-import { attachMouse, canCapture, capture, forgetButtons, releaseButtons, renewButtons, setMouse } from "./mouse.js";
-import { attachPower, tellPower } from "./power.js";
+import { attachLogin, openLogin } from "./login.js";
+import { attachMouse, capture, forgetButtons, releaseButtons, renewButtons } from "./mouse.js";
+import { attachPictures, showPictures, take } from "./pictures.js";
+import { attachPower } from "./power.js";
+import { connect, disconnect, say, wake, way } from "./socket.js";
+import { tellStatus } from "./status.js";
 
 const STATUS_EVERY = 1000; // ms
+const STATUS_WITHIN = 1500; // ms, after which the connection counts as lost
 const RENEW_EVERY = 3000; // ms; the daemon releases what a client holds that is silent for longer (hid.hold_timeout)
+const REFUSALS = { late: "Not typed: it came too late.", early: "Not typed: the clocks differ; try again." };
 
 const $ = (id) => document.getElementById(id);
 let timers = [];
+let status = {};
+let number = 0; // of our socket
+
+const isOpen = () => !$("console").hidden;
 
 function show(error) {
-  if (error.code === 401) showLogin();
-  else {
-    $("problem").textContent = error.message;
-  }
+  if (error.code === 401) showLogin(error.message);
+  else $("problem").textContent = error.message;
 }
 
 // What became of an action on the power; its refusal stays, whatever is typed and pointed meanwhile.
 function tellAction(done, error) {
-  if (error?.code === 401) return showLogin();
+  if (error?.code === 401) return showLogin(error.message);
   $("action").textContent = error ? error.message : done && `Power: ${done}.`;
   $("action").classList.toggle("refused", Boolean(error));
-  tellStatus();
+}
+
+// What is wrong with the connection; empty while nothing is.
+function tellLine(words) {
+  $("console").classList.toggle("lost", Boolean(words));
+  if ($("line").textContent !== words) $("line").textContent = words;
 }
 
 function releaseAll() {
@@ -31,52 +45,89 @@ function releaseAll() {
   releaseButtons();
 }
 
+function forgetAll() {
+  forgetKeys();
+  forgetButtons();
+}
+
+function tellMe(role) {
+  allow(role !== "viewer");
+  $("console").classList.toggle("viewer", role === "viewer");
+  if (status.hid) tellStatus(status);
+}
+
+const SAID = {
+  hello({ number: ours, role }) {
+    number = ours;
+    tellMe(role);
+    showPictures(true);
+  },
+  clients({ clients }) {
+    const we = clients.find((client) => client.number === number);
+    if (we) tellMe(we.role);
+  },
+  status({ status: changed }) {
+    tellStatus(Object.assign(status, changed));
+  },
+  picture: take,
+  done() {
+    $("problem").textContent = "";
+  },
+  refused({ reason, info }) {
+    if (reason !== "denied") $("problem").textContent = REFUSALS[reason] ?? info;
+  },
+  released({ reason }) {
+    forgetAll();
+    $("problem").textContent = `Keys and buttons were released: this page ${reason}.`;
+  },
+  loggedOut: showLogin,
+  state: tellState,
+};
+
+function tellState(state, reason) {
+  if (state === "open") tellLine("");
+  if (state === "stalled") tellLine("The KVM does not answer; nothing is typed.");
+  if (state === "waiting") tellLine(`Connection lost${reason ? ` (${reason})` : ""}; connecting again…`);
+  if (state === "stalled" || state === "waiting") {
+    forgetAll();
+    say({ type: "release_all" });
+  }
+  if (state === "none") useRequests();
+}
+
+function useRequests() {
+  tellLine("");
+  showPictures(true);
+  timers = [setInterval(askStatus, STATUS_EVERY), setInterval(renew, RENEW_EVERY)];
+  askStatus();
+}
+
 function renew() {
   renewKeys();
   renewButtons();
 }
 
-// The state and its reason; many a reason begins with the state.
-function why({ state, reason }) {
-  return reason.startsWith(state) ? reason : `${state}: ${reason}`;
+let asking = false;
+async function askStatus() {
+  if (asking) return;
+  asking = true;
+  const answer = await ask();
+  asking = false;
+  if (way() !== "none") return;
+  if (answer instanceof Error) return answer.code ? show(answer) : tellLine("Connection lost; connecting again…");
+  if ($("console").classList.contains("lost")) showPictures(true);
+  tellLine("");
+  tellMe(answer.me.role);
+  tellStatus((status = answer.status));
 }
 
-function tellRole(id, role, more) {
-  const element = $(id);
-  element.dataset.state = role.state;
-  element.textContent = role.state === "online" ? more : why(role);
-  element.title = role.reason;
-}
-
-function tellLeds(leds) {
-  const lamps = Object.entries(leds ?? {}).map(([name, lit]) => {
-    const lamp = document.createElement("span");
-    lamp.className = lit ? "led lit" : "led";
-    lamp.textContent = `${name[0].toUpperCase()}${name.slice(1)}`;
-    return lamp;
-  });
-  $("leds").replaceChildren(...lamps);
-}
-
-function tellMouse(hid) {
-  if (hid.state === "online") $("hint").textContent = setMouse(hid.capabilities);
-  $("capture-mouse").hidden = !canCapture();
-}
-
-async function tellStatus() {
+async function ask() {
   try {
-    const { capture, hid, power } = await call("api/status");
-    const size = capture.resolution ? `${capture.resolution.width}×${capture.resolution.height} ` : "";
-    tellRole("capture", capture, `${size}${capture.format ?? ""} ${capture.captured_fps} fps`);
-    tellRole("hid", hid, hid.device);
-    tellLeds(hid.leds);
-    tellPower(power);
-    const remarks = [...capture.remarks, ...hid.remarks, ...power.remarks];
-    if (!["online", "absent"].includes(power.state)) remarks.push(`power: ${why(power)}`);
-    $("remarks").textContent = remarks.join("; ");
-    tellMouse(hid);
+    const within = { timeout: STATUS_WITHIN };
+    const [me, now] = await Promise.all([call("api/me", null, within), call("api/status", null, within)]);
+    return { me, status: now };
   } catch (error) {
-    show(error);
+    return error;
   }
 }
 
@@ -84,42 +135,36 @@ function showConsole() {
   $("login").hidden = true;
   $("console").hidden = false;
   for (const id of ["problem", "action"]) $(id).textContent = "";
-  $("stream").src = `stream?${Date.now()}`; // a new address, or the browser shows the end of the old stream
   $("screen").focus();
-  timers = [setInterval(tellStatus, STATUS_EVERY), setInterval(renew, RENEW_EVERY)];
-  tellStatus();
+  status = {};
+  connect(SAID);
 }
 
-function showLogin() {
+function close() {
   timers.forEach(clearInterval);
-  forgetKeys();
-  forgetButtons();
-  $("stream").removeAttribute("src");
-  $("console").hidden = true;
-  $("login").hidden = false;
-  $("login").elements.password.focus();
+  timers = [];
+  disconnect();
+  forgetAll();
+  showPictures(false);
 }
 
-$("login").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const form = new FormData(event.target);
-  try {
-    await call("login_api", Object.fromEntries(form));
-    $("refusal").textContent = "";
-    event.target.elements.password.value = "";
-    showConsole();
-  } catch (error) {
-    $("refusal").textContent = error.message;
-  }
-});
+// :param reason: why the session has ended, or none is there
+function showLogin(reason = "") {
+  close();
+  tellLine("");
+  $("console").hidden = true;
+  openLogin(reason);
+}
+
+// At first; who was never logged in needs no reason.
+function begin() {
+  call("api/me").then(showConsole, ({ message }) => showLogin(message.startsWith("log in first") ? "" : message));
+}
 
 $("logout").addEventListener("click", async () => {
+  close();
   await call("api/logout", {}).catch(() => {});
   showLogin();
-});
-
-$("stream").addEventListener("error", () => {
-  if (!$("console").hidden) setTimeout(() => ($("stream").src = `stream?${Date.now()}`), STATUS_EVERY);
 });
 
 addEventListener("sent", ({ detail: error }) => {
@@ -127,14 +172,21 @@ addEventListener("sent", ({ detail: error }) => {
   else $("problem").textContent = "";
 });
 
+attachLogin(showConsole);
 attachKeyboard($("screen"));
 attachMouse($("screen"), $("stream"));
+attachPictures($("stream"));
 attachPower(tellAction);
 $("capture-mouse").addEventListener("click", capture);
 $("screen").addEventListener("blur", releaseAll);
-document.addEventListener("pointerlockchange", tellStatus);
+document.addEventListener("pointerlockchange", () => status.hid && tellStatus(status));
+document.addEventListener("visibilitychange", () => (document.hidden ? releaseAll() : wake()));
+addEventListener("online", wake);
 addEventListener("pagehide", () => {
-  if (!$("console").hidden) sendLast(["api/keyboard", { release_all: true }], ["api/mouse", { buttons: [] }]);
+  if (!isOpen()) return;
+  if (way() === "none") sendLast(["api/keyboard", { release_all: true }], ["api/mouse", { buttons: [] }]);
+  close();
 });
+addEventListener("pageshow", ({ persisted }) => persisted && begin());
 
-call("api/status").then(showConsole, showLogin);
+begin();

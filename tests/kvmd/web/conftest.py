@@ -65,10 +65,13 @@ def console(page: playwright.Page) -> playwright.Page:
 
 
 @contextmanager
-def opened(browser: playwright.Browser, daemon: Daemon, address: str = "") -> Iterator[playwright.Page]:
+def opened(
+    browser: playwright.Browser, daemon: Daemon, address: str = "", expected: tuple[str, ...] = ()
+) -> Iterator[playwright.Page]:
     """Open the page; in the end, its console has nothing to say but refusals.
 
     :param address: where it is served, if not on the daemon's first port; its certificate is accepted
+    :param expected: what its console may say, too
     """
     context = browser.new_context(
         viewport={"width": 1400, "height": 1000}, device_scale_factor=1, ignore_https_errors=True
@@ -81,7 +84,7 @@ def opened(browser: playwright.Browser, daemon: Daemon, address: str = "") -> It
     page.goto(address or f"http://{HOST}:{daemon.port}/")
     yield page
     context.close()
-    unexpected = [text for text in said if not any(refusal in text for refusal in REFUSALS)]
+    unexpected = [text for text in said if not any(refusal in text for refusal in (*REFUSALS, *expected))]
     assert not unexpected
 
 

@@ -1,0 +1,56 @@
+// What is typed and pointed: over the socket, or by requests where none can be had; never later than it was meant.
+
+import { queue } from "./api.js";
+import { merge } from "./moves.js";
+import { daemonsNow, say, way } from "./socket.js";
+
+const PACE = 8; // ms for which moves become one
+
+let allowed = true;
+let pending = null;
+let number = 0;
+
+export const mayType = () => allowed;
+
+// :param may: whether the role allows it
+export function allow(may) {
+  allowed = may;
+}
+
+// Send what docs/socket.md names: press, release, release_all or mouse; moves that follow one another become one.
+export function send(type, body = {}, isMove = false) {
+  if (!allowed) return;
+  if (way() === "none") return queue(...request(type, body), isMove);
+  if (way() !== "open") return letGo(type, body);
+  if (isMove && pending && merge(pending, body)) return;
+  flush();
+  if (!isMove) return transmit(type, body, ++number);
+  pending = { ...body };
+  setTimeout(flush, PACE);
+}
+
+// For keys that are held, where requests carry them: the daemon lets go of what it does not hear of.
+export function renew(type, body) {
+  if (way() === "none") send(type, body);
+}
+
+function flush() {
+  const body = pending;
+  pending = null;
+  if (body) transmit("mouse", body);
+}
+
+function transmit(type, body, id) {
+  say({ type, ...body, id, at: daemonsNow() });
+}
+
+// A stalled line takes nothing but what lets go, which is never late.
+function letGo(type, body) {
+  pending = null;
+  if (type.startsWith("release") || body.buttons?.length === 0) say({ type: "release_all" });
+}
+
+function request(type, body) {
+  if (type === "mouse") return ["api/mouse", body];
+  return ["api/keyboard", { [type]: type === "release_all" ? true : body.keys }];
+}
