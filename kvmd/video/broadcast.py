@@ -179,13 +179,17 @@ def _resolve(future: Future[Frame | None], frame: Frame | None) -> None:
         future.set_result(frame)
 
 
-def make_part(frame: Frame, stamp: float) -> bytes:
-    """Build a part of the multipart answer; the boundary at its end lets a browser show it at once."""
+def make_part(frame: Frame, stamp: float, ended: str = "") -> bytes:
+    """Build a part of the multipart answer; the boundary at its end lets a browser show it at once.
+
+    :param ended: why it is the last one, for programs
+    """
+    last = f"X-Ended: {ascii(ended)[1:-1]}\r\n" if ended else ""
     head = (
         "Content-Type: image/jpeg\r\n"
         f"Content-Length: {len(frame.data)}\r\n"
         f"X-Timestamp: {stamp:.6f}\r\n"
         f"X-Sequence: {frame.sequence}\r\n"
-        "\r\n"
+        f"{last}\r\n"
     )
     return b"".join((head.encode(), frame.data, f"\r\n--{BOUNDARY}\r\n".encode()))

@@ -173,7 +173,7 @@ class Video:
         self._changed(status)
 
     def _farewell(self, why: str) -> bytes:
-        return make_part(slate("The stream has ended", why, self._size.width, self._size.height), time.time())
+        return make_part(slate("The stream has ended", why, self._size.width, self._size.height), time.time(), why)
 
     def _receiver(self) -> EdidControl:
         driver = self.slot.driver
