@@ -15,6 +15,9 @@ SIZE = 84_000
 FPS = 30
 CROWDS = (1, 10, 50, 100)
 TLS = "kvmd, with TLS"
+SOCKET = "kvmd, on sockets that confirm"
+OPTIONS = {TLS: ["--tls"], SOCKET: ["--socket", "--path=/socket"]}
+"""Of bench/viewers.py, where it is not a plain stream."""
 SECONDS = 3.0
 SETTLE = 1.5
 ROUNDS = 3
@@ -23,7 +26,7 @@ Say = Callable[[str], None]
 
 
 def measure(say: Say) -> Table:
-    """Compare kvmd's server, without and with TLS, with a bare loop in C and with a thread for each viewer."""
+    """Compare kvmd's server, also with TLS and on sockets, with a bare loop in C and a thread for each viewer."""
     with tempfile.TemporaryDirectory(prefix="kvmd-bench-") as folder:
         servers = _commands(Path(folder))
         results: dict[tuple[int, str], list[dict[str, float]]] = {
@@ -32,7 +35,7 @@ def measure(say: Say) -> Table:
         for number in range(ROUNDS):
             for (viewers, name), seen in results.items():
                 say(f"round {number + 1} of {ROUNDS}: {viewers} viewers: {name}")
-                seen.append(_watch(servers[name], viewers, tls=name == TLS))
+                seen.append(_watch(servers[name], viewers, OPTIONS.get(name, [])))
     rows = [_row(viewers, name, seen) for (viewers, name), seen in results.items()]
     title = f"CPU time of one picture to one viewer: {SIZE // 1000} kB, {FPS} a second, on loopback"
     remarks = [
@@ -49,18 +52,19 @@ def _commands(folder: Path) -> dict[str, list[str]]:
     return {
         "kvmd": [*ours, "kvmd", str(SIZE), str(FPS)],
         TLS: [*ours, "kvmd-tls", str(SIZE), str(FPS)],
+        SOCKET: [*ours, "kvmd", str(SIZE), str(FPS)],
         "a bare epoll loop in C": [str(bare), str(SIZE), str(FPS)],
         "Flask, a thread for each viewer": [*ours, "threads", str(SIZE), str(FPS)],
     }
 
 
-def _watch(command: list[str], viewers: int, *, tls: bool) -> dict[str, float]:
+def _watch(command: list[str], viewers: int, options: list[str]) -> dict[str, float]:
     """Run a server and its viewers; see bench/viewers.py for what it gives."""
     with _running(command) as server:
         assert server.stdout is not None
         port = server.stdout.readline().strip()
         watch = [sys.executable, "-m", "bench.viewers", f"--port={port}", f"--pid={server.pid}"]
-        watch += [f"--viewers={viewers}", f"--seconds={SECONDS}", f"--settle={SETTLE}", *["--tls"] * tls]
+        watch += [f"--viewers={viewers}", f"--seconds={SECONDS}", f"--settle={SETTLE}", *options]
         result = subprocess.run(watch, cwd=HERE.parent, capture_output=True, text=True, timeout=60, check=False)
     if result.returncode:
         raise RuntimeError(f"{' '.join(command)}: the viewers failed:\n{result.stderr}")

@@ -19,11 +19,16 @@ from werkzeug.serving import make_server
 from kvmd.access.certificate import ensure
 from kvmd.contract.capture import Frame, PixelFormat
 from kvmd.front.app import exchange_of
+from kvmd.front.handshake import accept
 from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.front.tls import Certificate
-from kvmd.video.broadcast import CONTENT_TYPE, Broadcaster
+from kvmd.front.websocket import WebSocket
+from kvmd.sockets.messages import Seen, read
+from kvmd.video.broadcast import Broadcaster
+from kvmd.video.forms import CONTENT_TYPE
 from kvmd.video.viewers import Viewer, Viewers
+from kvmd.video.watcher import Watcher
 
 
 def main() -> None:
@@ -47,7 +52,7 @@ def main() -> None:
 def kvmd(tls: bool = False) -> Callable[[bytes], None]:
     """Serve the stream as kvmd does, without its other parts."""
     broadcaster = Broadcaster()
-    viewers = Viewers(broadcaster)
+    viewers = Viewers(broadcaster, lambda _: b"")
     app = Flask("bench")
 
     @app.get("/stream")
@@ -57,11 +62,49 @@ def kvmd(tls: bool = False) -> Callable[[bytes], None]:
         exchange.taker = lambda: Viewer(viewers, None)
         return Response(content_type=CONTENT_TYPE)
 
+    messages = Viewers(broadcaster, lambda _: b"", broadcaster.message)
+
+    @app.get("/socket", websocket=True)
+    def socket() -> Response:
+        exchange = exchange_of(request.environ)
+        exchange.known = True
+        exchange.taker = lambda: WebSocket(Confirming(messages))
+        return Response(status=101, headers=accept(request.environ))
+
     certificate = Certificate(partial(ensure, Path(tempfile.mkdtemp(prefix="kvmd-bench-"))), "") if tls else None
     server = Server([Site(app, ["127.0.0.1:0"], "", 0, certificate, lambda _: True)])
     server.start()
     print(server.listeners[0].address[1], flush=True)
     return lambda jpeg: broadcaster.publish(Frame(jpeg, PixelFormat.MJPEG, 1920, 1080, 0, time.monotonic(), 0))
+
+
+class Confirming:
+    """Somebody who watches on a WebSocket, as a session of kvmd's does.
+
+    :param viewers: among whom
+    """
+
+    def __init__(self, viewers: Viewers) -> None:
+        self._viewers = viewers
+        self._watcher: Watcher
+
+    def opened(self, socket: WebSocket) -> None:
+        self._watcher = Watcher(socket.offer)
+        self._watcher.watch(self._viewers)
+
+    def heard(self, message: bytes) -> None:
+        said = read(message)
+        if isinstance(said, Seen):
+            self._watcher.seen(said.number)
+
+    def drained(self) -> None:
+        self._watcher.want()
+
+    def last_words(self, code: int, reason: str) -> bytes:  # noqa: ARG002  # what a WebSocket calls
+        return b""
+
+    def closed(self) -> None:
+        self._watcher.watch(None)
 
 
 class Newest:

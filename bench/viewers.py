@@ -13,6 +13,12 @@ import time
 from bench import cpu
 
 ROOM = 1 << 20
+PICTURE = 24
+"""Bytes of a picture's header, see docs/socket.md."""
+HANDSHAKE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+)
 
 
 class Viewer:
@@ -72,6 +78,39 @@ class Viewer:
         return data[end + 4 - before :]
 
 
+class SocketViewer(Viewer):
+    """One on a WebSocket, who confirms each picture."""
+
+    def _take_head(self, data: memoryview) -> memoryview:
+        """Look for the end of the handshake, then for the head of a frame and a picture's header."""
+        before = len(self._head)
+        self._head += bytes(data[:1024])
+        if not self.size:
+            end = self._head.find(b"\r\n\r\n") + 4
+            if end < 4:
+                return data[1024:]
+            self.size, self._head = 1, b""
+            return data[end - before :]
+        size = self._head[1] if len(self._head) > 1 else 0
+        start = {126: 4, 127: 10}.get(size, 2)
+        if size and len(self._head) < start + PICTURE:
+            return data[1024:]
+        length = int.from_bytes(self._head[2:start], "big") if start > 2 else size
+        if length:
+            self.size, self._left = length, length - PICTURE
+            self._confirm(int.from_bytes(self._head[start + 4 : start + 8], "big"))
+            start += PICTURE
+        elif len(self._head) < start:
+            return data[1024:]
+        self._head = b""
+        return data[start - before :]
+
+    def _confirm(self, number: int) -> None:
+        """Confirm it as it begins; a mask of zeros changes nothing."""
+        said = json.dumps({"type": "seen", "number": number}).encode()
+        self.sock.send(bytes([0x81, 0x80 | len(said), 0, 0, 0, 0]) + said)
+
+
 class Crowd:
     """All viewers."""
 
@@ -98,9 +137,11 @@ class Crowd:
 def main() -> None:
     """Watch, and print what was seen."""
     given = _parse()
-    request = f"GET {given.path} HTTP/1.0\r\nHost: {given.host}\r\n\r\n".encode()
+    version, more = ("1.1", HANDSHAKE) if given.socket else ("1.0", "")
+    request = f"GET {given.path} HTTP/{version}\r\nHost: {given.host}\r\n{more}\r\n".encode()
     context = any_certificate() if given.tls else None
-    crowd = Crowd([Viewer((given.host, given.port), request, context) for _ in range(given.viewers)])
+    kind = SocketViewer if given.socket else Viewer
+    crowd = Crowd([kind((given.host, given.port), request, context) for _ in range(given.viewers)])
     crowd.watch(given.settle)
     pictures, used, begin = crowd.pictures, cpu.of_process(given.pid), time.monotonic()
     crowd.watch(given.seconds)
@@ -127,6 +168,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--path", default="/stream")
     parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--socket", action="store_true", help="watch on a WebSocket, and confirm each picture")
     parser.add_argument("--viewers", type=int, required=True)
     parser.add_argument("--settle", type=float, default=1.0, help="seconds before it counts")
     parser.add_argument("--seconds", type=float, required=True)

@@ -57,7 +57,7 @@ open = []                                # e.g. ["stream", "snapshot"]
 
 Without `web.certificate` the daemon makes a certificate for itself at its first start, which browsers ask about until
 it is trusted there, or until `kvmd certificate install` puts another one in its place; a change is seen within seconds.
-Behind a proxy that speaks TLS for kvmd set `tls_listen = []`, so that it is not sent to https itself.
+What to set behind a proxy, [proxies](proxies.md) says.
 
 With `driver = "auto"` and no options, a [board](boards.md) that is recognised or named says which driver fills the
 role. Else the drivers that have the options given are asked, and the best match among what is plugged in is taken.

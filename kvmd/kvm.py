@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import chain
 from typing import Any, Protocol, TypeVar
@@ -73,10 +73,13 @@ class Kvm:
             role.name: registry.choose(role, *self.roles[role.name]) for role in ROLES
         }
         registry.check_plugins(settings.plugins, source)
+        self._listeners: list[Callable[[Event | None], None]] = []
         self.audit = Audit()
         self.auth = Auth(settings.auth, registry.verify_password, self.audit)
         self.video = Video(settings.capture, self.choices[CAPTURE.name], partial(self._changed, CAPTURE))
-        self.input = Input(settings.hid, self.choices[HID.name], partial(self._changed, HID), self.auth.alive)
+        self.input = Input(
+            settings.hid, self.choices[HID.name], partial(self._changed, HID), self.auth.alive, self._lit
+        )
         self.power = Power(
             settings.power, self.choices[POWER.name], partial(self._changed, POWER), partial(self._emit, POWER)
         )
@@ -85,6 +88,10 @@ class Kvm:
         self.watch = Watch()
         """Who looks at what could hang."""
         self.watch.add(*registry.pulses, *chain.from_iterable(facility.pulses for facility in self._facilities))
+
+    def on_change(self, tell: Callable[[Event | None], None]) -> None:
+        """Have this told of each event, and with None that lamps have changed; in any thread, so it must not wait."""
+        self._listeners.append(tell)
 
     def plugin_settings(self, name: str, shape: type[T]) -> T:
         """Return the settings of a plug-in, the table ``[plugins.NAME]``, as a struct of its own.
@@ -138,7 +145,16 @@ class Kvm:
         self._emit(role, status.state.value, status.reason)
 
     def _emit(self, role: Role[Any, Any], state: str, reason: str) -> None:
-        self.registry.emit(Event(role.name, state, reason))
+        event = Event(role.name, state, reason)
+        self.registry.emit(event)
+        self._tell(event)
+
+    def _lit(self) -> None:
+        self._tell(None)
+
+    def _tell(self, event: Event | None) -> None:
+        for tell in self._listeners:
+            tell(event)
 
     def _plugged(self, action: str, device: Device) -> None:
         logger.debug("%s: %s", action, device)

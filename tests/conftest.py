@@ -29,6 +29,7 @@ from kvmd.web import create_app, make_server
 from kvmd_drivers.virtual.computer import Computer, shared
 from tests.loop import Loop
 from tests.waiting import patience
+from tests.wire import inet
 
 pytest.register_assert_rewrite("tests.abi")
 
@@ -100,12 +101,17 @@ class Daemon:
         return shared(self.name)
 
     @property
+    def cookie(self) -> str:
+        """The name of the cookie with the token."""
+        return f"kvmd_token_{self.kvm.auth.device}"
+
+    @property
     def port(self) -> int:
-        return self.server.listeners[0].address[1]
+        return inet(self.server.listeners[0].address)[1]
 
     @property
     def video_port(self) -> int:
-        return self.server.listeners[1].address[1]
+        return inet(self.server.listeners[1].address)[1]
 
     @contextmanager
     def running(self) -> Iterator[Daemon]:

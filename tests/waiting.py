@@ -11,7 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LIMIT = 120.0
+LIMIT = 300.0
 """Seconds after which an event will not come any more, on an idle machine of the usual speed."""
 SAMPLE = 0.25
 """Seconds for which the machine's speed is measured."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from typing import Self
 
 from tests.waiting import patience
 
@@ -12,24 +13,35 @@ Read = tuple[int, dict[str, str], bytes]
 """An answer: code, headers in small letters, body."""
 
 
+def inet(address: tuple[str, int] | str) -> tuple[str, int]:
+    """Return the address of a listener that is no Unix socket."""
+    assert isinstance(address, tuple)
+    return address
+
+
 class Wire:
     """A connection.
 
+    :param address: a Unix socket's is its path
     :param source: the address it comes from
     :param context: for TLS
     """
 
     def __init__(
-        self, address: tuple[str, int], source: str | None = None, context: ssl.SSLContext | None = None
+        self, address: tuple[str, int] | str, source: str | None = None, context: ssl.SSLContext | None = None
     ) -> None:
-        self.sock = socket.create_connection(
-            address, timeout=patience(), source_address=(source, 0) if source else None
-        )
+        if isinstance(address, str):
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(patience())
+            self.sock.connect(address)
+        else:
+            from_there = (source, 0) if source else None
+            self.sock = socket.create_connection(address, timeout=patience(), source_address=from_there)
         if context:
             self.sock = context.wrap_socket(self.sock)
         self.file = self.sock.makefile("rb")
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

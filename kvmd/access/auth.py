@@ -175,7 +175,8 @@ class Auth:
             why = _why_key_not(grant, accounts.keys.get(name))
             role = key.role if key else grant.role
         elif kind == "basic":
-            why = None if digest(_hash(accounts, grant.who) or "") == grant.stamp else "the password was changed"
+            holds = digest(_hash(accounts, grant.who) or "") == grant.stamp
+            why = None if holds else _why_changed(accounts, grant.who)
             role = self._role(grant.who, accounts)
         else:
             return None
@@ -194,8 +195,7 @@ class Auth:
         """Return a session that holds: it has not ended, and its password is the user's still."""
         session = self.sessions.use(client)
         if session and _hash(accounts, session.user) != session.stamp:
-            removed = session.user not in accounts.users
-            self.sessions.end(client, "the user was removed" if removed else "the password was changed")
+            self.sessions.end(client, _why_changed(accounts, session.user))
             return None
         return session
 
@@ -256,6 +256,10 @@ class Auth:
 def _hash(accounts: Accounts, user: str) -> str | None:
     known = accounts.users.get(user)
     return known.password if known else None
+
+
+def _why_changed(accounts: Accounts, user: str) -> str:
+    return "the password was changed" if user in accounts.users else "the user was removed"
 
 
 def _why_key_not(grant: Grant, key: ApiKey | None) -> str | None:

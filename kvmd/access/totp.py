@@ -85,10 +85,13 @@ class Codes:
     def check(self, user: str, secret: str, code: str) -> None:
         """Take a user's code.
 
-        :raises CodeNeeded: it is wrong, or was taken before
+        :raises CodeNeeded: it is wrong, or was taken before, or the secret is damaged
         """
         with self._lock:
-            period = period_of(secret, code, self._last.get(user, -1))
+            try:
+                period = period_of(secret, code, self._last.get(user, -1))
+            except ValueError as error:
+                raise CodeNeeded(f"{user}'s secret is damaged; an admin can make another one") from error
             if period is None:
                 raise CodeNeeded(f"the one-time code is wrong, or was used before; {_clock()}")
             self._last[user] = period

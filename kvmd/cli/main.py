@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import kvmd
-from kvmd.cli import accounts, certificate, power, serve, settings, survey
+from kvmd.cli import accounts, certificate, power, serve, session, settings, survey
 from kvmd.cli.common import common_options, load_registry
 from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
 
@@ -64,6 +64,7 @@ for command in (
     settings.show_config,
     accounts.passwd,
     accounts.user,
+    session.session,
     accounts.apikey,
     certificate.certificate,
     power.power,

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from kvmd.access.credentials import Credentials
 from kvmd.cli.common import common_options, json_option, make_kvm, print_json, read_settings
+from kvmd.cli.daemon import ask
 from kvmd.contract.power import PowerButton
-from kvmd.contract.settings import Settings, parse_address
-from kvmd.errors import DeviceAbsent, DriverError, KvmdError
-
-if TYPE_CHECKING:
-    from http.client import HTTPSConnection
-
-PATIENCE = 30.0
-"""Seconds for the daemon to answer, which presses a button for 20 s at most."""
-
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}  # noqa: S104  # they are recognised, and not listened to
+from kvmd.errors import DeviceAbsent
 
 
 @click.group()
@@ -37,7 +23,7 @@ def power() -> None:
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
     """Show whether the target is on, and what is wired."""
-    report = _ask(read_settings(context))["data"]
+    report = _ask(context)["data"]
     if as_json:
         print_json(report)
         return
@@ -53,7 +39,7 @@ def _action(name: str, words: str) -> click.Command:
     @common_options
     @click.pass_context
     def act(context: click.Context) -> None:
-        click.echo(_ask(read_settings(context), {"action": name})["info"])
+        click.echo(_ask(context, {"action": name})["info"])
 
     return act
 
@@ -75,7 +61,7 @@ for each in (
 def press(context: click.Context, button: str, seconds: float | None) -> None:
     """Press BUTTON (default: power), whatever the lamp says."""
     length = {} if seconds is None else {"seconds": seconds}
-    click.echo(_ask(read_settings(context), {"action": "press", "button": button, **length})["info"])
+    click.echo(_ask(context, {"action": "press", "button": button, **length})["info"])
 
 
 @power.command()
@@ -97,69 +83,7 @@ def release(context: click.Context) -> None:
     click.echo(f"every button of {driver.name} is released")
 
 
-def _ask(settings: Settings, wanted: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Ask the daemon how power stands, or to do something, with an API key for just this.
-
-    :raises KvmdError: it does not answer, or refuses
-    """
-    import http.client  # noqa: PLC0415  # it is slow to import, and `kvmd --help` needs none
-
-    host, port = _address(settings)
-    method, body = ("GET", None) if wanted is None else ("POST", json.dumps(wanted))
-    connect = http.client.HTTPConnection if settings.web.http == "api" else _unquestioned
-    connection = connect(host, port, timeout=PATIENCE)
-    try:
-        with _key(settings) as key:
-            connection.request(method, "/api/power", body, {"Authorization": f"Bearer {key}"})
-            response = connection.getresponse()
-            return _answer(response.status, response.read())
-    except (OSError, http.client.HTTPException) as error:
-        raise DriverError(f"the daemon does not answer on {host}, port {port}: systemctl start kvmd") from error
-    finally:
-        connection.close()
-
-
-def _answer(code: int, content: bytes) -> dict[str, Any]:
-    """Read the daemon's answer.
-
-    :raises KvmdError: it refused
-    """
-    try:
-        answer: dict[str, Any] = json.loads(content)
-        words = str(answer["info"])
-    except (ValueError, KeyError, TypeError):
-        raise KvmdError(f"HTTP {code}, and not as kvmd answers: another program has its port") from None
-    if code != 200:
-        raise DriverError(words) if code == 503 else KvmdError(words)
-    return answer
-
-
-def _address(settings: Settings) -> tuple[str, int]:
-    """Return where the daemon can be reached from here."""
-    web = settings.web
-    host, port = parse_address((web.listen if web.http == "api" else web.tls_listen)[0])
-    return ANY_ADDRESS.get(host, host), port
-
-
-def _unquestioned(host: str, port: int, timeout: float) -> HTTPSConnection:
-    """Connect with TLS, and take any certificate: it is this machine that answers, whatever its names are."""
-    import http.client  # noqa: PLC0415  # as in _ask
-    import ssl  # noqa: PLC0415  # likewise
-
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
-
-
-@contextmanager
-def _key(settings: Settings) -> Iterator[str]:
-    """Make an API key that is gone in the end; only who may write the daemon's file can."""
-    credentials, name = Credentials(Path(settings.auth.file)), f"kvmd power {os.getpid()}"
-    if not credentials.stamp:
-        raise DriverError("the daemon has not been started yet: systemctl start kvmd")
-    key = credentials.add_key(name)
-    try:
-        yield key
-    finally:
-        credentials.remove_key(name)
+def _ask(context: click.Context, wanted: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Ask the daemon how power stands, or to do something."""
+    method = "GET" if wanted is None else "POST"
+    return ask(read_settings(context), method, "/api/power", wanted)

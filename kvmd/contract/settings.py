@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from kvmd.contract.addresses import UNIX, parse_address, parse_name, parse_network
 from kvmd.system.config import Option, read_toml, value_at
 
 DEFAULT_PATH = Path("/etc/kvmd/kvmd.toml")
@@ -66,7 +67,7 @@ class PowerSettings(RoleSettings, frozen=True, forbid_unknown_fields=True):
 
 
 class WebSettings(_Section, frozen=True, forbid_unknown_fields=True):
-    """HTTP: addresses are `ADDRESS:PORT`, IPv6 in brackets; `[::]` is every address, IPv4 too."""
+    """HTTP: addresses are `ADDRESS:PORT`, IPv6 in brackets, or `unix:/PATH`; `[::]` is every address, IPv4 too."""
 
     listen: Annotated[list[str], Meta(description="Where the API and the page are served.")] = msgspec.field(
         default_factory=lambda: ["[::]:80"]
@@ -74,11 +75,19 @@ class WebSettings(_Section, frozen=True, forbid_unknown_fields=True):
     video_listen: Annotated[list[str], Meta(description="Where /stream and /snapshot are served.")] = msgspec.field(
         default_factory=lambda: ["[::]:8008"]
     )
-    hosts: Annotated[
+    names: Annotated[
         list[str],
         Meta(
-            description="Names under which what is open is found and pages may post, beside the addresses and the "
-            'name of this machine: that of a proxy before it, such as "kvm.example".'
+            description="Names under which browsers find this machine, beside its addresses and its own names: that of "
+            'a proxy, such as "kvm.example", with the port where it is not 80 or 443. See [proxies](proxies.md).'
+        ),
+    ] = msgspec.field(default_factory=list)
+    trusted_proxies: Annotated[
+        list[str],
+        Meta(
+            description="Addresses and networks of proxies whose X-Forwarded-For, -Proto, -Host and -Prefix are "
+            'believed; "unix": of whoever comes by a Unix socket. None by default: a proxy that does not set them '
+            "itself hands on what strangers send. See [proxies](proxies.md)."
         ),
     ] = msgspec.field(default_factory=list)
 
@@ -117,6 +126,11 @@ class WebSettings(_Section, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         for address in (*self.listen, *self.video_listen, *self.tls_listen, *self.video_tls_listen):
             parse_address(address)
+        for name in self.names:
+            parse_name(name)
+        for proxy in self.trusted_proxies:
+            if proxy != UNIX:
+                parse_network(proxy)
         if self.key and not self.certificate:
             raise ValueError("key is set without certificate; set both, or neither")
         if self.http != "api" and not self.tls_listen:
@@ -171,17 +185,10 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True):
     auth: AuthSettings = msgspec.field(default_factory=AuthSettings)
     plugins: PluginTables = msgspec.field(default_factory=dict)
 
-
-def parse_address(address: str) -> tuple[str, int]:
-    """Split ``ADDRESS:PORT``.
-
-    :raises ValueError: it is none
-    """
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535 or (":" in host and not host.startswith("[")):
-        accepted = "ADDRESS:PORT, such as 127.0.0.1:80 or [::]:80"
-        raise ValueError(f'"{address}" is not an address; accepted: {accepted}')
-    return host.strip("[]"), int(port)
+    @property
+    def control(self) -> Path:
+        """The daemon's private socket, by which the command line asks it, beside the file with the hashes."""
+        return Path(self.auth.file).with_name("control.sock")
 
 
 def load(path: Path | None) -> Settings:

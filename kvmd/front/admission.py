@@ -7,6 +7,7 @@ import resource
 from collections import Counter
 from collections.abc import Callable
 
+from kvmd.contract.addresses import UNIX
 from kvmd.front.request import Refusal
 
 MOST = 384
@@ -39,6 +40,9 @@ class Admission:
     has to go. Where all strangers are served just now, the next one is let in on trial: only to show that it is known.
     So nobody can hold the others up by keeping connections, and whoever logs in has the other half.
 
+    A trusted proxy's connections carry many people's requests. Before a request they count among all strangers alone;
+    with each request they become those of the one who sends it, a stranger again.
+
     :param files: how many files this process may have open; connections take a quarter
     """
 
@@ -53,16 +57,13 @@ class Admission:
         self._strangers: Counter[str] = Counter()
         self._known: Counter[str] = Counter()
 
-    def admit(self, group: str, end: Callable[[], object]) -> Place:
+    def admit(self, group: str, end: Callable[[], object], *, shared: bool = False) -> Place:
         """Give a connection a place, of a stranger for now.
 
+        :param shared: whether it is a trusted proxy's, so that its address has no bound
         :raises Refusal: there is none
         """
-        trial = None
-        if self._strangers[group] >= self.each and not self._evict(group):
-            trial = Refusal(429, "too many connections from this address")
-        elif self._strangers.total() >= self.strangers and not self._evict():
-            trial = Refusal(503, "too many connections")
+        trial = self._make_room(None if shared else group)
         on_trial = [place for place in self._places if place.trial]
         if trial and len(on_trial) >= self.trials:
             self._end(on_trial[0])
@@ -73,6 +74,15 @@ class Admission:
         if not trial:
             self._strangers[group] += 1
         return place
+
+    def move(self, place: Place, group: str) -> None:
+        """Count a connection for another address, as a stranger's until it has shown again that it is known."""
+        if place in self._places:
+            self._count_out(place)
+            place.group, place.known = group, False
+            place.trial = self._make_room(group)
+            if not place.trial:
+                self._strangers[group] += 1
 
     def know(self, place: Place) -> bool:
         """Note that this connection's client has shown who it is; tell whether it may be served.
@@ -90,6 +100,14 @@ class Admission:
         if place in self._places:
             del self._places[place]
             self._count_out(place)
+
+    def _make_room(self, group: str | None) -> Refusal | None:
+        """Make room for one more stranger, of this address; return what it is answered where there is none."""
+        if group is not None and self._strangers[group] >= self.each and not self._evict(group):
+            return Refusal(429, "too many connections from this address")
+        if self._strangers.total() >= self.strangers and not self._evict():
+            return Refusal(503, "too many connections")
+        return None
 
     def _evict(self, group: str | None = None) -> bool:
         """End the stranger that has waited the longest, of this address or of the one that has the most."""
@@ -123,7 +141,9 @@ def plain_address(host: str) -> str:
 def group_of(host: str) -> str:
     """Return what stands for an address where one is counted: itself, or its network of 64 bits, which one person has.
 
-    :param host: as ``plain_address`` returns it
+    :param host: as ``plain_address`` returns it, or ``unix``
     """
+    if host == UNIX:
+        return host
     address = ipaddress.ip_address(host)
     return host if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))

@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 from werkzeug.test import run_wsgi_app
 
 from kvmd.front.answer import Answer, refusal
+from kvmd.front.proxies import Asked
 from kvmd.front.request import Request
 
 if TYPE_CHECKING:
@@ -47,23 +48,28 @@ def exchange_of(environ: WSGIEnvironment) -> Exchange:
 
 
 def make_environ(
-    request: Request, exchange: Exchange, *, client: tuple[str, int], server: tuple[str, int], scheme: str
+    request: Request, exchange: Exchange, asked: Asked, *, port: int, server: tuple[str, int]
 ) -> WSGIEnvironment:
-    """Describe a request as PEP 3333 says."""
+    """Describe a request as PEP 3333 says, as its client sees it.
+
+    :param port: the peer's
+    """
     path, _, query = request.target.partition("?")
+    if asked.prefix and f"{path}/".startswith(f"{asked.prefix}/"):
+        path = path.removeprefix(asked.prefix)  # else the proxy has done that
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
+        "SCRIPT_NAME": asked.prefix,
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": query,
         "REQUEST_URI": request.target,
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1]),
         "SERVER_PROTOCOL": f"HTTP/{request.version}",
-        "REMOTE_ADDR": client[0],
-        "REMOTE_PORT": str(client[1]),
+        "REMOTE_ADDR": asked.address,
+        "REMOTE_PORT": str(port),
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scheme,
+        "wsgi.url_scheme": asked.scheme,
         "wsgi.input": io.BytesIO(request.body),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
@@ -72,6 +78,8 @@ def make_environ(
         _EXCHANGE: exchange,
     }
     _add_headers(environ, request.headers)
+    if asked.host:
+        environ["HTTP_HOST"] = asked.host
     environ["CONTENT_LENGTH"] = str(len(request.body))
     return environ
 

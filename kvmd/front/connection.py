@@ -8,14 +8,17 @@ import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 
-from kvmd.front.admission import Admission, Place
+from kvmd.contract.addresses import UNIX
+from kvmd.front.admission import Admission, Place, group_of
 from kvmd.front.answer import CONTINUE, Answer, refusal, to_bytes
 from kvmd.front.app import FAILED, Exchange, call, make_environ
 from kvmd.front.pools import Pools
 from kvmd.front.request import Reader, Refusal, Request
 from kvmd.front.site import Site
 from kvmd.front.tally import Tally
+from kvmd.front.websocket import Code, WebSocket
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +149,9 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """End once what is in work is done."""
-        if not self._task and not self._transport.get_write_buffer_size():
+        if isinstance(self._taker, WebSocket):
+            self._taker.close(Code.GOING_AWAY, "the daemon stops")
+        elif not self._task and not self._transport.get_write_buffer_size():
             self._transport.close()
         elif self._taker:
             self._transport.abort()
@@ -210,8 +215,12 @@ class Connection(asyncio.Protocol):
             self._read()
 
     async def _ask(self, request: Request, exchange: Exchange) -> Answer:
-        server = self._transport.get_extra_info("sockname")
-        environ = make_environ(request, exchange, client=self._peer, server=server[:2], scheme=self._site.scheme)
+        peer, port = self._peer
+        asked = self._site.proxies.asked(peer, self._site.scheme, request.headers)
+        if peer in self._site.proxies:
+            self._hub.admission.move(self.place, group_of(asked.address))
+        server = ("localhost", 0) if peer == UNIX else self._transport.get_extra_info("sockname")[:2]
+        environ = {**make_environ(request, exchange, asked, port=port, server=server), **self._site.environ}
         known = self.place.known or self._site.knows({**environ, "wsgi.input": io.BytesIO(request.body)})
         if self.place.trial and not (known and self._hub.admission.know(self.place)):
             raise self.place.trial
@@ -228,7 +237,8 @@ class Connection(asyncio.Protocol):
     def _hand_over(self, answer: Answer, taker: asyncio.Protocol) -> None:
         """Let another protocol have the connection from here on."""
         self._transport.resume_reading()
-        self._transport.write(to_bytes(answer, closes=True, goes_on=True))
+        # A connection that speaks another protocol now does not end with this answer, as a stream's does.
+        self._transport.write(to_bytes(answer, closes=answer.code != HTTPStatus.SWITCHING_PROTOCOLS, goes_on=True))
         self._taker = taker
         taker.connection_made(self._transport)
         if rest := self._reader.rest():

@@ -9,15 +9,15 @@ import socket
 import time
 from functools import partial
 
-from kvmd.contract.settings import parse_address
+from kvmd.contract.addresses import UNIX
 from kvmd.errors import ConfigError
 from kvmd.front.admission import group_of, plain_address
 from kvmd.front.answer import refusal, to_bytes
+from kvmd.front.binding import bind, reason
 from kvmd.front.connection import RETRY, WHOLE, Connection, Hub
 from kvmd.front.request import Refusal
 from kvmd.front.site import Site
 
-BACKLOG = 128
 AT_ONCE = 32
 """Connections that are accepted in one turn of the loop."""
 PAUSE = 1.0
@@ -41,13 +41,17 @@ class Listener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
         try:
-            self._socket = _bind(address)
+            self._socket, self._clean = bind(address, site.socket_mode)
         except OSError as error:
-            raise ConfigError(f"cannot listen on {address}: {_reason(error)}; {site.way_out}") from error
-        self.address: tuple[str, int] = self._socket.getsockname()[:2]
+            raise ConfigError(f"cannot listen on {address}: {reason(error)}; {site.way_out}") from error
+        name = self._socket.getsockname()
+        self.address: tuple[str, int] | str = name if isinstance(name, str) else name[:2]
+        """As ``getsockname()`` says: a Unix socket's path is a string."""
         self.is_tls = site.certificate is not None
 
     def __str__(self) -> str:
+        if isinstance(self.address, str):
+            return f"{UNIX}:{self.address}{', with TLS' if self.is_tls else ''}"
         host, port = self.address
         return f"{self._site.scheme}://[{host}]:{port}" if ":" in host else f"{self._site.scheme}://{host}:{port}"
 
@@ -67,6 +71,7 @@ class Listener:
 
     def close(self) -> None:
         """Give the address back."""
+        self._clean()
         self._socket.close()
 
     def _accept(self) -> None:
@@ -83,15 +88,17 @@ class Listener:
                 loop.remove_reader(self._socket)
                 self._retry = loop.call_later(PAUSE, self.listen)
                 return
-            self._take(sock, (plain_address(peer[0]), peer[1]))
+            # An unnamed Unix socket has no address, and one with a name may have any.
+            self._take(sock, (UNIX, 0) if sock.family == socket.AF_UNIX else (plain_address(peer[0]), peer[1]))
 
     def _take(self, sock: socket.socket, peer: tuple[str, int]) -> None:
         sock.setblocking(False)
         try:
-            place = self._hub.admission.admit(group_of(peer[0]), sock.close)
-        except Refusal as reason:
-            self._hub.tally.note(f"connections refused: {reason}", peer[0])
-            self._turn_away(sock, reason)
+            shared = peer[0] in self._site.proxies
+            place = self._hub.admission.admit(group_of(peer[0]), sock.close, shared=shared)
+        except Refusal as refused:
+            self._hub.tally.note(f"connections refused: {refused}", peer[0])
+            self._turn_away(sock, refused)
             return
         connection = Connection(self._hub, self._site, place, peer, time.monotonic())
         task = asyncio.get_running_loop().create_task(self._connect(sock, connection))
@@ -122,18 +129,3 @@ class Listener:
                 sock.send(to_bytes(refusal(reason.code, reason.info, RETRY), closes=True))
                 sock.shutdown(socket.SHUT_WR)
                 sock.recv(64 * 1024)  # unread, it would reset the connection
-
-
-def _bind(address: str) -> socket.socket:
-    host, port = parse_address(address)
-    if host == "::" and not socket.has_dualstack_ipv6():
-        host = "0.0.0.0"  # noqa: S104  # the same wish, as this machine can fulfil it
-    family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    sock = socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=host == "::")
-    sock.setblocking(False)
-    return sock
-
-
-def _reason(error: OSError) -> str:
-    """Return the system's words, without what Python adds: ``… (while attempting to bind on address …)``."""
-    return (error.strerror or str(error)).partition(" (while ")[0]

@@ -17,7 +17,7 @@ MAX_HEAD = 32 * 1024
 _ODD = re.compile(rb"(?:\A|[^\r])\n|\r[^\n]|\0|\n[ \t]")
 """Bare line feeds and carriage returns, NUL, and folded lines (RFC 9112, sections 2.2 and 5.2; RFC 9110, 5.5)."""
 _LENGTHS = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*)", re.IGNORECASE)
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d*)?")
+HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d*)?")
 _END = b"\r\n\r\n"
 
 
@@ -167,7 +167,7 @@ def _check(head: h11.Request, raw: bytes, max_body: int) -> None:
         raise Refusal(505, "only HTTP/1.1 and 1.0 are spoken here")
     if not head.target.startswith(b"/") or head.target.startswith(b"//") or b"#" in head.target:
         raise Refusal(400, "malformed HTTP: the target of a request is a path, which begins with one slash")
-    if any(name == b"host" and not _HOST.fullmatch(value) for name, value in head.headers):
+    if any(name == b"host" and not HOST.fullmatch(value) for name, value in head.headers):
         raise Refusal(400, "malformed HTTP: the Host header names no host")
     lengths = _LENGTHS.findall(raw)
     if len(lengths) > 1 or not all(length.strip().isdigit() for length in lengths):

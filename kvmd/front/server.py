@@ -7,9 +7,10 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from kvmd.errors import ConfigError
 from kvmd.front.admission import Admission
 from kvmd.front.connection import Hub
 from kvmd.front.listener import Listener
@@ -63,8 +64,7 @@ class Server:
         """
         try:
             for site in self._sites:
-                for address in site.addresses:
-                    self._listeners.append(Listener(self._hub, site, address))
+                self._listeners += self._bound(site)
             self._beat = time.monotonic()
             self._thread.start()
         except BaseException:
@@ -74,6 +74,15 @@ class Server:
         self._running.wait()
         for listener in self._listeners:
             logger.info("listening on %s", listener)
+
+    def _bound(self, site: Site) -> Iterator[Listener]:
+        for address in site.addresses:
+            try:
+                yield Listener(self._hub, site, address)
+            except ConfigError as error:
+                if site.is_needed:
+                    raise
+                logger.warning("%s", error)
 
     def stop(self) -> None:
         """End; requests in work have a moment to finish. Comes back within GRACE and LAST seconds, whatever hangs."""

@@ -30,6 +30,7 @@ class Input:
     :param choice: makes the driver
     :param changed: told about every change of the slot
     :param alive: tells whether a client's login still holds
+    :param lit: told when the lock lamps change
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class Input:
         choice: Choice[HidDriver],
         changed: Callable[[SlotStatus], None],
         alive: Callable[[str], bool],
+        lit: Callable[[], None] = lambda: None,
     ) -> None:
+        self._lit = lit
         self.slot: Slot[HidDriver] = Slot(HID.name, choice.make, self._type, changed)
         self._writer = Writer(self._send, self.slot.offline)
         self.keyboard = Keyboard(self._writer.send, self._able, Holders(alive, settings.hold_timeout))
@@ -97,11 +100,21 @@ class Input:
         self.keyboard.hear(client)
         self.mouse.hear(client)
 
+    def vouch(self, client: str, why_gone: Callable[[], str | None]) -> None:
+        """Let this tell from now on, until it leaves, whether a client is there, rather than its silence.
+
+        :param why_gone: returns why what it holds is to be let go, such as "was silent"; None while it is there
+        """
+        self.keyboard.vouch(client, why_gone)
+        self.mouse.vouch(client, why_gone)
+
     def leave(self, client: str) -> None:
         """Release what a client holds that has gone."""
         for release_all in (self.keyboard.release_all, self.mouse.release_all):
             with contextlib.suppress(DriverError):
                 release_all(client)
+        self.keyboard.vouch(client, None)
+        self.mouse.vouch(client, None)
 
     def status(self) -> HidReport:
         """Tell how HID stands."""
@@ -125,7 +138,8 @@ class Input:
         while not self.slot.stopping.is_set():
             self.slot.beat("watch()")
             # One that was just opened need not be waited for; one whose host is gone waits for it in there.
-            driver.watch(WATCH if self.slot.status.state in (State.ONLINE, State.NO_SIGNAL) else 0)
+            if driver.watch(WATCH if self.slot.status.state in (State.ONLINE, State.NO_SIGNAL) else 0):
+                self._lit()
             if not self.slot.is_online:
                 self.keyboard.reset()
                 self.mouse.reset()

@@ -21,6 +21,7 @@ class Holders(Generic[T]):
         self._timeout = timeout
         self._held: dict[str, list[T]] = {}
         self._heard: dict[str, float] = {}
+        self._vouched: dict[str, Callable[[], str | None]] = {}
 
     def of(self, client: str) -> list[T]:
         """Return what a client holds, in the order in which it was pressed."""
@@ -37,6 +38,18 @@ class Holders(Generic[T]):
         """Note that a client is there."""
         self._heard[client] = time.monotonic()
 
+    def vouch(self, client: str, why_gone: Callable[[], str | None] | None) -> None:
+        """Let this tell, in place of the time-out, why a client is gone; None while it is there.
+
+        It needs no lock, so that it never waits for the hardware.
+
+        :param why_gone: asked under the lock; None: the time-out counts again
+        """
+        if why_gone:
+            self._vouched[client] = why_gone
+        else:
+            self._vouched.pop(client, None)
+
     def all(self) -> list[T]:
         """Return what anybody holds, each once."""
         return list(dict.fromkeys(thing for held in self._held.values() for thing in held))
@@ -51,7 +64,13 @@ class Holders(Generic[T]):
         now = time.monotonic()
         self._heard = {client: self._heard[client] for client in self._held}
         for client in list(self._held):
-            if now - self._heard[client] > self._timeout:
-                yield client, "went silent"
-            elif not self._alive(client):
-                yield client, "is logged out"
+            if why := self._why_gone(client, now):
+                yield client, why
+
+    def _why_gone(self, client: str, now: float) -> str | None:
+        vouched = self._vouched.get(client)
+        if vouched:
+            return vouched()
+        if now - self._heard[client] > self._timeout:
+            return "went silent"
+        return None if self._alive(client) else "is logged out"

@@ -111,6 +111,10 @@ class Mouse:
         with self._lock:
             self._holders.hear(client)
 
+    def vouch(self, client: str, why_gone: Callable[[], str | None] | None) -> None:
+        """Let another tell whether a client is there; see ``Holders.vouch``."""
+        self._holders.vouch(client, why_gone)
+
     def release_all(self, client: str) -> None:
         """Let go of all buttons that this client holds.
 

@@ -31,6 +31,11 @@ class JournalHandler(logging.Handler):
             if self._other:
                 self._other.handle(record)
 
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+        super().close()
+
 
 def is_stderr() -> bool:
     """Tell whether the journal reads stderr (systemd.exec(5), ``JOURNAL_STREAM``)."""

@@ -15,14 +15,16 @@ REQUEST = b"GET /api/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n
 class Listener(NamedTuple):
     """An address on which the web listens.
 
-    :param address: as ``getsockname()`` says
+    :param address: as ``getsockname()`` says; a Unix socket's path is a string
     :param is_tls: whether TLS is spoken there
     """
 
-    address: tuple[str, int]
+    address: tuple[str, int] | str
     is_tls: bool = False
 
     def __str__(self) -> str:
+        if isinstance(self.address, str):
+            return f"unix:{self.address}"
         host, port = self.address
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -38,7 +40,7 @@ class Probe:
         self._listener = listener
         self._pace = limit / 3
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"kvmd-probe-{listener.address[1]}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"kvmd-probe {listener}", daemon=True)
 
     def start(self) -> None:
         """Begin to ask."""
@@ -63,7 +65,7 @@ def answers(listener: Listener, seconds: float) -> bool:
     An answer, whatever it says; or the end of the connection, where there is no place for one more: who refuses lives.
     """
     try:
-        sock = socket.create_connection(listener.address, seconds)  # what stands for all addresses leads here, too
+        sock = _connect(listener.address, seconds)
     except OSError:
         return False
     try:
@@ -75,6 +77,19 @@ def answers(listener: Listener, seconds: float) -> bool:
     except OSError:
         return True
     return True
+
+
+def _connect(address: tuple[str, int] | str, seconds: float) -> socket.socket:
+    if not isinstance(address, str):
+        return socket.create_connection(address, seconds)  # what stands for all addresses leads here, too
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(seconds)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _with_tls(sock: socket.socket) -> socket.socket:

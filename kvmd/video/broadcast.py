@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import partial
 
 from kvmd.contract.capture import Frame
-
-BOUNDARY = "kvmd"
-CONTENT_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-FIRST = f"--{BOUNDARY}\r\n".encode()
-"""What comes before the first part."""
+from kvmd.video.forms import to_message, to_part
 
 REFRESH = 1.0
 """Seconds after which an unchanged picture is sent again, so that both ends know that the other is there."""
@@ -38,9 +36,12 @@ class Rate:
 
 
 class Broadcaster:
-    """Holds the newest picture, and tells those who want it that there is one."""
+    """Holds the newest picture, and tells those who want it that there is one.
 
-    def __init__(self) -> None:
+    :param numbers: of pictures; a counter that several share who show the same screen
+    """
+
+    def __init__(self, numbers: Iterator[int] | None = None) -> None:
         self.sent = Rate()
         self.stopped = False
         self._viewers = 0
@@ -48,9 +49,9 @@ class Broadcaster:
         self._waiting: dict[Future[Frame | None], float] = {}
         self._frame: Frame | None = None
         self._live = False
+        self._numbers = numbers or itertools.count(1)
         self._number = 0
-        self._part = b""
-        self._part_number = 0
+        self._forms: dict[str, bytes] = {}
         self._made = 0.0
         self._lock = threading.RLock()
 
@@ -87,7 +88,7 @@ class Broadcaster:
             self._live = live
             served = [future for future, since in self._waiting.items() if live and frame.timestamp >= since]
             if not unchanged:
-                self._number += 1
+                self._renew()
                 self.sent.count()
         for future in served:
             _resolve(future, frame)
@@ -98,6 +99,7 @@ class Broadcaster:
         """Show nothing until the next picture comes."""
         with self._lock:
             self._frame = None
+            self._forms = {}
 
     def part(self, now: float) -> tuple[bytes, int]:
         """Return the part of the stream that everybody gets, and its number; empty while there is no picture.
@@ -106,15 +108,28 @@ class Broadcaster:
 
         :param now: in seconds of ``time.monotonic()``
         """
+        return self._in_form("part", partial(to_part, now=now), now)
+
+    def message(self, now: float) -> tuple[bytes, int]:
+        """Return the same as a frame of a WebSocket."""
+        return self._in_form("message", lambda frame: to_message(frame, self._number, live=self._live), now)
+
+    def _in_form(self, form: str, make: Callable[[Frame], bytes], now: float) -> tuple[bytes, int]:
         with self._lock:
             if self._frame is None:
-                self._part = b""
-            elif self._number != self._part_number or now - self._made >= REFRESH or not self._part:
-                self._number += self._number == self._part_number
-                self._part_number = self._number
+                return b"", self._number
+            if self._forms and now - self._made >= REFRESH:
+                self._renew()
+            if not self._forms:
                 self._made = now
-                self._part = make_part(self._frame, time.time() - (now - self._frame.timestamp))
-            return self._part, self._part_number
+            if form not in self._forms:
+                self._forms[form] = make(self._frame)
+            return self._forms[form], self._number
+
+    def _renew(self) -> None:
+        """Give what is shown from now on another number."""
+        self._number = next(self._numbers)
+        self._forms = {}
 
     def on_change(self, wake: Callable[[], None]) -> None:
         """Have this called, in any thread, when there is another picture, and when the end comes."""
@@ -177,19 +192,3 @@ def _resolve(future: Future[Frame | None], frame: Frame | None) -> None:
     """Give the picture to who waits, unless it was not waited for any more just now."""
     if future.set_running_or_notify_cancel():
         future.set_result(frame)
-
-
-def make_part(frame: Frame, stamp: float, ended: str = "") -> bytes:
-    """Build a part of the multipart answer; the boundary at its end lets a browser show it at once.
-
-    :param ended: why it is the last one, for programs
-    """
-    last = f"X-Ended: {ascii(ended)[1:-1]}\r\n" if ended else ""
-    head = (
-        "Content-Type: image/jpeg\r\n"
-        f"Content-Length: {len(frame.data)}\r\n"
-        f"X-Timestamp: {stamp:.6f}\r\n"
-        f"X-Sequence: {frame.sequence}\r\n"
-        f"{last}\r\n"
-    )
-    return b"".join((head.encode(), frame.data, f"\r\n--{BOUNDARY}\r\n".encode()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 
@@ -16,8 +17,9 @@ from kvmd.plugins.choice import Choice
 from kvmd.slot import SEEN, Slot, SlotStatus
 from kvmd.system.ending import Step
 from kvmd.system.pulse import Pulse
-from kvmd.video.broadcast import Broadcaster, Rate, make_part
-from kvmd.video.encode import Encoder
+from kvmd.video.broadcast import Rate
+from kvmd.video.forms import to_part
+from kvmd.video.rendition import Quality, Rendition
 from kvmd.video.slate import slate
 from kvmd.video.viewers import Viewer, Viewers
 
@@ -47,11 +49,13 @@ class Video:
     def __init__(
         self, settings: CaptureSettings, choice: Choice[CaptureDriver], changed: Callable[[SlotStatus], None]
     ) -> None:
-        self.broadcaster = Broadcaster()
-        self._viewers = Viewers(self.broadcaster, self._farewell)
+        numbers = itertools.count(1)
+        self._renditions = {
+            quality: Rendition(quality.of(settings.quality), numbers, self._farewell) for quality in Quality
+        }
+        self.broadcaster = self._renditions[Quality.HIGH].broadcaster
         self.slot: Slot[CaptureDriver] = Slot(CAPTURE.name, choice.make, self._look, self._slot_changed)
         self._changed = changed
-        self._encoder = Encoder(settings.quality, self.broadcaster.publish)
         self._captured = Rate()
         self._size = Size(1280, 720)
 
@@ -61,11 +65,11 @@ class Video:
 
     def ending(self) -> list[Step]:
         """List the steps that close the device and end all streams."""
-        return [
-            Step(CAPTURE.name, self.slot.stop),
-            Step("encoder", self._encoder.close),
-            Step("broadcaster", self.broadcaster.stop),
-        ]
+        steps = [Step(CAPTURE.name, self.slot.stop)]
+        for quality, rendition in self._renditions.items():
+            steps.append(Step(f"encoder, {quality.value} quality", rendition.encoder.close))
+            steps.append(Step(f"broadcaster, {quality.value} quality", rendition.broadcaster.stop))
+        return steps
 
     @property
     def pulses(self) -> tuple[Pulse, ...]:
@@ -100,7 +104,11 @@ class Video:
 
     def viewer(self, fps: float | None, why_not: Callable[[], str | None]) -> Viewer:
         """Make what shows the pictures on a connection; see ``Viewer``."""
-        return Viewer(self._viewers, fps, why_not)
+        return Viewer(self._renditions[Quality.HIGH].streams, fps, why_not)
+
+    def watchers(self, quality: Quality) -> Viewers:
+        """Return among whom a ``Watcher`` gets pictures of this quality."""
+        return self._renditions[quality].sockets
 
     def snapshot(self, timeout: float) -> Frame | None:
         """Return a picture taken after this call; None if there is none within ``timeout`` seconds."""
@@ -126,6 +134,8 @@ class Video:
         slot, driver = self.slot.status, self.slot.driver
         seen: CaptureStatus | None = self.slot.seen()
         signal = seen.signal if seen and slot.state is State.ONLINE else None
+        renditions = self._renditions.values()
+        broadcasters = [rendition.broadcaster for rendition in renditions]
         return CaptureReport(
             state=slot.state,
             reason=slot.reason,
@@ -136,10 +146,10 @@ class Video:
             format=signal.format.value if signal else None,
             frame_rate=signal.frame_rate if signal else None,
             captured_fps=self._captured.per_second(),
-            sent_fps=self.broadcaster.sent.per_second(),
-            viewers=self.broadcaster.viewers,
-            dropped=self._encoder.dropped + (seen.dropped if seen else 0),
-            unchanged=self._encoder.unchanged,
+            sent_fps=max(broadcaster.sent.per_second() for broadcaster in broadcasters),
+            viewers=sum(broadcaster.viewers for broadcaster in broadcasters),
+            dropped=max(rendition.encoder.dropped for rendition in renditions) + (seen.dropped if seen else 0),
+            unchanged=sum(rendition.encoder.unchanged for rendition in renditions),
             cable=seen.cable if seen else None,
             timings=self._timings(driver),
             capabilities=[name for name, kind in CAPABILITIES.items() if isinstance(driver, kind)],
@@ -155,25 +165,26 @@ class Video:
             if (frame.width, frame.height) != (self._size.width, self._size.height):
                 self._size = Size(frame.width, frame.height)
             self.slot.online()
-            if self.broadcaster.watched:
-                self._encoder.feed(frame)
-            else:
-                self._encoder.forget()
+            for rendition in self._renditions.values():
+                rendition.feed(frame)
             if self.slot.stopping.is_set():
                 return
         if not self.slot.stopping.is_set():
             raise DriverError(f"the driver {driver.name} gave no more frames and did not say why")
 
     def _slot_changed(self, status: SlotStatus) -> None:
-        if status.state is State.ONLINE:
-            self.broadcaster.clear()
-        else:
-            self._encoder.forget()
-            self.broadcaster.publish(self.slate(), live=False)
+        reason = None if status.state is State.ONLINE else self.slate()
+        for rendition in self._renditions.values():
+            if reason is None:
+                rendition.broadcaster.clear()
+            else:
+                rendition.encoder.forget()
+                rendition.broadcaster.publish(reason, live=False)
         self._changed(status)
 
     def _farewell(self, why: str) -> bytes:
-        return make_part(slate("The stream has ended", why, self._size.width, self._size.height), time.time(), why)
+        picture = slate("The stream has ended", why, self._size.width, self._size.height)
+        return to_part(picture, time.monotonic(), why)
 
     def _receiver(self) -> EdidControl:
         driver = self.slot.driver

@@ -12,8 +12,10 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from kvmd.video.broadcast import FIRST, Broadcaster
+from kvmd.video.broadcast import Broadcaster
+from kvmd.video.forms import FIRST
 
 logger = logging.getLogger(__name__)
 
@@ -33,40 +35,66 @@ _MOMENT = 0.001
 """Seconds by which a loop's timers may be early."""
 
 
+class Watching(Protocol):
+    """Somebody who watches.
+
+    ``due`` is when the next picture may be shown, ``shown`` the number of the last one.
+    """
+
+    due: float
+    shown: int
+
+    def take(self, part: bytes, number: int, now: float) -> None:
+        """Send a picture, if that makes sense now."""
+
+    def check(self, now: float) -> None:
+        """Look whether this one may and does watch still."""
+
+    def end(self) -> None:
+        """Show nothing any more."""
+
+
 class Viewers:
-    """All who watch one screen; its methods run in the loop.
+    """All who watch one screen in one form; its methods run in the loop.
 
     :param broadcaster: has the pictures
     :param farewell: makes the last part of a stream that is ended, which shows why; slow
+    :param newest: returns the newest picture in that form, and its number; None: a part of a stream
     """
 
-    def __init__(self, broadcaster: Broadcaster, farewell: Callable[[str], bytes]) -> None:
+    def __init__(
+        self,
+        broadcaster: Broadcaster,
+        farewell: Callable[[str], bytes],
+        newest: Callable[[float], tuple[bytes, int]] | None = None,
+    ) -> None:
         self._broadcaster = broadcaster
         self._farewell = farewell
+        self._newest = newest or broadcaster.part
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._viewers: set[Viewer] = set()
+        self._viewers: set[Watching] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._looked = 0.0
         self._drawing: set[asyncio.Task[bytes]] = set()
         broadcaster.on_change(self._changed)
 
-    def join(self, viewer: Viewer) -> None:
+    def join(self, viewer: Watching) -> None:
         """Show the pictures to somebody else, too."""
         self._loop = asyncio.get_running_loop()
         self._viewers.add(viewer)
         self._broadcaster.join()
         self._turn()
 
-    def leave(self, viewer: Viewer) -> None:
+    def leave(self, viewer: Watching) -> None:
         """Forget somebody."""
         if viewer in self._viewers:
             self._viewers.discard(viewer)
             self._broadcaster.leave()
 
-    def offer(self, viewer: Viewer) -> None:
+    def offer(self, viewer: Watching) -> None:
         """Let a viewer have the newest picture that has taken the last one."""
         now = time.monotonic()
-        part, number = self._broadcaster.part(now)
+        part, number = self._newest(now)
         viewer.take(part, number, now)
 
     def dismiss(self, viewer: Viewer, why: str) -> None:
@@ -91,7 +119,7 @@ class Viewers:
                 viewer.end()
             return
         now = time.monotonic()
-        part, number = self._broadcaster.part(now)
+        part, number = self._newest(now)
         for viewer in self._viewers:
             viewer.take(part, number, now)
         if now - self._looked >= LOOK:

@@ -14,7 +14,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kvmd.access.audit import Audit
 from kvmd.access.auth import Auth
-from kvmd.access.grant import Grant
+from kvmd.access.grant import Grant, UserRole
+from kvmd.contract.addresses import parse_address
 from kvmd.errors import (
     AuthError,
     Busy,
@@ -29,16 +30,18 @@ from kvmd.errors import (
 )
 from kvmd.front.answer import SECURITY
 from kvmd.front.app import FAILED, exchange_of
+from kvmd.front.proxies import Proxies
 from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
-from kvmd.web import accounts, blikvm, edid, openapi, pages, power, status, video
+from kvmd.web import accounts, blikvm, edid, openapi, pages, power, socket, status, video
 from kvmd.web.calls import prepare
 from kvmd.web.envelope import failure, success
 from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
 from kvmd.web.needs import LOGIN, PAGE, needed_role
-from kvmd.web.origin import READING, check_host, is_followed_link, is_foreign, resource_policy
+from kvmd.web.origin import check_host, is_foreign, refusal, resource_policy
+from kvmd.web.programs import challenges
 from kvmd.web.secure import insist, load_certificate
 
 if TYPE_CHECKING:
@@ -50,6 +53,9 @@ _log_once = SparingLog(logger, most=1)
 
 MAX_BODY = 64 * 1024
 """Bytes; no request of this API needs more."""
+
+CONTROL = "kvmd.control"
+"""In the environ of what comes by the daemon's private socket."""
 
 _CODES: list[tuple[type[KvmdError], int]] = [
     (NotFound, 404),
@@ -72,6 +78,7 @@ def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
     """
     web = kvm.settings.web
     certificate = load_certificate(kvm.settings)
+    proxies = Proxies(web.trusted_proxies)
     sites = []
     for app, plain, tls in (
         (create_app(kvm), "listen", "tls_listen"),
@@ -79,20 +86,50 @@ def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
     ):
         for name, shown in ((plain, None), (tls, certificate)):
             addresses = getattr(web, name) if shown or web.http != "off" else []
-            sites.append(Site(app, addresses, way_out(name), MAX_BODY, shown, partial(_knows, app, kvm.auth)))
-    return Server(sites)
+            knows = partial(_knows, app, kvm.auth)
+            sites.append(Site(app, addresses, way_out(name), MAX_BODY, shown, knows, proxies))
+    return Server([*sites, _control_site(kvm)])
+
+
+def _control_site(kvm: Kvm) -> Site:
+    """Serve the API on a socket in the state folder, which only root and the daemon's user can use, as an admin."""
+    address = f"unix:{kvm.settings.control}"
+    way_out = "kvmd session and kvmd power do not work; auth.file says in which folder it is"
+    try:
+        parse_address(address)
+    except ValueError as error:
+        logger.warning("%s; %s", error, way_out)
+        address = ""
+    app = _bare_app(kvm, [])
+    _add_api(app, kvm)
+    prepare(app)
+    return Site(
+        app,
+        [address] if address else [],
+        way_out,
+        MAX_BODY,
+        knows=lambda _: True,
+        socket_mode=0o600,
+        environ={CONTROL: True},
+        is_needed=False,
+    )
 
 
 def create_app(kvm: Kvm) -> Flask:
     """Make the app with everything: the API, the page, and what plug-ins add."""
     app = _bare_app(kvm, kvm.settings.web.tls_listen)
     app.register_blueprint(pages.blueprint)
-    for room in (accounts, blikvm, edid, openapi, power, status, video):
-        app.register_blueprint(room.make(kvm))
+    app.register_blueprint(socket.make(kvm))
+    _add_api(app, kvm)
     for blueprint in kvm.registry.blueprints(kvm):
         app.register_blueprint(blueprint)
     prepare(app)
     return app
+
+
+def _add_api(app: Flask, kvm: Kvm) -> None:
+    for room in (accounts, blikvm, edid, openapi, power, status, video):
+        app.register_blueprint(room.make(kvm))
 
 
 def create_video_app(kvm: Kvm) -> Flask:
@@ -131,21 +168,34 @@ def _guard(kvm: Kvm) -> None:
     endpoint = request.endpoint or ""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise HTTPException(response=failure(415, "a body with Content-Encoding is not accepted; send it plain"))
-    g.grant = anybody()
-    g.foreign = is_foreign(kvm.settings.web) and not is_followed_link()
-    if g.foreign and request.method not in READING:
-        raise Forbidden("a page of another site cannot do this; name its host in web.hosts if it is this machine")
-    if not endpoint or endpoint in PAGE:
+    g.grant, g.foreign = anybody(), False
+    if CONTROL in request.environ:
+        g.grant = Grant("control", "root", UserRole.ADMIN, "")
         return
     is_open = endpoint == LOGIN or endpoint.rpartition(".")[2] in kvm.settings.auth.open
-    if is_open and g.foreign and (endpoint == LOGIN or not sent_token(kvm.auth)):
-        raise Forbidden("a page of another site cannot use this without a token")
-    if is_open and endpoint != LOGIN and not sent_token(kvm.auth):
-        check_host(kvm.settings.web)
-    if not is_open or g.foreign:
+    try:
+        _check_site(kvm, endpoint, is_open=is_open)
+    except Forbidden as error:
+        kvm.auth.audit.note("refusal", "a browser", request.remote_addr or "", f"{_asked()}: {error}")
+        raise
+    if endpoint and endpoint not in PAGE and (not is_open or g.foreign):
         g.grant = identify(kvm.auth)
         exchange_of(request.environ).known = True
         _check_role(kvm.auth.audit, g.grant)
+
+
+def _check_site(kvm: Kvm, endpoint: str, *, is_open: bool) -> None:
+    """Look for which site's page a browser asks, and under which name.
+
+    :raises Forbidden: not for this one
+    """
+    g.foreign = is_foreign(kvm.settings.web)
+    if not is_open or (endpoint != LOGIN and sent_token(kvm.auth)):
+        return
+    if g.foreign:
+        raise refusal("a page of another site cannot use this without a token")
+    if endpoint != LOGIN:
+        check_host(kvm.settings.web)
 
 
 def _check_role(audit: Audit, grant: Grant) -> None:
@@ -185,7 +235,8 @@ def _refused(error: KvmdError) -> Response:
     if isinstance(error, TooManyAttempts | Busy):
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))
     elif code == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
+        for scheme in challenges():
+            response.headers.add("WWW-Authenticate", scheme)
     return response
 
 

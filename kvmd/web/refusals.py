@@ -1,6 +1,7 @@
 """The codes of answers, and what each means."""
 
 MEANINGS = {
+    101: "From here on it is a WebSocket.",
     200: "Done.",
     206: "The part that was asked for.",
     302: "The page is served with TLS: see Location.",
@@ -16,6 +17,7 @@ MEANINGS = {
     413: "The body is too large.",
     415: "The body has a Content-Encoding.",
     416: "There is no such part of it.",
+    426: "This is a WebSocket, version 13, and the request was none.",
     429: "Too many wrong logins, or too many at once: Retry-After has the seconds.",
     431: "The headers are too large.",
     500: "The daemon failed; its log says why.",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from flask import Response, request
 
-from kvmd.contract.settings import Settings, WebSettings, parse_address
+from kvmd.contract.addresses import UNIX, parse_address
+from kvmd.contract.settings import Settings, WebSettings
 from kvmd.front.tls import Certificate, Files
 from kvmd.web.envelope import failure
 
@@ -34,28 +35,44 @@ def insist(web: WebSettings, addresses: list[str]) -> Response | None:
 
     :param addresses: where this app is served with TLS
     """
-    if request.is_secure or not addresses:
+    ports = [place[1] for place in map(parse_address, addresses) if isinstance(place, tuple)]
+    if request.is_secure or not ports:
         return None
     if web.http == "api":
         wants_page = request.endpoint == "pages.index" and request.accept_mimetypes.best == "text/html"
-        return _to_https(addresses[0], 302) if wants_page and not _is_behind_proxy() else None
+        return _to_https(ports[0], 302) if wants_page and not _is_local() and not _came_with_tls() else None
+    if _came_with_tls():
+        # It would be sent round in circles.
+        proxy = f'web.trusted_proxies = ["{request.remote_addr}"]'
+        return failure(403, f"a proxy with TLS asks without: let it send X-Forwarded-Proto, and set {proxy}")
     if request.method in {"GET", "HEAD"}:
-        return _to_https(addresses[0], 308)
+        return _to_https(ports[0], 308)
     return failure(403, "nothing is taken without TLS here; use https")
 
 
-def _is_behind_proxy() -> bool:
+def _is_local() -> bool:
+    """Tell whether it came from this machine: from a proxy that may say nothing of TLS, or from a browser.
+
+    A browser here needs no TLS: loopback is secure without (W3C Secure Contexts, 3.1).
+    """
+    address = request.remote_addr or "::"
+    return address == UNIX or ip_address(address).is_loopback
+
+
+def _came_with_tls() -> bool:
     """Tell whether the request may have come to a proxy with TLS, from where https would lead to the proxy again.
 
-    One on this machine may say nothing of it. A browser here needs no TLS: loopback is secure without (W3C Secure
-    Contexts, 3.1). Who says so without a proxy is served what it asked for, as every program is.
+    Who says so without a proxy is served what it asked for, as every program is. Browsers send ``Sec-Fetch-Site`` with
+    TLS alone, but for what they ask of their own machine.
     """
-    return ip_address(request.remote_addr or "::").is_loopback or request.headers.get("X-Forwarded-Proto") == "https"
+    if request.headers.get("X-Forwarded-Proto") == "https":
+        return True
+    return "Sec-Fetch-Site" in request.headers and not _is_local()
 
 
-def _to_https(address: str, code: int) -> Response:
+def _to_https(port: int, code: int) -> Response:
     host = re.sub(r":\d*$", "", request.host)
-    port = parse_address(address)[1]
     response = failure(code, "this is served with TLS; see Location")
-    response.location = f"https://{host if port == 443 else f'{host}:{port}'}{request.full_path.rstrip('?')}"
+    path = request.script_root + request.full_path.rstrip("?")
+    response.location = f"https://{host if port == 443 else f'{host}:{port}'}{path}"
     return response

@@ -118,7 +118,7 @@ def watch(kvm: Kvm, loop: Loop) -> Iterator[socket.socket]:
     near, far = socket.socketpair()
     near.settimeout(patience())
     with near:
-        loop.connect(far, kvm.video.viewer(None, lambda: True))
+        loop.connect(far, kvm.video.viewer(None, lambda: None))
         yield near
     eventually(lambda: not kvm.video.broadcaster.viewers, "the viewer's leaving")
 
@@ -307,10 +307,10 @@ def test_one_who_leaves_holds_nothing(kvm: Kvm, computer: Computer) -> None:
 
 def test_the_keys_of_an_ended_session_are_released(kvm: Kvm, computer: Computer) -> None:
     kvm.auth.credentials.set_password("admin", "a password for this")
-    token = kvm.auth.login("admin", "a password for this", "192.0.2.1")
-    client = kvm.auth.identify_token(token)
-    assert client is not None
-    kvm.input.press(client, ["KeyA"])
+    token = kvm.auth.login("admin", "a password for this", "192.0.2.1").token
+    grant = kvm.auth.identify_token(token)
+    assert grant is not None
+    kvm.input.press(grant.client, ["KeyA"])
     kvm.auth.logout(token, "127.0.0.1")
     eventually(lambda: down(computer) == NOTHING, "the release")
 

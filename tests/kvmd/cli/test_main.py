@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kvmd.access.credentials import Credentials
 from kvmd.cli.main import cli
 from kvmd.contract.board import Facts
 from tests.process import install
@@ -28,12 +29,17 @@ COMMANDS = [
     "boards",
     "config",
     "passwd",
+    "user",
+    "session",
     "apikey",
     "certificate",
     "edid",
     "gadget",
     "power",
 ]
+ACCOUNTS = [f"user {name}" for name in ("add", "list", "remove", "role", "totp")]
+ACCOUNTS += [f"session {name}" for name in ("list", "end")]
+ACCOUNTS += [f"apikey {name}" for name in ("add", "list", "remove")]
 CERTIFICATE = [f"certificate {name}" for name in ("show", "new", "csr", "install")]
 KVMD = [sys.executable, "-m", "kvmd"]
 JPEG = b"\xff\xd8\xff"
@@ -102,7 +108,7 @@ class TestUsage:
         assert re.findall(r"^  ([a-z0-9]+)  ", ran.stdout, re.MULTILINE) == sorted(COMMANDS)
         assert all(word in ran.stdout for word in ("0 done", "1 failed", "2 the", "3 the", "4 a", "5 not", "6 the"))
 
-    @pytest.mark.parametrize("command", [*COMMANDS, "apikey add", "apikey list", "apikey remove", *CERTIFICATE])
+    @pytest.mark.parametrize("command", [*COMMANDS, *ACCOUNTS, *CERTIFICATE])
     @pytest.mark.parametrize("flag", ["--help", "-h"])
     def test_help_of_each_command(self, command: str, flag: str) -> None:
         ran = run(*command.split(), flag)
@@ -308,13 +314,52 @@ class TestPasswd:
         assert "$argon2id$" in secrets.read_text()
 
     def test_of_another_user(self, settings: Path, secrets: Path) -> None:
-        assert run("passwd", "--stdin", "--config", settings, "eve", given="correct horse\n").returncode == 0
-        assert list(json.loads(secrets.read_text())["users"]) == ["eve"]
+        said = one_line(run("passwd", "--stdin", "--config", settings, "eve", given="correct horse\n"), 1)
+        assert said == 'there is no user named "eve"; kvmd user list shows them'
+        assert not secrets.exists(), "a name that is mistyped makes no user"
 
     def test_a_file_that_cannot_be_written(self, settings: Path) -> None:
         settings.write_text('[auth]\nfile = "/proc/kvmd/auth.json"')
         said = one_line(run("passwd", "--stdin", "--config", settings, given="correct horse\n"), 3)
         assert said.startswith("/proc/kvmd/auth.json: cannot be written: ")
+
+
+class TestUser:
+    def test_life(self, settings: Path, secrets: Path) -> None:
+        option = ["--config", settings]
+        run("passwd", "--stdin", *option, given="correct horse\n")
+        added = run("user", "add", "ann", "--stdin", *option, given="correct horse\n")
+        assert added.stdout == "ann can log in, as operator\n"
+        assert run("user", "role", "ann", "viewer", *option).stdout == "ann has the role viewer\n"
+        assert run("user", "list", *option).stdout == "admin  admin\nann  viewer\n"
+        assert json.loads(run("user", "list", "--json", *option).stdout)[1] == {
+            "name": "ann",
+            "role": "viewer",
+            "totp": False,
+        }
+        said = one_line(run("user", "add", "ann", "--stdin", *option, given="correct horse\n"), 1)
+        assert said.startswith('there is a user named "ann"; ')
+        assert run("user", "remove", "ann", *option).stdout == "the user ann is removed\n"
+        assert list(json.loads(secrets.read_text())["users"]) == ["admin"]
+        for wrong in (("remove", "ann"), ("role", "ann", "admin"), ("totp", "ann", "--off")):
+            assert one_line(run("user", *wrong, *option), 1).startswith('there is no user named "ann"')
+        assert "the last admin" in one_line(run("user", "remove", "admin", *option), 1)
+
+    def test_a_short_password(self, settings: Path, secrets: Path) -> None:
+        said = one_line(run("user", "add", "ann", "--stdin", "--config", settings, given="short\n"), 1)
+        assert said == "the password has 5 characters; at least 8 are needed"
+        assert not secrets.exists()
+
+    def test_codes(self, settings: Path, secrets: Path) -> None:
+        option = ["--config", settings]
+        run("passwd", "--stdin", *option, given="correct horse\n")
+        asked = run("user", "totp", "admin", *option, given="000000\n")
+        assert re.search(r"^secret: [A-Z2-7]{32}\notpauth://totp/\S+\n", asked.stdout)
+        assert asked.stderr.splitlines()[-1].startswith("kvmd: the code is not that of this secret now; ")
+        assert json.loads(secrets.read_text())["users"]["admin"]["totp"] is None
+        Credentials(secrets).set_totp("admin", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+        assert run("user", "list", *option).stdout == "admin  admin  with one-time codes\n"
+        assert run("user", "totp", "admin", "--off", *option).stdout == "admin is asked for no codes any more\n"
 
 
 class TestApiKey:
@@ -327,7 +372,9 @@ class TestApiKey:
         assert f"Authorization: Bearer {key}" in added.stdout
         assert key not in secrets.read_text()
         assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
-        assert re.fullmatch(r"script  made \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", run("apikey", "list", *option).stdout)
+        assert re.fullmatch(
+            r"script  operator, made \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", run("apikey", "list", *option).stdout
+        )
         assert run("apikey", "remove", "script", *option).stdout == "the API key script is removed\n"
         assert run("apikey", "list", *option).stdout == ""
 
@@ -335,7 +382,14 @@ class TestApiKey:
         added = json.loads(run("apikey", "add", "script", "--json", "--config", settings).stdout)
         assert (added["name"], added["key"].startswith("kvmd_")) == ("script", True)
         listed = json.loads(run("apikey", "list", "--json", "--config", settings).stdout)
-        assert [key["name"] for key in listed] == ["script"]
+        assert [(key["name"], key["role"], key["until"]) for key in listed] == [("script", "operator", None)]
+
+    def test_a_role_and_an_end(self, settings: Path) -> None:
+        run("apikey", "add", "wall", "--role", "viewer", "--days", "0.5", "--config", settings)
+        listed = run("apikey", "list", "--config", settings).stdout
+        assert re.fullmatch(r"wall  viewer, made .* UTC, ends \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", listed)
+        for wrong in (("--role", "king"), ("--days", "0"), ("--days", "-1")):
+            assert run("apikey", "add", "other", *wrong, "--config", settings).returncode == 2
 
     def test_names(self, settings: Path) -> None:
         run("apikey", "add", "script", "--config", settings)

@@ -1,4 +1,4 @@
-"""Peers that do what no kvmd does: a server of bytes, and a Unix socket before a daemon."""
+"""A peer that does what no kvmd does: a server of bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from tests.waiting import patience
 
@@ -16,14 +15,9 @@ Behaviour = Callable[[socket.socket, int], object]
 
 
 @contextmanager
-def served_by(behave: Behaviour, path: Path | None = None) -> Iterator[str]:
-    """Serve connections with a thread each; give the address as a client takes it.
-
-    :param path: of a Unix socket, in place of a port
-    """
-    listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind(str(path) if path else ("127.0.0.1", 0))
-    listener.listen()
+def served_by(behave: Behaviour) -> Iterator[str]:
+    """Serve connections with a thread each; give the address as a client takes it."""
+    listener = socket.create_server(("127.0.0.1", 0))
     ended: list[socket.socket] = []
 
     def accept() -> None:
@@ -40,7 +34,7 @@ def served_by(behave: Behaviour, path: Path | None = None) -> Iterator[str]:
 
     threading.Thread(target=accept, daemon=True).start()
     try:
-        yield f"unix:{path}" if path else f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
@@ -55,24 +49,3 @@ def read_request(sock: socket.socket) -> bytes:
     while b"\r\n\r\n" not in data:
         data += sock.recv(65536)
     return data
-
-
-@contextmanager
-def before(port: int, path: Path) -> Iterator[str]:
-    """Pass a Unix socket on to a daemon."""
-
-    def pass_on(sock: socket.socket, _: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), timeout=patience()) as daemon:
-            back = threading.Thread(target=pump, args=(daemon, sock), daemon=True)
-            back.start()
-            pump(sock, daemon)
-            back.join()
-
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    with served_by(pass_on, path) as address:
-        yield address

@@ -16,8 +16,8 @@ from PIL import Image
 from kvmd.client import Client, NoPicture, Refused
 from kvmd.contract.hid import MouseEvent
 from kvmd.contract.reports import PowerState, State
+from kvmd.contract.settings import WebSettings
 from tests.conftest import PASSWORD, USER, Daemon
-from tests.kvmd.client.peers import before
 from tests.kvmd.web.conftest import switch_on
 from tests.waiting import eventually, patience
 
@@ -224,11 +224,14 @@ def test_without_anybodys_name_it_does_what_is_open(make_daemon: Callable[..., D
         kvm.close()
 
 
-def test_a_unix_socket(daemon: Daemon, tmp_path: Path) -> None:
+def test_a_unix_socket(make_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    places = ["127.0.0.1:0", f"unix:{tmp_path}/s"]
+    local = WebSettings(listen=places, video_listen=["127.0.0.1:0"], tls_listen=[], video_tls_listen=[])
     with (
-        before(daemon.port, tmp_path / "s") as address,
-        Client(address, user=USER, password=PASSWORD, timeout=patience()) as kvm,
+        make_daemon(web=local).running() as daemon,
+        Client(places[1], user=USER, password=PASSWORD, timeout=patience()) as kvm,
     ):
+        eventually(lambda: daemon.kvm.input.slot.is_online, "the virtual computer")
         kvm.tap("KeyU")
         assert typed(daemon)[-1] == "U"
         assert next(kvm.stream(timeout=patience())).data[:2] == b"\xff\xd8"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,22 +67,19 @@ def test_an_ipv6_address(make_daemon: Callable[..., Daemon]) -> None:
         daemon.server.stop()
 
 
-@pytest.fixture(scope="module")
-def secure(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
-    with make_daemon(web=web()).running() as daemon:
-        yield daemon
+def port_of(daemon: Daemon) -> int:
+    """Return the daemon's first port with TLS."""
+    return int(next(listener.address[1] for listener in daemon.server.listeners if listener.is_tls))
 
 
 def tls(daemon: Daemon, host: str = HOST, **given: object) -> Client:
-    port = next(listener.address[1] for listener in daemon.server.listeners if listener.is_tls)
     login = {"user": USER, "password": PASSWORD, "timeout": patience()}
-    return Client(f"https://{host}:{port}", **login, **given)  # type: ignore[arg-type]
+    return Client(f"https://{host}:{port_of(daemon)}", **login, **given)  # type: ignore[arg-type]
 
 
 def certificate(daemon: Daemon) -> str:
     """Return the daemon's certificate, in PEM."""
-    address = next(listener.address for listener in daemon.server.listeners if listener.is_tls)
-    return ssl.get_server_certificate(address[:2])
+    return ssl.get_server_certificate((HOST, port_of(daemon)))
 
 
 def fingerprint(daemon: Daemon) -> str:

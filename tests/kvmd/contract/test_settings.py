@@ -40,11 +40,21 @@ class TestMistakesInTheFile:
             ("foo = 1", "foo is not known; there are: auth, board, capture, hid, plugins, power, web"),
             (
                 "[web]\nport = 80",
-                "web.port is not known; there are: certificate, hosts, hsts, http, key, listen, tls_listen, "
-                "video_listen, video_tls_listen",
+                "web.port is not known; there are: certificate, hsts, http, key, listen, names, tls_listen, "
+                "trusted_proxies, video_listen, video_tls_listen",
             ),
             ('[web]\nkey = "/key.pem"', "web: key is set without certificate; set both, or neither"),
             ('[web]\nhttp = "off"\ntls_listen = []', 'web: http = "off" needs an address in tls_listen'),
+            (
+                '[web]\nnames = ["https://kvm.example/"]',
+                'web: "https://kvm.example/" is not a name; accepted: NAME or NAME:PORT, such as "kvm.example", '
+                "without https:// and without a path",
+            ),
+            (
+                '[web]\ntrusted_proxies = ["proxy.example"]',
+                'web: "proxy.example" is not the address of a proxy; accepted: an address or network, such as '
+                '"127.0.0.1" or "192.0.2.0/24", or "unix"',
+            ),
             ('[web]\nhttp = "no"', 'web.http = "no" cannot be used; accepted: one of "api", "redirect", "off"'),
             ("[web.listen]\na = 1", "web.listen = { a = 1 } cannot be used; accepted: list of text"),
             ("board = 3", "board = 3 cannot be used; accepted: text"),
@@ -135,7 +145,8 @@ class TestSettings:
             "power.long_press",
             "web.listen",
             "web.video_listen",
-            "web.hosts",
+            "web.names",
+            "web.trusted_proxies",
             "web.tls_listen",
             "web.video_tls_listen",
             "web.http",
@@ -145,6 +156,8 @@ class TestSettings:
             "auth.open",
             "auth.file",
             "auth.token_lifetime",
+            "auth.token_longest",
+            "auth.plugin_role",
             "plugins",
         ]
 

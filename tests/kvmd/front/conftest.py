@@ -14,6 +14,7 @@ from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.front.tls import Certificate
 from tests.waiting import patience
+from tests.wire import inet
 
 MAX_BODY = 1000
 KNOWN = "Bearer known"
@@ -84,7 +85,7 @@ def serve() -> Iterator[Serve]:
         knows = lambda environ: environ.get("HTTP_AUTHORIZATION") == KNOWN  # noqa: E731
         servers.append(Server([Site(app, [address], "", MAX_BODY, certificate, knows)], files))
         servers[-1].start()
-        return servers[-1].listeners[0].address
+        return inet(servers[-1].listeners[0].address)
 
     yield start
     for server in servers:

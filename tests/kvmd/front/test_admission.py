@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from kvmd.errors import KvmdError
-from kvmd.front.admission import Admission, group_of, plain_address
+from kvmd.front.admission import Admission, Place, group_of, plain_address
 from kvmd.front.request import Refusal
 
 
@@ -22,6 +22,7 @@ from kvmd.front.request import Refusal
 def test_addresses(host: str, plain: str, group: str) -> None:
     assert plain_address(host) == plain
     assert group_of(plain) == group
+    assert group_of("unix") == "unix"
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,32 @@ def test_those_who_are_known_have_their_bound_at_an_address_too() -> None:
     assert late.trial is not None
     assert late.trial.code == 429
     assert not bounds.know(late)
+
+
+def on_trial(*places: Place) -> list[bool]:
+    return [place.trial is not None for place in places]
+
+
+def test_a_proxys_place_is_its_clients_with_each_request() -> None:
+    bounds = Admission(64)
+    places = [bounds.admit("proxy", lambda: None, shared=True) for _ in range(bounds.each + 1)]
+    assert not any(on_trial(*places)), "no bound of one address"
+    for place in places:
+        place.evictable = False
+        bounds.move(place, "one")
+    assert on_trial(*places) == [False] * bounds.each + [True]
+    assert bounds.know(bounds.admit("one", lambda: None)), "who is known has a place all the same"
+    bounds.move(places[-1], "two")
+    assert on_trial(places[-1]) == [False]
+    assert bounds.know(places[-1])
+    bounds.move(places[-1], "one")
+    assert not places[-1].known
+    assert on_trial(places[-1]) == [True]
+    for place in places:
+        bounds.leave(place)
+        bounds.move(place, "gone")
+    assert not bounds._strangers
+    assert bounds._known == {"one": 1}
 
 
 def test_a_place_is_given_back_once() -> None:

@@ -415,3 +415,23 @@ def test_a_media_key_that_was_held_is_released_once_the_host_listens(host: Host,
 
 def _refuse() -> None:
     raise HidOffline("not asked for")
+
+
+def test_another_may_vouch_for_a_client(host: Host, keys: Keyboard, clock: SimpleNamespace) -> None:
+    """Its word counts in place of the time-out, until it is taken back."""
+    why: list[str | None] = [None]
+    keys.vouch("one", lambda: why[0])
+    keys.press("one", ["KeyA"])
+    keys.press("two", ["KeyB"])
+    clock.now += 1000
+    keys.expire()
+    assert host.down == KeyboardReport(0, (A,)), "the other's silence counts still"
+    why[0] = "was silent for 2 s"
+    keys.expire()
+    assert host.down == NOTHING
+    why[0] = None
+    keys.press("one", ["KeyC"])
+    keys.vouch("one", None)
+    clock.now += 1000
+    keys.expire()
+    assert host.down == NOTHING

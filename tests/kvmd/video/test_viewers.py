@@ -13,7 +13,8 @@ import pytest
 
 from kvmd.contract.capture import Frame, PixelFormat
 from kvmd.video import broadcast, viewers
-from kvmd.video.broadcast import BOUNDARY, Broadcaster, Rate
+from kvmd.video.broadcast import Broadcaster, Rate
+from kvmd.video.forms import BOUNDARY, to_part
 from kvmd.video.viewers import Viewers
 from tests.loop import Loop
 from tests.waiting import eventually, patience
@@ -23,8 +24,10 @@ LARGE = 400_000
 
 
 def picture(sequence: int, size: int = 1000, timestamp: float | None = None) -> Frame:
-    text = b"picture %d " % sequence
-    data = text + b"." * (size - len(text))
+    return frame((b"picture %d " % sequence).ljust(size, b"."), sequence, timestamp)
+
+
+def frame(data: bytes, sequence: int = 0, timestamp: float | None = None) -> Frame:
     return Frame(data, PixelFormat.MJPEG, 4, 4, 0, time.monotonic() if timestamp is None else timestamp, sequence)
 
 
@@ -37,7 +40,7 @@ class Viewer:
         crowd: Viewers,
         fps: float | None = None,
         buffer: int | None = None,
-        may_watch: Callable[[], bool] = lambda: True,
+        why_not: Callable[[], str | None] = lambda: None,
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.sock = socket.socket()
@@ -49,7 +52,7 @@ class Viewer:
             far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
         self.sock.settimeout(patience())
         self.file = self.sock.makefile("rb")
-        self.near = viewers.Viewer(crowd, fps, may_watch)
+        self.near = viewers.Viewer(crowd, fps, why_not)
         loop.connect(far, self.near)
 
     def part(self) -> tuple[Message, bytes]:
@@ -100,13 +103,13 @@ def broadcaster() -> Iterator[Broadcaster]:
 @pytest.fixture
 def watch(loop: Loop, broadcaster: Broadcaster) -> Iterator[Callable[..., Viewer]]:
     """Join as a viewer."""
-    crowd = Viewers(broadcaster)
+    crowd = Viewers(broadcaster, lambda why: to_part(frame(why.encode()), 0.0))
     made = []
 
     def join(
-        fps: float | None = None, buffer: int | None = None, may_watch: Callable[[], bool] = lambda: True
+        fps: float | None = None, buffer: int | None = None, why_not: Callable[[], str | None] = lambda: None
     ) -> Viewer:
-        made.append(Viewer(loop, crowd, fps, buffer, may_watch))
+        made.append(Viewer(loop, crowd, fps, buffer, why_not))
         made[-1].begin()
         return made[-1]
 
@@ -251,8 +254,8 @@ def test_an_unchanged_picture_is_sent_again_once_in_a_while(
     broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert broadcast.REFRESH == 1.0
-    for module in (broadcast, viewers):
-        monkeypatch.setattr(module, "REFRESH", 0.3)
+    monkeypatch.setattr(broadcast, "REFRESH", 0.3)
+    monkeypatch.setattr(viewers, "LOOK", 0.3)
     viewer = watch()
     still = picture(1)
     broadcaster.publish(still)
@@ -303,8 +306,8 @@ def test_a_viewer_that_takes_nothing_is_given_up(
 ) -> None:
     assert viewers.STALLED == 30.0
     monkeypatch.setattr(viewers, "STALLED", 0.1)
-    for module in (broadcast, viewers):
-        monkeypatch.setattr(module, "REFRESH", 0.05)
+    monkeypatch.setattr(broadcast, "REFRESH", 0.05)
+    monkeypatch.setattr(viewers, "LOOK", 0.05)
     stuck, idle = watch(buffer=8192), watch()
     broadcaster.publish(picture(1, 20 * LARGE))
     idle.sequence()
@@ -356,15 +359,13 @@ def test_a_hundred_viewers_get_the_same(broadcaster: Broadcaster, watch: Callabl
 def test_a_viewer_who_may_not_watch_any_more_is_sent_away(
     broadcaster: Broadcaster, watch: Callable[..., Viewer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (broadcast, viewers):
-        monkeypatch.setattr(module, "REFRESH", 0.05)
-    allowed = [True]
-    viewer, other = watch(may_watch=lambda: allowed[0]), watch()
+    monkeypatch.setattr(viewers, "LOOK", 0.05)
+    reasons: list[str | None] = [None]
+    viewer, other = watch(why_not=lambda: reasons[0]), watch()
     broadcaster.publish(picture(1))
     assert viewer.sequence() == 1
-    allowed[0] = False
-    while viewer.file.read(1000):
-        pass
+    reasons[0] = "it was logged out"
+    assert viewer.file.read().endswith(b"it was logged out\r\n--kvmd\r\n"), "the last part says why"
     eventually(lambda: broadcaster.viewers == 1, "the other one alone")
     broadcaster.publish(picture(2))
     assert other.until(2)[-1] == 2

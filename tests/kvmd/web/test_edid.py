@@ -12,7 +12,7 @@ from kvmd import DeviceAbsent, DriverError, EdidControl, edid, hookimpl
 from kvmd.plugins.hookspecs import PROJECT
 from kvmd.plugins.registry import Registry
 from kvmd_drivers.virtual import VirtualCapture
-from tests.conftest import Daemon
+from tests.conftest import USER, Daemon
 from tests.waiting import eventually
 
 OURS = edid.profile("1080p60")
@@ -115,6 +115,8 @@ class TestSetting:
 
     def test_the_token_may_be_in_the_body(self, kvm: Daemon) -> None:
         assert kvm.put("/api/edid", {"profile": "720p60", "token": kvm.token}, token="").code == 200
+        noted = kvm.get("/api/audit").data[-1]
+        assert (noted["what"], noted["who"], noted["detail"]) == ("edid", USER, "showed the source another EDID")
         assert Receiver.shown == edid.profile("720p60")
 
     def test_clear(self, kvm: Daemon) -> None:

@@ -65,7 +65,7 @@ HEADERS = [
     "Origin: http://[",
     "Origin: null",
     "Origin: http://evil",
-    "Cookie: kvmd_token=\xff",
+    "Cookie: kvmd_token_=\xff",
     "Cookie: ;=;",
     "Authorization: Basic !",
     "Authorization: Basic /////w==",

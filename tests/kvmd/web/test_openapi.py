@@ -161,6 +161,7 @@ ASKED: list[tuple[str, str, Any]] = [
     ("GET", "/api/apikeys", None),
     ("DELETE", "/api/apikeys/script", None),
     ("GET", "/api/audit", None),
+    ("GET", "/api/ws", None),
 ]
 
 

@@ -265,9 +265,14 @@ def test_a_reload_needs_no_login(console: playwright.Page) -> None:
 
 
 def test_a_session_that_has_ended_asks_for_a_login(console: playwright.Page, daemon: Daemon) -> None:
-    daemon.kvm.auth._sessions.clear()
+    end_sessions(daemon)
     console.locator("#login").wait_for(state="visible")
     daemon.token = daemon.login()
+
+
+def end_sessions(daemon: Daemon) -> None:
+    for client in daemon.kvm.auth.sessions.all():
+        daemon.kvm.auth.sessions.end(client, "a test ended it")
 
 
 def test_the_pages_files(daemon: Daemon) -> None:

@@ -23,7 +23,7 @@ BROWSER = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0
 LOGIN = f'{{"username": "{USER}", "password": "{PASSWORD}"}}'.encode()
 
 
-def web(http: Plain = "api", hsts: int = 0) -> WebSettings:
+def web(http: Plain = "api", hsts: int = 0, trusted: list[str] | None = None) -> WebSettings:
     with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
         ports = [sock.getsockname()[1] for sock in (one, other)]
     tls, video_tls = (f"{HOST}:{port}" for port in ports)
@@ -33,7 +33,8 @@ def web(http: Plain = "api", hsts: int = 0) -> WebSettings:
         tls_listen=[tls],
         video_tls_listen=[video_tls],
         http=http,
-        hosts=["kvm.example"],
+        names=["kvm.example"],
+        trusted_proxies=trusted or [],
         hsts=hsts,
     )
 
@@ -80,6 +81,15 @@ def redirecting(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
     daemon.server.stop()
 
 
+@pytest.fixture(scope="module")
+def proxied(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
+    """A daemon that serves nothing without TLS, behind a proxy on this machine that it trusts."""
+    daemon = make_daemon(web=web("redirect", hsts=3600, trusted=["127.0.0.0/8"]))
+    daemon.server.start()
+    yield daemon
+    daemon.server.stop()
+
+
 class TestApi:
     @pytest.fixture
     def ask(self, secure: Daemon) -> Ask:
@@ -97,7 +107,9 @@ class TestApi:
     def test_who_came_through_a_proxy_with_tls_is_not_sent_round_in_circles(self, secure: Daemon, ask: Ask) -> None:
         assert visit(secure, "/", BROWSER, "X-Forwarded-Proto: https").status_code == 200
         assert visit(secure, "/", BROWSER, "X-Forwarded-Proto: http").status_code == 302
+        assert visit(secure, "/", BROWSER, "Sec-Fetch-Site: none").status_code == 200, "a browser has seen TLS"
         assert visit(secure, "/", BROWSER, source="::1").status_code == 200
+        assert visit(secure, "/", BROWSER, source="unix").status_code == 200
         assert [ask("GET", "/", BROWSER, at=at)[0] for at in (0, 1)] == [200, 200], "from this machine"
 
     def test_the_api_is_there_with_and_without(self, ask: Ask) -> None:
@@ -111,6 +123,11 @@ class TestApi:
         plain, secure = (ask("POST", "/login_api", at=at, body=LOGIN)[1]["set-cookie"] for at in (0, 1))
         assert "Secure" not in plain
         assert "; Secure; HttpOnly" in secure
+
+    def test_a_page_without_tls_changes_nothing_where_there_is_tls(self, ask: Ask) -> None:
+        for scheme, code in (("http", 403), ("https", 200)):
+            body = b'{"keycodes": ["ShiftLeft"]}'
+            assert ask("POST", "/keyboard", f"Origin: {scheme}://127.0.0.1", at=1, body=body)[0] == code
 
     def test_browsers_are_told_to_stay_with_tls_where_that_is_set(self, ask: Ask) -> None:
         assert ask("GET", "/", at=1)[1]["strict-transport-security"] == "max-age=3600"
@@ -135,9 +152,9 @@ def test_what_is_typed_in_the_page_is_seen_there(secure: Daemon, browser: playwr
         row, column = secure.computer.state().cursor
         letter = (slice(row * 28, row * 28 + 28), slice((column - 1) * 16, column * 16))
         eventually(lambda: differing(seen(page)[letter], snapshot(secure)[letter]) == 0, "the letter in the page")
-        [cookie] = page.context.cookies()
-        assert cookie["secure"]
-        assert cookie["httpOnly"]
+        for cookie in page.context.cookies():
+            assert cookie["secure"]
+            assert cookie["httpOnly"]
 
 
 class TestRedirect:
@@ -157,12 +174,58 @@ class TestRedirect:
         assert (code, b"use https" in body) == (403, True)
         assert ask("POST", "/login_api", at=1, body=LOGIN)[0] == 200
 
+    @pytest.mark.parametrize("header", ["X-Forwarded-Proto: https", "Sec-Fetch-Site: none"])
+    def test_who_came_through_a_proxy_with_tls_is_told_what_to_set(self, redirecting: Daemon, header: str) -> None:
+        answer = visit(redirecting, "/", BROWSER, header)
+        assert answer.status_code == 403
+        assert 'set web.trusted_proxies = [\\"192.0.2.7\\"]' in answer.text
+
+    def test_a_browser_on_this_machine_is_sent_to_https(self, redirecting: Daemon) -> None:
+        assert visit(redirecting, "/", BROWSER, "Sec-Fetch-Site: none", source="127.0.0.1").status_code == 308
+
+
+class TestBehindAProxy:
+    """A trusted one with TLS, where nothing is served without."""
+
+    @pytest.fixture
+    def ask(self, proxied: Daemon) -> Ask:
+        return asking(proxied)
+
+    def test_nobody_is_sent_round_in_circles(self, ask: Ask) -> None:
+        code, headers, _ = ask("POST", "/login_api", "X-Forwarded-Proto: https", body=LOGIN)
+        assert (code, headers["strict-transport-security"]) == (200, "max-age=3600")
+        assert "; Secure; HttpOnly" in headers["set-cookie"]
+        assert ask("POST", "/login_api", "X-Forwarded-Proto: http", body=LOGIN)[0] == 403
+
+    def test_who_comes_without_tls_is_sent_to_where_the_proxy_was_found(self, ask: Ask, proxied: Daemon) -> None:
+        port = proxied.kvm.settings.web.tls_listen[0].rpartition(":")[2]
+        said = ("X-Forwarded-Proto: http", "X-Forwarded-Host: kvm.example:8080", "X-Forwarded-Prefix: /kvm")
+        for path in ("/kvm/?a=b", "/?a=b"):
+            assert ask("GET", path, *said)[1]["location"] == f"https://kvm.example:{port}/kvm/?a=b"
+
+    def test_in_a_folder_the_page_has_a_slash_behind_it(self, ask: Ask) -> None:
+        said = ("X-Forwarded-Proto: https", "X-Forwarded-Prefix: /kvm")
+        code, headers, _ = ask("GET", "/kvm", *said)
+        assert (code, headers["location"]) == (308, "https://127.0.0.1/kvm/")
+        assert ask("GET", "/kvm/", *said)[0] == 200
+
+    def test_the_audit_has_the_clients_address(self, ask: Ask, proxied: Daemon) -> None:
+        wrong = LOGIN.replace(PASSWORD.encode(), b"wrong")
+        for number in range(7):
+            said = ("X-Forwarded-Proto: https", "X-Forwarded-For: 192.0.2.44")
+            assert ask("POST", "/login_api", *said, body=wrong)[0] == (401 if number < 5 else 429)
+        assert ask("POST", "/login_api", "X-Forwarded-Proto: https", body=LOGIN)[0] == 200, "from another address"
+        addresses = {entry.address for entry in proxied.kvm.auth.audit.entries() if entry.what == "refusal"}
+        assert addresses == {"192.0.2.44"}
+
 
 def test_off_listens_nowhere_without_tls(make_daemon: Callable[..., Daemon]) -> None:
     daemon = make_daemon(web=web("off"))
     daemon.server.start()
     try:
-        assert [listener.is_tls for listener in daemon.server.listeners] == [True, True]
+        *served, own = daemon.server.listeners
+        assert [listener.is_tls for listener in served] == [True, True]
+        assert own.address == str(daemon.kvm.settings.control)
     finally:
         daemon.server.stop()
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import flask
 import pytest
 
-from kvmd.contract.settings import parse_address
+from kvmd.contract.addresses import parse_address
 from kvmd.errors import ConfigError
 from kvmd.front.server import Server
 from kvmd.front.site import Site
@@ -23,7 +23,7 @@ from kvmd.plugins import registry as registry_module
 from kvmd.web import MAX_BODY
 from tests.conftest import HOST, PASSWORD, USER, Daemon
 from tests.waiting import patience
-from tests.wire import Read, Wire, request
+from tests.wire import Read, Wire, inet, request
 
 LOGIN = json.dumps({"username": USER, "password": PASSWORD}).encode()
 LARGE = b'{"keycodes": ["KeyA"]}'.ljust(MAX_BODY + 1)
@@ -310,7 +310,7 @@ def test_several_addresses_are_served_and_ipv6_too(caplog: pytest.LogCaptureFixt
         server.start()
     try:
         for listener in server.listeners:
-            with socket.create_connection(listener.address, timeout=patience()) as sock:
+            with socket.create_connection(inet(listener.address), timeout=patience()) as sock:
                 sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 assert sock.makefile("rb").read().endswith(b"hello")
         assert f"listening on http://127.0.0.1:{server.listeners[0].address[1]}" in caplog.text

@@ -224,5 +224,5 @@ def test_the_video_port_has_pictures_alone(daemon: Daemon, path: str) -> None:
 @pytest.mark.parametrize("path", ["/stream", "/snapshot"])
 def test_the_video_port_needs_the_login_of_the_other(daemon: Daemon, path: str) -> None:
     assert daemon.get(path, port=daemon.video_port, token="").code == 401
-    headers = {"Cookie": f"kvmd_token={daemon.token}"}
+    headers = {"Cookie": f"{daemon.cookie}={daemon.token}"}
     assert daemon.request("HEAD", path, port=daemon.video_port, token="", headers=headers).code == 200

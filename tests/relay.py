@@ -1,0 +1,83 @@
+"""A relay between a client and a server that behaves as bad networks do: it stalls, trickles and cuts."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+from tests.conftest import HOST
+from tests.waiting import patience
+
+SIZE = 64 * 1024
+
+
+class Relay:
+    """Passes bytes on, both ways, for any number of connections.
+
+    :param port: of the server
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server((HOST, 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._socks: list[socket.socket] = []
+        self._flows = threading.Event()
+        self._flows.set()
+        self._drips = False
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def __enter__(self) -> Relay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        self._flows.set()
+        for thread in self._threads:
+            thread.join(patience())
+
+    def stall(self) -> None:
+        """Keep what comes, and pass nothing on, either way."""
+        self._flows.clear()
+
+    def flow(self) -> None:
+        """Pass on what was kept, and what comes."""
+        self._flows.set()
+
+    def trickle(self) -> None:
+        """Pass on byte by byte from now on."""
+        self._drips = True
+
+    def cut(self) -> None:
+        """End all connections, without a word."""
+        for sock in self._socks:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client = self._listener.accept()[0]
+                server = socket.create_connection((HOST, self._target), timeout=patience())
+                self._socks += [client, server]
+                for one, other in ((client, server), (server, client)):
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    thread = threading.Thread(target=self._pass, args=(one, other))
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(SIZE):
+                self._flows.wait(patience())
+                step = 1 if self._drips else len(data)
+                for start in range(0, len(data), step):
+                    sink.sendall(data[start : start + step])
+        for sock in (source, sink):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        sink.close()
