@@ -183,7 +183,8 @@ class Video:
         self._changed(status)
 
     def _farewell(self, why: str) -> bytes:
-        return to_part(slate("The stream has ended", why, self._size.width, self._size.height), time.monotonic())
+        picture = slate("The stream has ended", why, self._size.width, self._size.height)
+        return to_part(picture, time.monotonic(), why)
 
     def _receiver(self) -> EdidControl:
         driver = self.slot.driver

@@ -134,7 +134,7 @@ def _answers(told: Endpoint, schemas: Schemas, fails: Iterable[int]) -> dict[str
     :param fails: the codes of refusals
     """
     answers = {code: _refusal(code) for code in fails}
-    if 200 not in told.content:
+    if not told.content:
         answers[200] = {"description": MEANINGS[200], "content": {JSON: {"schema": schemas.envelope(told.data)}}}
     for code, kind in told.content.items():
         also = {JSON: {"schema": FAILURE}} if code in answers else {}

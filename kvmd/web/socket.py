@@ -20,7 +20,7 @@ def make(kvm: Kvm) -> Blueprint:
 
     @blueprint.get("/api/ws", websocket=True)
     @blueprint.get("/api/ws")  # what is no handshake, for Werkzeug, is told why
-    @endpoint(fails=(426,))
+    @endpoint(content={101: ""}, fails=(426,))
     def ws() -> Response:
         """Open the socket, a WebSocket for keys, mouse, power, status, events and pictures."""
         try:

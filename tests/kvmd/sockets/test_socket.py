@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kvmd.access.grant import UserRole
-from kvmd.kvm import Status
+from kvmd.contract.reports import Status
 from kvmd.sockets import hub, session
 from kvmd.sockets.hub import MOST_EACH, PACE
 from kvmd.sockets.messages import MESSAGES, NEWS, Why
