@@ -142,7 +142,7 @@ function closed() {
   const greeted = state === "open" || state === "stalled";
   drop();
   clock = new Clock();
-  if (ended?.code === LOGGED_OUT) return leave(ended.reason);
+  if (ended?.code === LOGGED_OUT) return leave(`the session has ended: ${ended.reason}`);
   if (greeted || ended) tryAgain(ended?.reason);
   else failed();
 }

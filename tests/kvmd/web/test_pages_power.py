@@ -1,6 +1,7 @@
 """The page's power menu in a real browser: switch off and on, be asked first, be told why not."""
 
 import json
+import threading
 from collections.abc import Callable
 
 import msgspec
@@ -186,20 +187,45 @@ def test_what_is_not_wired_is_told(
     console.locator("#disk").wait_for(state="hidden")
 
 
+def filter_status(page: playwright.Page) -> threading.Event:
+    """Open the page anew, so that its socket keeps the status back while what is returned is not set."""
+    tell = threading.Event()
+    tell.set()
+
+    def route(socket: playwright.WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        kept: list[str | bytes] = []
+
+        def forward(message: str | bytes) -> None:
+            if not tell.is_set() and isinstance(message, str) and '"type":"status"' in message:
+                kept.append(message)
+                return
+            while tell.is_set() and kept:
+                socket.send(kept.pop(0))
+            socket.send(message)
+
+        server.on_message(forward)
+
+    page.route_web_socket("**/api/ws", route)
+    page.reload()
+    return tell
+
+
 def test_a_refusal_is_shown_until_the_menu_opens_again(console: playwright.Page, daemon: Daemon) -> None:
     wait_for_state(console, "on")
-    before = daemon.get("/api/status").json
-    console.route("**/api/status", lambda route: route.fulfill(json=before))
+    tell = filter_status(console)
+    wait_for_state(console, "on")
+    tell.clear()
     with daemon.kvm.power._taken(PowerButton.RESET, 60.0):
         choose(console, "press")
         console.locator("#action.refused", has_text="the reset button is pressed, for ").wait_for()
-        console.unroute("**/api/status")
+        tell.set()
         wait_for_state(console, "reset pressed")
         assert reasons(console) == ON | dict.fromkeys(
             ("off", "press", "reset", "force_off"), "The reset button is pressed."
         )
     console.mouse.move(*on_screen(console, 300, 300))
-    eventually(lambda: is_at(daemon, 300, 300), "the mouse")
+    eventually(lambda: console.evaluate("true") and is_at(daemon, 300, 300), "the mouse")  # messages pass meanwhile
     wait_for_state(console, "on")
     assert "the reset button is pressed, for " in text_of(console, "#action")
     open_menu(console)

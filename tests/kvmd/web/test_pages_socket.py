@@ -133,7 +133,7 @@ def test_a_held_key_stays_longer_than_silence_may(console: playwright.Page, daem
 def test_the_reason_of_a_sessions_end_is_shown_and_a_login_goes_on(console: playwright.Page, daemon: Daemon) -> None:
     end_sessions(daemon)
     daemon.token = daemon.login()
-    console.locator("#refusal", has_text="a test ended it").wait_for()
+    console.locator("#refusal", has_text="the session has ended: a test ended it").wait_for()
     assert console.locator("#login").is_visible()
     enter(console)
     console.keyboard.press("e")
