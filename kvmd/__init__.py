@@ -19,6 +19,7 @@ from kvmd.contract.capture import (
 )
 from kvmd.contract.device import Device, DeviceOptions, DriverOptions, Match, Monitor, list_devices
 from kvmd.contract.driver import BaseDriver
+from kvmd.contract.endpoint import Done, Nothing, endpoint
 from kvmd.contract.hid import (
     COORDINATE_MAX,
     MAX_KEYS,
@@ -49,6 +50,7 @@ from kvmd.errors import (
     HidOffline,
     KvmdError,
     NoSignal,
+    NotFound,
     RequestError,
     Unsupported,
 )
@@ -78,6 +80,7 @@ __all__ = [
     "DeviceAbsent",
     "DeviceLost",
     "DeviceOptions",
+    "Done",
     "DriverError",
     "DriverOptions",
     "EdidControl",
@@ -97,6 +100,8 @@ __all__ = [
     "Monitor",
     "MouseEvent",
     "NoSignal",
+    "NotFound",
+    "Nothing",
     "Page",
     "PixelFormat",
     "PowerApi",
@@ -120,6 +125,7 @@ __all__ = [
     "VideoApi",
     "YcbcrEncoding",
     "decode_json",
+    "endpoint",
     "find_keys",
     "forget",
     "hookimpl",

@@ -8,25 +8,24 @@ from functools import partial
 from itertools import chain
 from typing import Any, Protocol, TypeVar
 
-import msgspec
-
 import kvmd
 from kvmd.access.audit import Audit
 from kvmd.access.auth import Auth
 from kvmd.contract.board import FOLDER, BoardChoice, choose_board, load_boards, read_facts
 from kvmd.contract.device import Device, Monitor
+from kvmd.contract.reports import BoardReport, Status
 from kvmd.contract.roles import CAPTURE, HID, POWER, ROLES, Role
 from kvmd.contract.settings import RoleSettings, Settings
-from kvmd.input.facility import HidReport, Input
+from kvmd.input.facility import Input
 from kvmd.plugins.choice import Choice
 from kvmd.plugins.hookspecs import Event
 from kvmd.plugins.registry import Registry
-from kvmd.power.facility import Power, PowerReport
+from kvmd.power.facility import Power
 from kvmd.slot import Slot, SlotStatus
 from kvmd.system.config import convert
 from kvmd.system.ending import Step
-from kvmd.system.pulse import Hang, Pulse, Watch
-from kvmd.video.facility import CaptureReport, Video
+from kvmd.system.pulse import Pulse, Watch
+from kvmd.video.facility import Video
 
 logger = logging.getLogger(__name__)
 
@@ -52,31 +51,6 @@ class Facility(Protocol):
 
     def is_alive(self) -> bool:
         """Tell whether all threads do their work still."""
-
-
-class BoardReport(msgspec.Struct, frozen=True):
-    """Which board this is.
-
-    :param why: what it was recognised by, or where it is named
-    """
-
-    name: str
-    title: str
-    why: str
-
-
-class Status(msgspec.Struct, frozen=True):
-    """Everything worth knowing.
-
-    :param hung: what hangs, by the watchdog
-    """
-
-    version: str
-    board: BoardReport | None
-    capture: CaptureReport
-    hid: HidReport
-    power: PowerReport
-    hung: tuple[Hang, ...]
 
 
 class Kvm:

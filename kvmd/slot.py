@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import logging
 import threading
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from kvmd.contract.driver import BaseDriver, DriverStatus
+from kvmd.contract.reports import State
 from kvmd.errors import DeviceAbsent, DeviceLost, DriverError, HidOffline, NoSignal, Unavailable
 from kvmd.system.bounded import Bounded
 from kvmd.system.pulse import Pulse
@@ -31,23 +31,6 @@ SEEN = 1.0
 
 D = TypeVar("D", bound=BaseDriver)
 T = TypeVar("T")
-
-
-class State(enum.Enum):
-    """How a role stands."""
-
-    ABSENT = "absent"
-    """Nothing is plugged in that could fill it."""
-    STARTING = "starting"
-    """A device is being opened."""
-    ONLINE = "online"
-    """It works."""
-    NO_SIGNAL = "no signal"
-    """The device works; nothing answers at the other end of its cable."""
-    LOST = "lost"
-    """The device was there and is gone."""
-    RETRYING = "retrying"
-    """The device is there and cannot be used; it is tried again."""
 
 
 _EMPTY = State.ABSENT, State.LOST, State.RETRYING

@@ -33,6 +33,7 @@ class Served:
     :param key: the API key, where the one before had it made
     :param plugin: the source of a plug-in, installed as pip leaves it
     :param roles: the drivers, by their roles; by default the virtual ones
+    :param more: lines for the tables of the settings, by the tables' names
     :param watchdog: seconds of systemd's watchdog
     :param before: what the program is called with, such as faketime
     """
@@ -44,12 +45,13 @@ class Served:
         key: str = "",
         plugin: str = "",
         roles: Mapping[str, str] | None = None,
+        more: Mapping[str, str] | None = None,
         watchdog: float | None = None,
         before: list[str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
-        self._write_settings(roles or {})
+        self._write_settings(roles or {}, more or {})
         self.key = key or Credentials(folder / "auth.json").add_key("test")
         self._log = folder / "log"
         self._heard: list[str] = []
@@ -151,8 +153,11 @@ class Served:
         while message := self._systemd.recv(4096):
             self._heard.append(message.decode())
 
-    def _write_settings(self, roles: Mapping[str, str]) -> None:
-        tables = "".join(f'[{role}]\ndriver = "{roles.get(role, "virtual")}"\n' for role in ("capture", "hid", "power"))
+    def _write_settings(self, roles: Mapping[str, str], more: Mapping[str, str]) -> None:
+        tables = "".join(
+            f'[{role}]\ndriver = "{roles.get(role, "virtual")}"\n{more.get(role, "")}'
+            for role in ("capture", "hid", "power")
+        )
         (self.folder / "kvmd.toml").write_text(
             f'{tables}[web]\nlisten = ["127.0.0.1:0"]\nvideo_listen = ["127.0.0.1:0"]\n'
             "tls_listen = []\nvideo_tls_listen = []\n"

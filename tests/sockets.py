@@ -67,6 +67,7 @@ class Socket:
             close_timeout=patience(),
             ping_interval=None,
             max_size=None,
+            max_queue=None,  # or the close would wait behind what nobody reads
             **options,
         )
         self.ahead = float("-inf")

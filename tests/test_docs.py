@@ -132,7 +132,7 @@ def routes() -> list[tuple[str, str]]:
         {
             (method, rule.rule)
             for rule in app.url_map.iter_rules()
-            for method in (rule.methods or set()) & {"GET", "POST", "PUT"}
+            for method in (rule.methods or set()) & {"GET", "POST", "PUT", "DELETE"}
         }
     )
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from kvmd import decode_json
+from kvmd import Done, Leds, NotFound, endpoint
 
 from .computer import Computer, find
-from .front_panel import Phase
+from .front_panel import Lamps, Phase
+from .session import Pointer
 
 if TYPE_CHECKING:
     import flask
@@ -26,34 +27,63 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     power: bool | UnsetType = UNSET
 
 
+class Which(msgspec.Struct, frozen=True):
+    """The query of ``GET /api/virtual``."""
+
+    computer: Annotated[str, Meta(description="Its name.")] = "default"
+
+
+class ComputerReport(msgspec.Struct, frozen=True):
+    """How a virtual computer stands.
+
+    :param signal: whether the cable of its screen is plugged in
+    :param host: whether that of its keyboard and mouse is
+    :param panel: whether that of its front panel is
+    :param power: whether it has power
+    :param keys: what was pressed last
+    :param text: the lines on its screen
+    """
+
+    signal: bool
+    host: bool
+    panel: bool
+    power: bool
+    phase: Phase
+    lamps: Lamps
+    leds: Leds
+    keys: tuple[str, ...]
+    pointer: Pointer
+    text: list[str]
+
+
 def blueprint() -> flask.Blueprint:
     """Make the endpoint."""
-    from flask import Blueprint, request  # noqa: PLC0415  # a driver does not need it
+    from flask import Blueprint  # noqa: PLC0415  # a driver does not need it
 
     pages = Blueprint("virtual", __name__)
 
     @pages.get("/api/virtual")
-    def show() -> tuple[dict[str, object], int]:
-        return _answer(Control(computer=request.args.get("computer", "default")))
+    @endpoint(fails=(404,))
+    def show(query: Which) -> Done[ComputerReport]:
+        """Tell how a virtual computer stands."""
+        return Done("ok", _describe(_named(query.computer)))
 
     @pages.post("/api/virtual")
-    def change() -> tuple[dict[str, object], int]:
-        try:
-            control = decode_json(request.get_data(), Control)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return {"status": 0, "info": f"the body cannot be used: {error}", "data": {}}, 400
-        return _answer(control)
+    @endpoint(fails=(404,))
+    def change(body: Control) -> Done[ComputerReport]:
+        """Give a virtual computer power or cut it, pull its cables and plug them in."""
+        computer = _named(body.computer)
+        _apply(body, computer)
+        return Done("ok", _describe(computer))
 
     return pages
 
 
-def _answer(control: Control) -> tuple[dict[str, object], int]:
-    computer = find(control.computer)
+def _named(name: str) -> Computer:
+    computer = find(name)
     if computer is None:
-        reason = f'no virtual computer "{control.computer}": name one that a driver "virtual" uses'
-        return {"status": 0, "info": reason, "data": {}}, 404
-    _apply(control, computer)
-    return {"status": 1, "info": "ok", "data": _describe(computer)}, 200
+        raise NotFound(f'no virtual computer "{name}": name one that a driver "virtual" uses')
+    return computer
 
 
 def _apply(control: Control, computer: Computer) -> None:
@@ -67,18 +97,17 @@ def _apply(control: Control, computer: Computer) -> None:
         computer.switch(control.power)
 
 
-def _describe(computer: Computer) -> dict[str, object]:
-    """Tell how a computer stands, for JSON."""
+def _describe(computer: Computer) -> ComputerReport:
     state, phase = computer.state(), computer.phase
-    return {
-        "signal": computer.signal,
-        "host": computer.host,
-        "panel": computer.panel,
-        "power": phase is not Phase.OFF,
-        "phase": phase.value,
-        "lamps": msgspec.to_builtins(computer.lamps),
-        "leds": msgspec.to_builtins(state.leds),
-        "keys": state.keys,
-        "pointer": msgspec.to_builtins(state.pointer),
-        "text": [line.text for line in state.lines],
-    }
+    return ComputerReport(
+        signal=computer.signal,
+        host=computer.host,
+        panel=computer.panel,
+        power=phase is not Phase.OFF,
+        phase=phase,
+        lamps=computer.lamps,
+        leds=state.leds,
+        keys=state.keys,
+        pointer=state.pointer,
+        text=[line.text for line in state.lines],
+    )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
-import msgspec
-
-from kvmd.contract.hid import Capability, HidDriver, HidStatus, KeyboardReport, Leds, MouseEvent, Report
+from kvmd.contract.hid import Capability, HidDriver, HidStatus, KeyboardReport, MouseEvent, Report
+from kvmd.contract.reports import HidReport, State
 from kvmd.contract.roles import HID
 from kvmd.contract.settings import HidSettings
 from kvmd.errors import DriverError, HidOffline
@@ -17,26 +15,12 @@ from kvmd.input.keyboard import Keyboard
 from kvmd.input.mouse import Mouse
 from kvmd.input.writer import Writer
 from kvmd.plugins.choice import Choice
-from kvmd.slot import Slot, SlotStatus, State
+from kvmd.slot import Slot, SlotStatus
 from kvmd.system.ending import Step
 from kvmd.system.pulse import Pulse
 
 WATCH = 0.5
 """Seconds between two looks at clients that went silent."""
-
-
-class HidReport(msgspec.Struct, frozen=True):
-    """How HID stands."""
-
-    state: State
-    reason: str
-    since: datetime
-    driver: str | None
-    device: str | None
-    host_connected: bool | None
-    leds: Leds | None
-    capabilities: list[str]
-    remarks: tuple[str, ...]
 
 
 class Input:

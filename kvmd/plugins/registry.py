@@ -18,6 +18,7 @@ import pluggy
 from kvmd.contract.board import Board
 from kvmd.contract.device import Device, best_match, list_devices
 from kvmd.contract.driver import BaseDriver
+from kvmd.contract.reports import DeviceReport
 from kvmd.contract.roles import ROLES, Role, role_of
 from kvmd.contract.settings import RoleSettings
 from kvmd.errors import ConfigError, Unavailable
@@ -53,19 +54,6 @@ class Broken(msgspec.Struct, frozen=True):
 
     name: str
     reason: str
-
-
-class DeviceReport(msgspec.Struct, frozen=True):
-    """A device that is plugged in, and the drivers that are for it, the best first."""
-
-    name: str
-    subsystem: str
-    node: str | None
-    label: str
-    usb_id: str | None
-    serial: str | None
-    path: str | None
-    drivers: list[str]
 
 
 def installed(bundled_only: bool = False) -> list[EntryPoint]:

@@ -10,17 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-
-import msgspec
 
 from kvmd.contract.power import PowerButton, PowerCapability, PowerDriver, PowerStatus
+from kvmd.contract.reports import PowerReport, PowerState, Press, State
 from kvmd.contract.roles import POWER
 from kvmd.contract.settings import PowerSettings
 from kvmd.errors import Busy, DriverError, RequestError, Unsupported
 from kvmd.plugins.choice import Choice
-from kvmd.power.lamps import Lamps, PowerState
-from kvmd.slot import Slot, SlotStatus, State
+from kvmd.power.lamps import Lamps
+from kvmd.slot import Slot, SlotStatus
 from kvmd.system.ending import Step
 from kvmd.system.pulse import Pulse
 
@@ -40,34 +38,6 @@ _NEEDED = {
     PowerButton.POWER: PowerCapability.POWER_BUTTON,
     PowerButton.RESET: PowerCapability.RESET_BUTTON,
 }
-
-
-class Press(msgspec.Struct, frozen=True):
-    """A button that is pressed at this moment, and for how many seconds more."""
-
-    button: PowerButton
-    seconds_left: float
-
-
-class PowerReport(msgspec.Struct, frozen=True):
-    """How power stands.
-
-    :param target: what the target does: ``on``, ``off``, ``sleeping`` or ``unknown``
-    :param disk_active: whether the target's disk works; None where no lamp says so
-    :param press: the button that is pressed at this moment
-    :param capabilities: ``power_button``, ``reset_button``, ``power_lamp``, ``disk_lamp``, ``wake``
-    """
-
-    state: State
-    reason: str
-    since: datetime
-    driver: str | None
-    device: str | None
-    target: PowerState
-    disk_active: bool | None
-    press: Press | None
-    capabilities: list[str]
-    remarks: tuple[str, ...]
 
 
 class Power:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import enum
 from collections import deque
+
+from kvmd.contract.reports import PowerState
 
 EDGES = 3
 WINDOW = 5.0
@@ -15,17 +16,6 @@ CALM = 2.5
 
 AFTERGLOW = 0.3
 """Seconds for which a disk is active after its lamp changed: people look at it, and it flickers."""
-
-
-class PowerState(enum.Enum):
-    """What the target does, as its power lamp tells."""
-
-    ON = "on"
-    OFF = "off"
-    SLEEPING = "sleeping"
-    """The lamp blinks."""
-    UNKNOWN = "unknown"
-    """There is no power lamp."""
 
 
 class Lamps:

@@ -26,13 +26,14 @@ def decode_json(data: bytes, shape: type[T]) -> T:
     return _decoder(shape).decode(data)
 
 
-def to_struct(given: object, shape: type[T]) -> T:
+def to_struct(given: object, shape: type[T], *, strict: bool = True) -> T:
     """Make dicts, lists and plain values one of this type.
 
+    :param strict: whether texts are no numbers
     :raises msgspec.ValidationError: they are not of this type
     """
     _decoder(shape)
-    return msgspec.convert(given, shape)
+    return msgspec.convert(given, shape, strict=strict)
 
 
 def _decoder(shape: type[T]) -> msgspec.json.Decoder[T]:

@@ -6,17 +6,15 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
-from datetime import datetime
-
-import msgspec
 
 from kvmd import edid
 from kvmd.contract.capture import CaptureDriver, CaptureStatus, EdidControl, Frame, Timings, TimingsControl
+from kvmd.contract.reports import CaptureReport, Size, State
 from kvmd.contract.roles import CAPTURE
 from kvmd.contract.settings import CaptureSettings
 from kvmd.errors import DriverError, Unavailable, Unsupported
 from kvmd.plugins.choice import Choice
-from kvmd.slot import SEEN, Slot, SlotStatus, State
+from kvmd.slot import SEEN, Slot, SlotStatus
 from kvmd.system.ending import Step
 from kvmd.system.pulse import Pulse
 from kvmd.video.broadcast import Rate
@@ -38,46 +36,6 @@ EDID_TIME = 10.0
 
 CAPABILITIES: dict[str, type] = {"edid": EdidControl, "timings": TimingsControl}
 """What capture drivers may declare, by its name in the status."""
-
-
-class Size(msgspec.Struct, frozen=True):
-    """A size in pixels."""
-
-    width: int
-    height: int
-
-
-class CaptureReport(msgspec.Struct, frozen=True):
-    """How capture stands.
-
-    :param captured_fps: pictures a second that the device gives
-    :param sent_fps: pictures a second that go out to viewers
-    :param dropped: damaged pictures: those that kvmd found since it started, and those that the driver did since it was
-        opened
-    :param unchanged: pictures that did not have to be encoded again
-    :param cable: whether a source is at the other end; None where the hardware cannot tell
-    :param timings: what the source sends, from hardware that measures it
-    :param capabilities: ``edid``, ``timings``: what the driver in use can do beyond pictures
-    :param remarks: what a person should know and could change
-    """
-
-    state: State
-    reason: str
-    since: datetime
-    driver: str | None
-    device: str | None
-    resolution: Size | None
-    format: str | None
-    frame_rate: float | None
-    captured_fps: float
-    sent_fps: float
-    viewers: int
-    dropped: int
-    unchanged: int
-    cable: bool | None
-    timings: Timings | None
-    capabilities: list[str]
-    remarks: tuple[str, ...]
 
 
 class Video:
@@ -225,7 +183,8 @@ class Video:
         self._changed(status)
 
     def _farewell(self, why: str) -> bytes:
-        return to_part(slate("The stream has ended", why, self._size.width, self._size.height), time.monotonic())
+        picture = slate("The stream has ended", why, self._size.width, self._size.height)
+        return to_part(picture, time.monotonic(), why)
 
     def _receiver(self) -> EdidControl:
         driver = self.slot.driver

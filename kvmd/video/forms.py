@@ -22,17 +22,19 @@ KEY, LIVE = 1, 2
 """Flags: it can be shown without those before it; it shows the target's screen, and is no slate."""
 
 
-def to_part(picture: Frame, now: float) -> bytes:
+def to_part(picture: Frame, now: float, ended: str = "") -> bytes:
     """Build a part; the boundary at its end lets a browser show it at once.
 
     :param now: in seconds of ``time.monotonic()``
+    :param ended: why it is the last one, for programs
     """
+    last = f"X-Ended: {ascii(ended)[1:-1]}\r\n" if ended else ""
     head = (
         "Content-Type: image/jpeg\r\n"
         f"Content-Length: {len(picture.data)}\r\n"
         f"X-Timestamp: {time.time() - (now - picture.timestamp):.6f}\r\n"
         f"X-Sequence: {picture.sequence}\r\n"
-        "\r\n"
+        f"{last}\r\n"
     )
     return b"".join((head.encode(), picture.data, f"\r\n--{BOUNDARY}\r\n".encode()))
 

@@ -35,10 +35,11 @@ from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
-from kvmd.web import accounts, blikvm, edid, pages, power, socket, status, video
+from kvmd.web import accounts, blikvm, edid, openapi, pages, power, socket, status, video
+from kvmd.web.calls import prepare
 from kvmd.web.envelope import failure, success
 from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
-from kvmd.web.needs import needed_role
+from kvmd.web.needs import LOGIN, PAGE, needed_role
 from kvmd.web.origin import check_host, is_foreign, refusal, resource_policy
 from kvmd.web.programs import challenges
 from kvmd.web.secure import insist, load_certificate
@@ -55,10 +56,6 @@ MAX_BODY = 64 * 1024
 
 CONTROL = "kvmd.control"
 """In the environ of what comes by the daemon's private socket."""
-
-LOGIN = "blikvm.login"
-PAGE = {"pages.index", "pages.asset"}
-"""What needs no login, beside the way to log in: the page's own files."""
 
 _CODES: list[tuple[type[KvmdError], int]] = [
     (NotFound, 404),
@@ -105,6 +102,7 @@ def _control_site(kvm: Kvm) -> Site:
         address = ""
     app = _bare_app(kvm, [])
     _add_api(app, kvm)
+    prepare(app)
     return Site(
         app,
         [address] if address else [],
@@ -125,11 +123,12 @@ def create_app(kvm: Kvm) -> Flask:
     _add_api(app, kvm)
     for blueprint in kvm.registry.blueprints(kvm):
         app.register_blueprint(blueprint)
+    prepare(app)
     return app
 
 
 def _add_api(app: Flask, kvm: Kvm) -> None:
-    for room in (accounts, blikvm, edid, power, status, video):
+    for room in (accounts, blikvm, edid, openapi, power, status, video):
         app.register_blueprint(room.make(kvm))
 
 
@@ -137,6 +136,7 @@ def create_video_app(kvm: Kvm) -> Flask:
     """Make the app with pictures alone, for the port on which clients of BliKVM look for them."""
     app = _bare_app(kvm, kvm.settings.web.video_tls_listen)
     app.register_blueprint(video.make(kvm))
+    prepare(app)
     return app
 
 

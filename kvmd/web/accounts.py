@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
-from flask import Blueprint, Response, g
+from flask import Blueprint, g
 from msgspec import Meta
 
 from kvmd.access import totp
+from kvmd.access.audit import Entry
 from kvmd.access.credentials import check_password
 from kvmd.access.grant import UserRole
+from kvmd.contract.endpoint import Done, Nothing, endpoint
 from kvmd.errors import NotFound, RequestError
 from kvmd.kvm import Kvm
-from kvmd.web.envelope import body, success
 from kvmd.web.needs import needs
 
 
@@ -92,6 +93,13 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[float, Meta(gt=0, le=36500)] | None = None
 
 
+class MadeKey(msgspec.Struct, frozen=True):
+    """A new API key, and the key itself."""
+
+    name: str
+    key: str
+
+
 class Me(msgspec.Struct, frozen=True):
     """Who asks, and what they may."""
 
@@ -108,13 +116,17 @@ def make(kvm: Kvm) -> Blueprint:
     _add_keys(blueprint, kvm)
 
     @blueprint.get("/api/me")
-    def me() -> Response:
-        return success("me success", Me(g.grant.who, g.grant.role))
+    @endpoint()
+    def me() -> Done[Me]:
+        """Tell who asks, and what they may."""
+        return Done("me success", Me(g.grant.who, g.grant.role))
 
     @blueprint.get("/api/audit")
     @needs(UserRole.ADMIN)
-    def audit() -> Response:
-        return success("audit success", kvm.audit.entries())
+    @endpoint()
+    def audit() -> Done[list[Entry]]:
+        """Show who did what, and who was refused."""
+        return Done("audit success", kvm.audit.entries())
 
     return blueprint
 
@@ -124,24 +136,30 @@ def _add_users(blueprint: Blueprint, kvm: Kvm) -> None:
 
     @blueprint.get("/api/users")
     @needs(UserRole.ADMIN)
-    def users() -> Response:
+    @endpoint()
+    def users() -> Done[list[UserReport]]:
+        """List the users."""
         known = credentials.read().users
         reports = [UserReport(name, user.role, user.totp is not None) for name, user in sorted(known.items())]
-        return success("users success", reports)
+        return Done("users success", reports)
 
     @blueprint.put("/api/users/<name>")
     @needs(UserRole.ADMIN)
-    def put_user(name: str) -> Response:
-        _put_user(kvm, name, body(UserChange))
-        return success("user success")
+    @endpoint()
+    def put_user(name: str, body: UserChange) -> Done[Nothing]:
+        """Make a user, or change one."""
+        _put_user(kvm, name, body)
+        return Done("user success", ())
 
     @blueprint.delete("/api/users/<name>")
     @needs(UserRole.ADMIN)
-    def delete_user(name: str) -> Response:
+    @endpoint()
+    def delete_user(name: str) -> Done[Nothing]:
+        """Remove a user."""
         _require_user(kvm, name)
         credentials.remove_user(name)
         _note(kvm, f"removed the user '{name}'")
-        return success("user success")
+        return Done("user success", ())
 
 
 def _put_user(kvm: Kvm, name: str, change: UserChange) -> None:
@@ -169,28 +187,33 @@ def _add_totp(blueprint: Blueprint, kvm: Kvm) -> None:
 
     @blueprint.post("/api/users/<name>/totp")
     @needs(UserRole.ADMIN)
-    def new_secret(name: str) -> Response:
+    @endpoint()
+    def new_secret(name: str) -> Done[Secret]:
+        """Make a secret for a user's one-time codes, to be put back with a code."""
         _require_user(kvm, name)
         secret = totp.new_secret()
-        return success("totp success", Secret(secret, totp.uri(secret, name, socket.gethostname())))
+        return Done("totp success", Secret(secret, totp.uri(secret, name, socket.gethostname())))
 
     @blueprint.put("/api/users/<name>/totp")
     @needs(UserRole.ADMIN)
-    def put_totp(name: str) -> Response:
+    @endpoint()
+    def put_totp(name: str, body: NewTotp) -> Done[Nothing]:
+        """Ask a user for one-time codes from now on."""
         _require_user(kvm, name)
-        given = body(NewTotp)
-        totp.check_new(given.secret, given.code)
-        credentials.set_totp(name, given.secret)
+        totp.check_new(body.secret, body.code)
+        credentials.set_totp(name, body.secret)
         _note(kvm, f"gave '{name}' one-time codes")
-        return success("totp success")
+        return Done("totp success", ())
 
     @blueprint.delete("/api/users/<name>/totp")
     @needs(UserRole.ADMIN)
-    def delete_totp(name: str) -> Response:
+    @endpoint()
+    def delete_totp(name: str) -> Done[Nothing]:
+        """Ask a user for no one-time codes any more."""
         _require_user(kvm, name)
         credentials.set_totp(name, None)
         _note(kvm, f"relieved '{name}' of one-time codes")
-        return success("totp success")
+        return Done("totp success", ())
 
 
 def _add_sessions(blueprint: Blueprint, kvm: Kvm) -> None:
@@ -198,21 +221,25 @@ def _add_sessions(blueprint: Blueprint, kvm: Kvm) -> None:
 
     @blueprint.get("/api/sessions")
     @needs(UserRole.ADMIN)
-    def show_sessions() -> Response:
+    @endpoint()
+    def show_sessions() -> Done[list[SessionReport]]:
+        """List the sessions."""
         reports = [
             SessionReport(_id_of(client), each.user, each.address, each.began, each.idle, client == g.grant.client)
             for client, each in sessions.all().items()
         ]
-        return success("sessions success", reports)
+        return Done("sessions success", reports)
 
     @blueprint.delete("/api/sessions/<identifier>")
     @needs(UserRole.ADMIN)
-    def end_session(identifier: str) -> Response:
+    @endpoint()
+    def end_session(identifier: str) -> Done[Nothing]:
+        """End a session."""
         ended = sessions.end(f"session:{identifier}", f"{g.grant.who} ended it")
         if ended is None:
             raise NotFound(f'there is no session "{identifier[:64]}"; GET /api/sessions lists them')
         kvm.audit.note("logout", g.grant.who, g.grant.address, f"ended a session of '{ended.user}'")
-        return success("session success")
+        return Done("session success", ())
 
 
 def _add_keys(blueprint: Blueprint, kvm: Kvm) -> None:
@@ -220,30 +247,35 @@ def _add_keys(blueprint: Blueprint, kvm: Kvm) -> None:
 
     @blueprint.get("/api/apikeys")
     @needs(UserRole.ADMIN)
-    def keys() -> Response:
+    @endpoint()
+    def keys() -> Done[list[KeyReport]]:
+        """List the API keys."""
         known = credentials.read().keys
         reports = [
             KeyReport(name, key.role, key.created, key.until, key.is_over) for name, key in sorted(known.items())
         ]
-        return success("apikeys success", reports)
+        return Done("apikeys success", reports)
 
     @blueprint.post("/api/apikeys")
     @needs(UserRole.ADMIN)
-    def add_key() -> Response:
-        given = body(NewKey)
-        until = None if given.days is None else datetime.now(UTC) + timedelta(days=given.days)
-        key = credentials.add_key(given.name, given.role, until)
-        _note(kvm, f"made the API key '{given.name}', with the role {given.role.value}")
-        return success("apikey success", {"name": given.name, "key": key})
+    @endpoint()
+    def add_key(body: NewKey) -> Done[MadeKey]:
+        """Make an API key, which is shown this once."""
+        until = None if body.days is None else datetime.now(UTC) + timedelta(days=body.days)
+        key = credentials.add_key(body.name, body.role, until)
+        _note(kvm, f"made the API key '{body.name}', with the role {body.role.value}")
+        return Done("apikey success", MadeKey(body.name, key))
 
     @blueprint.delete("/api/apikeys/<name>")
     @needs(UserRole.ADMIN)
-    def delete_key(name: str) -> Response:
+    @endpoint()
+    def delete_key(name: str) -> Done[Nothing]:
+        """Remove an API key."""
         if name not in credentials.read().keys:
             raise NotFound(f'there is no API key named "{name[:64]}"; GET /api/apikeys lists them')
         credentials.remove_key(name)
         _note(kvm, f"removed the API key '{name}'")
-        return success("apikey success")
+        return Done("apikey success", ())
 
 
 def _require_user(kvm: Kvm, name: str) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import msgspec
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, after_this_request, g, request
 
 from kvmd.access.grant import UserRole
+from kvmd.contract.endpoint import Done, Nothing, endpoint
 from kvmd.contract.hid import MouseEvent
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
-from kvmd.web.envelope import body, success
 from kvmd.web.identity import browser_cookie_name, browser_mark, cookie_name, sent_token
 from kvmd.web.needs import needs
 
@@ -26,6 +26,15 @@ class Login(msgspec.Struct):
     username: str
     password: str
     code: str = ""
+
+
+class Token(msgspec.Struct, frozen=True):
+    """What a login gives.
+
+    :param token: for all other requests
+    """
+
+    token: str
 
 
 class Keys(msgspec.Struct):
@@ -48,41 +57,55 @@ def make(kvm: Kvm) -> Blueprint:
     blueprint = Blueprint("blikvm", __name__)
 
     @blueprint.route("/login_api", methods=["GET", "POST"])
-    def login() -> Response:
-        given = body(Login)
+    @endpoint(fails=(401,))
+    def login(body: Login) -> Done[Token]:
+        """Log in; the answer sets a cookie, too."""
         mark = browser_mark(kvm.auth)
-        done = kvm.auth.login(given.username, given.password, request.remote_addr or "", given.code, mark)
-        response = success("login success", {"token": done.token})
-        _set_cookie(response, cookie_name(kvm.auth), done.token, None)
-        _set_cookie(response, browser_cookie_name(kvm.auth), done.browser, MARK_AGE)
-        return response
+        done = kvm.auth.login(body.username, body.password, request.remote_addr or "", body.code, mark)
+
+        @after_this_request
+        def remember(response: Response) -> Response:
+            _set_cookie(response, cookie_name(kvm.auth), done.token, None)
+            _set_cookie(response, browser_cookie_name(kvm.auth), done.browser, MARK_AGE)
+            return response
+
+        return Done("login success", Token(done.token))
 
     @blueprint.post("/api/logout")
     @needs(UserRole.VIEWER)
-    def logout() -> Response:
+    @endpoint()
+    def logout() -> Done[Nothing]:
+        """Log out, and release what this client holds."""
         kvm.auth.logout(sent_token(kvm.auth), g.grant.address)
         kvm.input.leave(g.grant.client)
-        response = success("logout success")
-        response.delete_cookie(cookie_name(kvm.auth))
-        return response
+
+        @after_this_request
+        def forget(response: Response) -> Response:
+            response.delete_cookie(cookie_name(kvm.auth))
+            return response
+
+        return Done("logout success", ())
 
     @blueprint.route("/keyboard", methods=["GET", "POST"])
     @blueprint.post("/api/keyboard")
     @needs(UserRole.OPERATOR)
-    def keyboard() -> Response:
-        _carry_out(kvm, body(Keys))
+    @endpoint(fails=(409,))
+    def keyboard(body: Keys) -> Done[Nothing]:
+        """Press keys, hold them, let go of them."""
+        _carry_out(kvm, body)
         kvm.audit.typed(g.grant)
-        return success("key input success")
+        return Done("key input success", ())
 
     @blueprint.route("/mouse", methods=["GET", "POST"])
     @blueprint.post("/api/mouse")
     @needs(UserRole.OPERATOR)
-    def mouse() -> Response:
-        event = body(MouseEvent)
-        kvm.input.point(g.grant.client, event)
-        if event.buttons or event.wheel:
+    @endpoint(fails=(409,))
+    def mouse(body: MouseEvent) -> Done[Nothing]:
+        """Move the mouse, press its buttons, turn its wheels."""
+        kvm.input.point(g.grant.client, body)
+        if body.buttons or body.wheel:
             kvm.audit.typed(g.grant)
-        return success("mouse input success")
+        return Done("mouse input success", ())
 
     return blueprint
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 import msgspec
-from flask import Blueprint, Response, g
+from flask import Blueprint, g
 
 from kvmd import edid
 from kvmd.access.grant import UserRole
+from kvmd.contract.endpoint import Done, endpoint
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
-from kvmd.web.envelope import body, success
 from kvmd.web.needs import needs
 
 
@@ -23,7 +23,7 @@ class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preferred: str | None = None
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class EdidOrder(msgspec.Struct, frozen=True):
     """The body of PUT /api/edid; exactly one member is given, and ``mend`` beside ``hex``.
 
     :param hex: a whole EDID
@@ -46,22 +46,25 @@ def make(kvm: Kvm) -> Blueprint:
     lock = threading.Lock()
 
     @blueprint.get("/api/edid")
-    def show() -> Response:
-        return success("edid success", edid.report(kvm.video.edid()))
+    @endpoint(fails=(409,))
+    def show() -> Done[edid.Report]:
+        """Show the EDID that the source sees."""
+        return Done("edid success", edid.report(kvm.video.edid()))
 
     @blueprint.put("/api/edid")
     @needs(UserRole.ADMIN)
-    def change() -> Response:
-        wanted = body(Wanted)
+    @endpoint(fails=(409,))
+    def change(body: EdidOrder) -> Done[edid.Report]:
+        """Show the source another EDID."""
         with lock:  # an edit builds on what is in force
-            kvm.video.set_edid(_make(wanted, kvm))
+            kvm.video.set_edid(_make(body, kvm))
             kvm.audit.note("edid", g.grant.who, g.grant.address, "showed the source another EDID")
-            return success("edid success", edid.report(kvm.video.edid()))
+            return Done("edid success", edid.report(kvm.video.edid()))
 
     return blueprint
 
 
-def _make(wanted: Wanted, kvm: Kvm) -> bytes:
+def _make(wanted: EdidOrder, kvm: Kvm) -> bytes:
     given = (wanted.hex, wanted.profile, wanted.edit, wanted.clear)
     if sum(value is not None for value in given) != 1 or wanted.clear is False:
         raise RequestError("exactly one is needed of: hex, profile, edit, clear (true)")

@@ -10,6 +10,11 @@ from kvmd.web.origin import READING
 
 View = TypeVar("View", bound=Callable[..., Any])
 
+LOGIN = "blikvm.login"
+PAGE = {"pages.index", "pages.asset"}
+PUBLIC = {LOGIN, *PAGE}
+"""The endpoints that need no login: the way to log in, and the page's own files."""
+
 _MARK = "kvmd_needs"
 
 

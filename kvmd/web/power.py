@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, g
 
+from kvmd.contract.endpoint import Done, endpoint
+from kvmd.contract.reports import PowerReport
 from kvmd.kvm import Kvm
 from kvmd.power.wish import Wish
-from kvmd.web.envelope import body, success
 
 
-class Wanted(Wish, frozen=True, forbid_unknown_fields=True):
+class PowerOrder(Wish, frozen=True, forbid_unknown_fields=True):
     """The body of POST /api/power."""
 
 
@@ -18,13 +19,17 @@ def make(kvm: Kvm) -> Blueprint:
     blueprint = Blueprint("power", __name__)
 
     @blueprint.get("/api/power")
-    def show() -> Response:
-        return success("power success", kvm.power.status())
+    @endpoint()
+    def show() -> Done[PowerReport]:
+        """Show how the target's power stands."""
+        return Done("power success", kvm.power.status())
 
     @blueprint.post("/api/power")
-    def act() -> Response:
-        done = body(Wanted).carry_out(kvm.power, kvm.settings.power)
+    @endpoint(fails=(409,))
+    def act(body: PowerOrder) -> Done[PowerReport]:
+        """Switch the target on or off, reset it, press a button."""
+        done = body.carry_out(kvm.power, kvm.settings.power)
         kvm.audit.note("power", g.grant.who, g.grant.address, done)
-        return success(done, kvm.power.status())
+        return Done(done, kvm.power.status())
 
     return blueprint

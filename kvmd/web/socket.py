@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, g, request
 
+from kvmd.contract.endpoint import endpoint
 from kvmd.front.app import exchange_of
 from kvmd.front.handshake import OFFER, accept
 from kvmd.front.request import Refusal
@@ -19,7 +20,9 @@ def make(kvm: Kvm) -> Blueprint:
 
     @blueprint.get("/api/ws", websocket=True)
     @blueprint.get("/api/ws")  # what is no handshake, for Werkzeug, is told why
+    @endpoint(content={101: ""}, fails=(426,))
     def ws() -> Response:
+        """Open the socket, a WebSocket for keys, mouse, power, status, events and pictures."""
         try:
             headers = accept(request.environ)
         except Refusal as refusal:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
+from kvmd.contract.endpoint import Done, endpoint
+from kvmd.contract.reports import DeviceReport, Status
 from kvmd.kvm import Kvm
-from kvmd.web.envelope import success
 
 
 def make(kvm: Kvm) -> Blueprint:
@@ -13,11 +14,15 @@ def make(kvm: Kvm) -> Blueprint:
     blueprint = Blueprint("status", __name__)
 
     @blueprint.get("/api/status")
-    def status() -> Response:
-        return success("status success", kvm.status())
+    @endpoint()
+    def status() -> Done[Status]:
+        """Tell how everything stands."""
+        return Done("status success", kvm.status())
 
     @blueprint.get("/api/devices")
-    def devices() -> Response:
-        return success("devices success", kvm.registry.devices())
+    @endpoint()
+    def devices() -> Done[list[DeviceReport]]:
+        """List what is plugged in."""
+        return Done("devices success", kvm.registry.devices())
 
     return blueprint

@@ -32,11 +32,11 @@ from kvmd import (
     remember,
 )
 from kvmd.contract.hid import Button, HidDriver, MouseEvent, Report
+from kvmd.contract.reports import State
 from kvmd.contract.roles import HID
 from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, Settings
 from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
-from kvmd.slot import State
 from kvmd.testing import HidConformance
 from kvmd_drivers import ch9329
 from kvmd_drivers.ch9329 import NO_TARGET, Ch9329, chip, port

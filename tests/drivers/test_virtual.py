@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
-import flask
 import msgspec
 import numpy as np
 import pytest
@@ -30,6 +29,7 @@ from kvmd_drivers.virtual import VirtualCapture, VirtualHid, keys, screen
 from kvmd_drivers.virtual.computer import Computer, find, shared
 from kvmd_drivers.virtual.console import LINES
 from kvmd_drivers.virtual.screen import Screen
+from tests.conftest import Daemon
 
 SHIFT = 0x02
 CTRL_ALT = 0x05
@@ -492,11 +492,11 @@ def test_closing_ends_the_watch(hid: VirtualHid) -> None:
 
 
 @pytest.fixture
-def client() -> FlaskClient:
-    app = flask.Flask("test")
-    for blueprint in virtual.kvmd_blueprints():
-        app.register_blueprint(blueprint)
-    return app.test_client()
+def client(make_daemon: Callable[..., Daemon]) -> FlaskClient:
+    daemon = make_daemon()
+    client = daemon.app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {daemon.kvm.auth.credentials.add_key('test')}"
+    return client
 
 
 def test_endpoint_shows_the_screen(client: FlaskClient, computer: Computer, name: str) -> None:
@@ -529,7 +529,7 @@ def test_endpoint_refuses_what_it_does_not_know(client: FlaskClient, body: str) 
     answer = client.post("/api/virtual", data=body.encode("latin-1"))
     assert answer.status_code == 400
     assert answer.get_json()["status"] == 0
-    assert answer.get_json()["info"].startswith("the body cannot be used: ")
+    assert answer.get_json()["info"].startswith("the body is not what /api/virtual takes: ")
 
 
 def test_endpoint_makes_no_computers(client: FlaskClient) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import flask
 import pytest
 from flask.testing import FlaskClient
 
@@ -27,10 +26,11 @@ from kvmd import (
 from kvmd.contract.capture import Frame
 from kvmd.contract.power import PowerDriver
 from kvmd.testing import PowerConformance
-from kvmd_drivers.virtual import VirtualCapture, VirtualHid, front_panel, keys, kvmd_blueprints
+from kvmd_drivers.virtual import VirtualCapture, VirtualHid, front_panel, keys
 from kvmd_drivers.virtual.computer import Computer, shared
 from kvmd_drivers.virtual.front_panel import AFTERWARDS, OVERRIDE, SLEEP_BLINK, Lamps, Phase
 from kvmd_drivers.virtual.power import VirtualPower
+from tests.conftest import Daemon
 
 POWER, RESET = PowerButton
 STARTS_IN, STOPS_IN = AFTERWARDS[Phase.STARTING][0], AFTERWARDS[Phase.STOPPING][0]
@@ -436,11 +436,11 @@ def test_a_pulled_front_panel_is_lost_and_absent_until_it_is_back(power: Virtual
 
 
 @pytest.fixture
-def client() -> FlaskClient:
-    app = flask.Flask("test")
-    for blueprint in kvmd_blueprints():
-        app.register_blueprint(blueprint)
-    return app.test_client()
+def client(make_daemon: Callable[..., Daemon]) -> FlaskClient:
+    daemon = make_daemon()
+    client = daemon.app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {daemon.kvm.auth.credentials.add_key('test')}"
+    return client
 
 
 def test_endpoint_switches_and_pulls(client: FlaskClient, name: str) -> None:

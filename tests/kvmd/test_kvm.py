@@ -19,15 +19,14 @@ from kvmd.contract.board import Facts
 from kvmd.contract.capture import Frame
 from kvmd.contract.device import Device
 from kvmd.contract.hid import Button, MouseEvent
+from kvmd.contract.reports import BoardReport, Size, State, Status
 from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, RoleSettings, Settings
 from kvmd.errors import ConfigError, HidOffline, RequestError
 from kvmd.input.keymap import KEYS
-from kvmd.kvm import BoardReport, Kvm, Status
+from kvmd.kvm import Kvm
 from kvmd.plugins.hookspecs import Event
 from kvmd.plugins.registry import Registry
-from kvmd.slot import State
 from kvmd.video import encode
-from kvmd.video.facility import Size
 from kvmd.video.slate import slate
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid
 from kvmd_drivers.virtual.computer import Computer, shared

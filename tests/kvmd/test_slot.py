@@ -11,8 +11,9 @@ import pytest
 
 from kvmd import slot as slots
 from kvmd.contract.hid import HidStatus
+from kvmd.contract.reports import State
 from kvmd.errors import DeviceAbsent, DeviceLost, DriverError, HidOffline, NoSignal
-from kvmd.slot import FIRST_DELAY, LONGEST_DELAY, PACE, Slot, State
+from kvmd.slot import FIRST_DELAY, LONGEST_DELAY, PACE, Slot
 from tests.waiting import eventually
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from kvmd.contract.board import Board
 from kvmd.contract.driver import BaseDriver
+from kvmd.contract.reports import Status
 from kvmd.contract.roles import CAPTURE, HID, POWER, ROLES, Role, role_of
 from kvmd.contract.settings import RoleSettings, Settings
-from kvmd.kvm import Status
 from kvmd_drivers.virtual import VirtualCapture, VirtualHid
 
 

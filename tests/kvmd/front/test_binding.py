@@ -22,6 +22,7 @@ from kvmd.front.proxies import Proxies
 from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.front.tls import Certificate
+from kvmd.system.probe import Listener, answers
 from tests.kvmd.front.conftest import make_app
 from tests.kvmd.front.test_tls import client
 from tests.waiting import patience
@@ -56,6 +57,14 @@ def test_a_unix_socket_is_served_and_removed(tmp_path: Path, mode: int) -> None:
     finally:
         os.umask(before)
     assert not path.exists()
+
+
+def test_the_daemon_can_see_whether_it_answers(tmp_path: Path) -> None:
+    listener = Listener(str(tmp_path / "web.sock"))
+    assert str(listener) == f"unix:{tmp_path}/web.sock"
+    with serving(tmp_path / "web.sock"):
+        assert answers(listener, patience())
+    assert not answers(listener, patience())
 
 
 def test_tls_on_a_unix_socket(tmp_path: Path) -> None:

@@ -316,6 +316,28 @@ def test_who_reads_slowly_gets_the_reason(daemon: Daemon, monkeypatch: pytest.Mo
         assert json.loads(raw.wait(TEXT, b"ended"))["code"] == 4413
 
 
+def test_who_reads_late_has_missed_pictures_and_no_event(daemon: Daemon) -> None:
+    """It reads nothing while the cable of the front panel is pulled and plugged; the kernel keeps little for it."""
+    with Raw((HOST, daemon.port)) as raw:
+        raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.open(daemon).wait(TEXT, b"clients")
+        raw.send(masked(TEXT, b'{"type": "pictures", "on": true}'))
+        for _ in range(10):
+            daemon.post("/keyboard", {"keycodes": ["KeyA"]})
+            assert daemon.get("/snapshot").code == 200, "a picture that was not there before"
+        for plugged in (False, True, False, True):
+            daemon.computer.plug_panel(plugged)
+            eventually(lambda: daemon.kvm.power.slot.is_online is plugged, "the panel")  # noqa: B023  # called at once
+        raw.send(masked(TEXT, PING))
+        frames: list[tuple[int, bytes]] = []
+        while not frames or b"pong" not in frames[-1][1][:30]:
+            frames.append(raw.frame())
+    events = [json.loads(payload) for opcode, payload in frames if opcode == TEXT and b'"event"' in payload[:20]]
+    states = [event["state"] for event in events if event["role"] == "power" and event["state"] in {"lost", "online"}]
+    assert states == ["lost", "online"] * 2
+    assert sum(opcode == BINARY for opcode, _ in frames) <= 2
+
+
 def test_it_pings_and_gives_up_what_is_silent(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that answers stays, one that does not goes; both say nothing of themselves."""
     monkeypatch.setattr(websocket, "BEAT", 0.1)

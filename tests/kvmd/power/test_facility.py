@@ -10,12 +10,12 @@ import pytest
 
 from kvmd.contract.device import DriverOptions
 from kvmd.contract.power import PowerButton, PowerCapability, PowerDriver, PowerStatus, Press
+from kvmd.contract.reports import PowerState, State
 from kvmd.contract.settings import PowerSettings
 from kvmd.errors import Busy, DeviceAbsent, DeviceLost, DriverError, RequestError, Unsupported
 from kvmd.plugins.choice import Choice
 from kvmd.power.facility import Power
-from kvmd.power.lamps import PowerState
-from kvmd.slot import SlotStatus, State
+from kvmd.slot import SlotStatus
 from tests.waiting import eventually, patience
 
 ALL = PowerCapability.POWER_BUTTON | PowerCapability.RESET_BUTTON | PowerCapability.POWER_LAMP

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kvmd.power.lamps import AFTERGLOW, CALM, Lamps, PowerState
+from kvmd.contract.reports import PowerState
+from kvmd.power.lamps import AFTERGLOW, CALM, Lamps
 
 
 def follow(*changes: tuple[float, bool]) -> Lamps:

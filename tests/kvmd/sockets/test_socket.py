@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from kvmd.access.grant import UserRole
-from kvmd.kvm import Status
+from kvmd.contract.reports import Status
+from kvmd.sockets import hub, session
 from kvmd.sockets.hub import MOST_EACH, PACE
 from kvmd.sockets.messages import MESSAGES, NEWS, Why
 from tests.conftest import PASSWORD, Daemon
 from tests.sockets import News, Socket
-from tests.waiting import eventually
+from tests.waiting import eventually, patience
 
 DOCS = Path(__file__).parents[3] / "docs/socket.md"
 SHIFT = 2
@@ -176,7 +177,8 @@ def test_letting_go_is_never_late(daemon: Daemon, socket: Socket) -> None:
     assert not buttons(daemon)
 
 
-def test_a_key_is_let_go_with_its_socket(daemon: Daemon) -> None:
+def test_a_key_is_let_go_with_its_socket(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "SILENT", 2 * patience())  # or it would be let go for that
     with Socket(daemon) as other:
         other.do("press", keys=["KeyB"])
         with Socket(daemon) as socket:
@@ -342,6 +344,15 @@ def test_one_user_has_so_many_and_no_more(daemon: Daemon, add_user: Callable[[st
         each.__exit__(None, None, None)
     with Socket(daemon, token=token) as later:
         later.do("ping")
+
+
+def test_all_together_have_so_many(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "MOST", 2)
+    with Socket(daemon) as one, Socket(daemon) as other:
+        one.do("ping")
+        other.do("ping")
+        with Socket(daemon) as one_more:
+            assert one_more.end()[:2] == (4429, "there are 2 sockets already, which is the most")
 
 
 def test_the_daemon_s_end_is_told(make_daemon: Callable[..., Daemon]) -> None:

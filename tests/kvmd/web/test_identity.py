@@ -36,6 +36,7 @@ FOR_OPERATORS = [
 PROTECTED = [
     ("GET", "/api/status"),
     ("GET", "/api/devices"),
+    ("GET", "/api/openapi.json"),
     ("GET", "/api/edid"),
     ("GET", "/api/power"),
     ("GET", "/api/virtual"),

@@ -101,6 +101,11 @@ def test_the_pictures_of_the_other_port_are_shown_by_the_cookie(daemon: Daemon, 
         assert daemon.get("/snapshot", token="", headers=headers, port=daemon.video_port).code == 200
 
 
+def test_a_page_of_the_other_port_changes_nothing(daemon: Daemon) -> None:
+    """Browsers send an origin with it; one that leaves it out is not believed."""
+    assert press(daemon, **{"Sec-Fetch-Site": "same-site"}).code == 403
+
+
 def test_a_foreign_origin_is_no_matter_where_a_token_that_was_given_by_hand_asks(daemon: Daemon) -> None:
     assert daemon.get("/api/status", headers={"Origin": "http://app.example"}).code == 200
     shown = daemon.get(f"/snapshot?token={daemon.token}", token="", headers={"Sec-Fetch-Site": "cross-site"})

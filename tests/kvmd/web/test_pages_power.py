@@ -10,7 +10,7 @@ import pytest
 from playwright import sync_api as playwright
 
 from kvmd.contract.power import PowerButton, PowerCapability
-from kvmd.slot import State
+from kvmd.contract.reports import State
 from kvmd_drivers.virtual.front_panel import AFTERWARDS, Phase
 from kvmd_drivers.virtual.power import VirtualPower
 from tests.conftest import PASSWORD, Daemon

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kvmd.contract.power import PowerButton
-from kvmd.slot import State
+from kvmd.contract.reports import State
 from tests.conftest import HOST, Answer, Daemon
 from tests.kvmd.web.conftest import switch_on
 from tests.waiting import eventually, patience

@@ -124,6 +124,11 @@ class TestApi:
         assert "Secure" not in plain
         assert "; Secure; HttpOnly" in secure
 
+    def test_a_page_without_tls_changes_nothing_where_there_is_tls(self, ask: Ask) -> None:
+        for scheme, code in (("http", 403), ("https", 200)):
+            body = b'{"keycodes": ["ShiftLeft"]}'
+            assert ask("POST", "/keyboard", f"Origin: {scheme}://127.0.0.1", at=1, body=body)[0] == code
+
     def test_browsers_are_told_to_stay_with_tls_where_that_is_set(self, ask: Ask) -> None:
         assert ask("GET", "/", at=1)[1]["strict-transport-security"] == "max-age=3600"
         assert "strict-transport-security" not in ask("GET", "/")[1]

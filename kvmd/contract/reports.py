@@ -1,0 +1,161 @@
+"""How everything stands, as the daemon tells it and clients read it."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+from kvmd.contract.capture import Timings
+from kvmd.contract.hid import Leds
+from kvmd.contract.power import PowerButton
+from kvmd.system.pulse import Hang
+
+
+class State(enum.Enum):
+    """How a role stands."""
+
+    ABSENT = "absent"
+    """Nothing is plugged in that could fill it."""
+    STARTING = "starting"
+    """A device is being opened."""
+    ONLINE = "online"
+    """It works."""
+    NO_SIGNAL = "no signal"
+    """The device works; nothing answers at the other end of its cable."""
+    LOST = "lost"
+    """The device was there and is gone."""
+    RETRYING = "retrying"
+    """The device is there and cannot be used; it is tried again."""
+
+
+class PowerState(enum.Enum):
+    """What the target does, as its power lamp tells."""
+
+    ON = "on"
+    OFF = "off"
+    SLEEPING = "sleeping"
+    """The lamp blinks."""
+    UNKNOWN = "unknown"
+    """There is no power lamp."""
+
+
+class Size(msgspec.Struct, frozen=True):
+    """A size in pixels."""
+
+    width: int
+    height: int
+
+
+class CaptureReport(msgspec.Struct, frozen=True):
+    """How capture stands.
+
+    :param captured_fps: pictures a second that the device gives
+    :param sent_fps: pictures a second that go out to viewers
+    :param dropped: damaged pictures: those that kvmd found since it started, and those that the driver did since it was
+        opened
+    :param unchanged: pictures that did not have to be encoded again
+    :param cable: whether a source is at the other end; None where the hardware cannot tell
+    :param timings: what the source sends, from hardware that measures it
+    :param capabilities: ``edid``, ``timings``: what the driver in use can do beyond pictures
+    :param remarks: what a person should know and could change
+    """
+
+    state: State
+    reason: str
+    since: datetime
+    driver: str | None
+    device: str | None
+    resolution: Size | None
+    format: str | None
+    frame_rate: float | None
+    captured_fps: float
+    sent_fps: float
+    viewers: int
+    dropped: int
+    unchanged: int
+    cable: bool | None
+    timings: Timings | None
+    capabilities: list[str]
+    remarks: tuple[str, ...]
+
+
+class HidReport(msgspec.Struct, frozen=True):
+    """How HID stands."""
+
+    state: State
+    reason: str
+    since: datetime
+    driver: str | None
+    device: str | None
+    host_connected: bool | None
+    leds: Leds | None
+    capabilities: list[str]
+    remarks: tuple[str, ...]
+
+
+class Press(msgspec.Struct, frozen=True):
+    """A button that is pressed at this moment, and for how many seconds more."""
+
+    button: PowerButton
+    seconds_left: float
+
+
+class PowerReport(msgspec.Struct, frozen=True):
+    """How power stands.
+
+    :param target: what the target does: ``on``, ``off``, ``sleeping`` or ``unknown``
+    :param disk_active: whether the target's disk works; None where no lamp says so
+    :param press: the button that is pressed at this moment
+    :param capabilities: ``power_button``, ``reset_button``, ``power_lamp``, ``disk_lamp``, ``wake``
+    """
+
+    state: State
+    reason: str
+    since: datetime
+    driver: str | None
+    device: str | None
+    target: PowerState
+    disk_active: bool | None
+    press: Press | None
+    capabilities: list[str]
+    remarks: tuple[str, ...]
+
+
+class BoardReport(msgspec.Struct, frozen=True):
+    """Which board this is.
+
+    :param why: what it was recognised by, or where it is named
+    """
+
+    name: str
+    title: str
+    why: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Everything worth knowing.
+
+    :param hung: what hangs, by the watchdog
+    """
+
+    version: str
+    board: BoardReport | None
+    capture: CaptureReport
+    hid: HidReport
+    power: PowerReport
+    hung: tuple[Hang, ...]
+
+
+class DeviceReport(msgspec.Struct, frozen=True):
+    """A device that is plugged in, and the drivers that are for it, the best first."""
+
+    name: str
+    subsystem: str
+    node: str | None
+    label: str
+    usb_id: str | None
+    serial: str | None
+    path: str | None
+    drivers: list[str]
