@@ -67,8 +67,9 @@ class Relay:
                 client = self._listener.accept()[0]
                 server = socket.create_connection((HOST, self._target), timeout=patience())
                 self._socks += [client, server]
+                for sock in (client, server):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for one, other in ((client, server), (server, client)):
-                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     thread = threading.Thread(target=self._pass, args=(one, other))
                     self._threads.append(thread)
                     thread.start()
