@@ -128,6 +128,12 @@ def test_host_sees_the_keys_of_a_gadget(gadget: Path, host_keyboard: Callable[[s
     assert keyboard.held() == set()
 
 
+def test_kernel_uses_nothing_that_the_emulator_gets_wrong() -> None:
+    flags = Path("/proc/cpuinfo").read_text().split()
+    assert "lm" in flags
+    assert "cx16" not in flags
+
+
 def test_host_loses_no_key_of_a_burst(gadget: Path, host_keyboard: Callable[[str], HostKeyboard]) -> None:
     keyboard = host_keyboard(NAME)
     # 60 reports are 180 events, and the kernel keeps 64

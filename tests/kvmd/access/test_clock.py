@@ -9,7 +9,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from kvmd.access.limiter import WINDOW
+from kvmd.access.limiter import FOR_ONE_USER, LONGEST
 from tests.kvmd.cli.test_main import free_ports
 from tests.waiting import eventually, patience
 
@@ -87,11 +86,12 @@ class Turned:
         return parsedate_to_datetime(self.ask("/")[1]["Date"]) - datetime.now(UTC)
 
     def guess_until_refused(self) -> int:
-        """Guess until that is too much; tell for how many seconds it is."""
-        for _ in range(50):
+        """Guess until that is too much; tell how many guesses were taken, which may be some where a machine is slow."""
+        for taken in range(50):
             code, headers, _ = self.login("wrong")
             if code == 429:
-                return int(headers["Retry-After"])
+                assert int(headers["Retry-After"]) <= LONGEST
+                return taken
             assert code == 401
         pytest.fail("one may guess as much as one likes")
 
@@ -110,15 +110,10 @@ def turned(tmp_path: Path) -> Iterator[Turned]:
 
 def test_a_clock_that_jumps_locks_nobody_out_and_lets_nobody_in(turned: Turned) -> None:
     tokens = [turned.token()]
-    assert turned.guess_until_refused() <= WINDOW
+    assert turned.guess_until_refused() >= FOR_ONE_USER
     for days in (-1, 365):
-        refused = time.monotonic()
         turned.set_clock(f"{days:+}d")
         eventually(lambda: abs(turned.skew() - timedelta(days=days)) < timedelta(hours=12), "the jump")  # noqa: B023
-        code, headers, _ = turned.login("wrong")
-        if time.monotonic() - refused < WINDOW / 3:
-            assert code == 429, "the guesses are not forgotten"
-            assert int(headers["Retry-After"]) <= WINDOW
+        assert turned.guess_until_refused() < FOR_ONE_USER, "the guesses before are not forgotten"
         tokens.append(turned.token())
         assert all(turned.is_known(token) for token in tokens), "sessions go on"
-        assert turned.guess_until_refused() <= WINDOW

@@ -129,11 +129,11 @@ def test_one_press_at_a_time(daemon: Daemon) -> None:
 
 def test_a_client_that_goes_away_leaves_no_button_pressed(daemon: Daemon) -> None:
     reach(daemon, "on")
-    body = b'{"action": "press", "button": "reset", "seconds": 1}'
+    body = b'{"action": "press", "button": "reset", "seconds": 3}'
     head = f"POST /api/power HTTP/1.1\r\nHost: kvm\r\nAuthorization: Bearer {daemon.token}\r\n"
     with socket.create_connection((HOST, daemon.port), timeout=patience()) as client:
         client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        eventually(lambda: daemon.get("/api/power").data["press"], "the press")
+        eventually(lambda: daemon.computer.is_down(PowerButton.RESET), "the press", pause=0.01)
     eventually(lambda: daemon.get("/api/power").data["press"] is None, "the end of the press")
     assert not daemon.computer.is_down(PowerButton.RESET)
 
