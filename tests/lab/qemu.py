@@ -20,9 +20,9 @@ ACCELERATOR = "tcg,thread=multi,tb-size=256"
 CPUS = "1"
 # no_timer_check: on a busy host the guest's timer may miss the moment in which the kernel tests it, which then panics
 # clearcpuid=cx16: after CMPXCHG16B, QEMU 7.2 may take an address for the flags, as it computes them from what the last
-# block of code has left (target/i386, helper_cmpxchg16b). Seen: a timer in the next moment, and "PANIC: double fault" in
-# kmem_cache_alloc, as the flags that came back with it were those of virtual 8086 mode. Programs go on seeing it in
-# CPUID: NumPy does not start without
+# block of code has left (target/i386, helper_cmpxchg16b). Seen: "PANIC: double fault" in kmem_cache_alloc, as a timer
+# came in the next moment, and the flags that came back with it were those of virtual 8086 mode. Programs go on seeing
+# it in CPUID: NumPy does not start without
 KERNEL_ARGUMENTS = (
     "console=ttyS0 quiet panic=-1 no_timer_check mitigations=off audit=0 lsm=landlock,yama nokaslr tsc=reliable "
     "clearcpuid=cx16 "
