@@ -1,6 +1,7 @@
 // The HTTP API; and where no socket can be had, what is typed and pointed: one request at a time, in order.
 
 import { merge } from "./moves.js";
+import { t } from "./words.js";
 
 const TIMEOUT = 10000; // ms for a request
 const HEADERS = { "X-Requested-With": "kvmd" }; // a proxy's HTTP Basic, which the browser adds, is none of the daemon's
@@ -50,7 +51,7 @@ async function work() {
   while (waiting.length) {
     const { path, body, since } = waiting.shift();
     const late = performance.now() - since > LATE && !letsGo(body);
-    const detail = late ? new Error("Not typed: it came too late.") : await attempt(path, body);
+    const detail = late ? new Error(t("refused.late")) : await attempt(path, body);
     dispatchEvent(new CustomEvent("sent", { detail }));
   }
   busy = false;

@@ -1,25 +1,20 @@
 // What is typed and pointed: over the socket, or by requests where none can be had; never later than it was meant.
 
 import { queue } from "./api.js";
+import { kvm } from "./kvm.js";
 import { merge } from "./moves.js";
 import { daemonsNow, say, way } from "./socket.js";
 
 const PACE = 8; // ms for which moves become one
 
-let allowed = true;
 let pending = null;
 let number = 0;
 
-export const mayType = () => allowed;
-
-// :param may: whether the role allows it
-export function allow(may) {
-  allowed = may;
-}
+export const mayType = () => kvm.mayType;
 
 // Send what docs/socket.md names: press, release, release_all or mouse; moves that follow one another become one.
 export function send(type, body = {}, isMove = false) {
-  if (!allowed) return;
+  if (!mayType()) return;
   if (way() === "none") return queue(...request(type, body), isMove);
   if (way() !== "open") return letGo(type, body);
   if (isMove && pending && merge(pending, body)) return;

@@ -1,19 +1,19 @@
 // The login form: who logs in, with a one-time code where one is asked for, and why the session before has ended.
 
 import { call } from "./api.js";
+import { $ } from "./dom.js";
 
-const $ = (id) => document.getElementById(id);
+const form = () => document.querySelector("#login form");
 
 // :param enter: called once somebody is let in
 export function attachLogin(enter) {
-  $("login").addEventListener("submit", async (event) => {
+  form().addEventListener("submit", async (event) => {
     event.preventDefault();
-    const form = event.target;
-    const { code, ...given } = Object.fromEntries(new FormData(form));
+    const { code, ...given } = Object.fromEntries(new FormData(form()));
     try {
       await call("login_api", code ? { ...given, code: code.replaceAll(" ", "") } : given);
       askForCode(false);
-      form.elements.password.value = "";
+      form().elements.password.value = "";
       $("refusal").textContent = "";
       enter();
     } catch (error) {
@@ -27,18 +27,18 @@ export function openLogin(reason) {
   $("login").hidden = false;
   $("refusal").textContent = reason;
   askForCode(false);
-  $("login").elements.password.focus();
+  form().elements.password.focus();
 }
 
 function refuse(error) {
   const needed = error.code === 401 && error.message.startsWith("a one-time code is needed");
   if (needed) askForCode(true);
   $("refusal").textContent = needed ? "" : error.message;
-  if (!$("code").hidden) $("login").elements.code.select();
+  if (!$("code").hidden) form().elements.code.select();
 }
 
 function askForCode(asks) {
-  const { code } = $("login").elements;
+  const { code } = form().elements;
   $("code").hidden = !asks;
   code.required = asks;
   code.value = "";

@@ -1,6 +1,7 @@
 // The mouse: over the picture it is where the pointer is; while it is captured, it says how far it went.
 
 import { mayType, renew, send } from "./input.js";
+import { t } from "./words.js";
 
 const BUTTONS = ["left", "right", "middle", "back", "forward"]; // by their bit in MouseEvent.buttons
 const STEP = { 0: 100, 1: 3, 2: 1 }; // pixels, lines, pages to a step of the wheel, by WheelEvent.deltaMode
@@ -98,11 +99,11 @@ export function setMouse(capabilities) {
     absolute: capabilities.includes("absolute_mouse"),
     relative: capabilities.includes("relative_mouse"),
   };
-  if (!mayType()) return "You can see the screen, but not type: your role is viewer.";
-  if (captured()) return "The mouse is captured; Escape lets it go.";
-  if (able.absolute) return "Click the screen to type; click elsewhere to stop.";
-  if (able.relative) return "Click the screen to type and to capture the mouse; Escape lets it go.";
-  return "Click the screen to type; this device has no mouse.";
+  if (!mayType()) return t("screen.hint_viewer");
+  if (captured()) return t("screen.hint_captured");
+  if (able.absolute) return t("screen.hint");
+  if (able.relative) return t("screen.hint_capture");
+  return t("screen.hint_no_mouse");
 }
 
 export const canCapture = () => mayType() && able.relative;

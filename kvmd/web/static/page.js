@@ -1,43 +1,31 @@
-// The page: log in, see the screen, type and point into it; over the socket, or by requests where none can be had.
+// The page: log in, see the screen, type and point into it.
 
 import { call, sendLast } from "./api.js";
-import { allow } from "./input.js";
-import { attachKeyboard, forgetKeys, releaseKeys, renewKeys } from "./keyboard.js";
+import { $, fillWords } from "./dom.js";
+import { attachKeyboard, releaseKeys } from "./keyboard.js";
+import { kvm } from "./kvm.js";
+import { attachLine, closeLine, openLine, tellError, tellStale } from "./line.js";
 import { attachLogin, openLogin } from "./login.js";
-import { attachMouse, capture, forgetButtons, releaseButtons, renewButtons } from "./mouse.js";
-import { attachPictures, showPictures, take } from "./pictures.js";
+import { attachMouse, releaseButtons } from "./mouse.js";
+import { allowPanels, attachPanels } from "./panels.js";
+import { attachPictures } from "./pictures.js";
 import { attachPower } from "./power.js";
-import { connect, disconnect, say, wake, way } from "./socket.js";
-import { tellStatus } from "./status.js";
-
-const STATUS_EVERY = 1000; // ms
-const STATUS_WITHIN = 1500; // ms, after which the connection counts as lost
-const RENEW_EVERY = 3000; // ms; the daemon releases what a client holds that is silent for longer (hid.hold_timeout)
-const REFUSALS = { late: "Not typed: it came too late.", early: "Not typed: the clocks differ; try again." };
-
-const $ = (id) => document.getElementById(id);
-let timers = [];
-let status = {};
-let number = 0; // of our socket
+import { wake, way } from "./socket.js";
+import { attachStatus } from "./status.js";
+import { attachTheme } from "./theme.js";
+import { loadWords, t } from "./words.js";
 
 const isOpen = () => !$("console").hidden;
 
-function show(error) {
-  if (error.code === 401) showLogin(error.message);
-  else $("problem").textContent = error.message;
+// What became of what was asked for; a refusal stays, whatever is typed and pointed meanwhile.
+function tell(words, refused = false) {
+  $("action").textContent = words;
+  $("action").classList.toggle("refused", refused);
 }
 
-// What became of an action on the power; its refusal stays, whatever is typed and pointed meanwhile.
-function tellAction(done, error) {
+function tellPowers(done, error) {
   if (error?.code === 401) return showLogin(error.message);
-  $("action").textContent = error ? error.message : done && `Power: ${done}.`;
-  $("action").classList.toggle("refused", Boolean(error));
-}
-
-// What is wrong with the connection; empty while nothing is.
-function tellLine(words) {
-  $("console").classList.toggle("lost", Boolean(words));
-  if ($("line").textContent !== words) $("line").textContent = words;
+  tell(error ? error.message : done && t("power.done", { info: done }), Boolean(error));
 }
 
 function releaseAll() {
@@ -45,148 +33,67 @@ function releaseAll() {
   releaseButtons();
 }
 
-function forgetAll() {
-  forgetKeys();
-  forgetButtons();
-}
-
-function tellMe(role) {
-  allow(role !== "viewer");
-  $("console").classList.toggle("viewer", role === "viewer");
-  if (status.hid) tellStatus(status);
-}
-
-const SAID = {
-  hello({ number: ours, role }) {
-    number = ours;
-    tellMe(role);
-    showPictures(true);
-  },
-  clients({ clients }) {
-    const we = clients.find((client) => client.number === number);
-    if (we) tellMe(we.role);
-  },
-  status({ status: changed }) {
-    tellStatus(Object.assign(status, changed));
-  },
-  picture: take,
-  done() {
-    $("problem").textContent = "";
-  },
-  refused({ reason, info }) {
-    if (reason !== "denied") $("problem").textContent = REFUSALS[reason] ?? info;
-  },
-  released({ reason }) {
-    forgetAll();
-    $("problem").textContent = `Keys and buttons were released: this page ${reason}.`;
-  },
-  loggedOut: showLogin,
-  state: tellState,
-};
-
-function tellState(state, reason) {
-  if (state === "open") tellLine("");
-  if (state === "stalled") tellLine("The KVM does not answer; nothing is typed.");
-  if (state === "waiting") tellLine(`Connection lost${reason ? ` (${reason})` : ""}; connecting again…`);
-  if (state === "stalled" || state === "waiting") {
-    forgetAll();
-    say({ type: "release_all" });
-  }
-  if (state === "none") useRequests();
-}
-
-function useRequests() {
-  tellLine("");
-  showPictures(true);
-  timers = [setInterval(askStatus, STATUS_EVERY), setInterval(renew, RENEW_EVERY)];
-  askStatus();
-}
-
-function renew() {
-  renewKeys();
-  renewButtons();
-}
-
-let asking = false;
-async function askStatus() {
-  if (asking) return;
-  asking = true;
-  const answer = await ask();
-  asking = false;
-  if (way() !== "none") return;
-  if (answer instanceof Error) return answer.code ? show(answer) : tellLine("Connection lost; connecting again…");
-  if ($("console").classList.contains("lost")) showPictures(true);
-  tellLine("");
-  tellMe(answer.me.role);
-  tellStatus((status = answer.status));
-}
-
-async function ask() {
-  try {
-    const within = { timeout: STATUS_WITHIN };
-    const [me, now] = await Promise.all([call("api/me", null, within), call("api/status", null, within)]);
-    return { me, status: now };
-  } catch (error) {
-    return error;
-  }
-}
-
 function showConsole() {
   $("login").hidden = true;
   $("console").hidden = false;
   for (const id of ["problem", "action"]) $(id).textContent = "";
   $("screen").focus();
-  status = {};
-  connect(SAID);
-}
-
-function close() {
-  timers.forEach(clearInterval);
-  timers = [];
-  disconnect();
-  forgetAll();
-  showPictures(false);
+  openLine();
 }
 
 // :param reason: why the session has ended, or none is there
 function showLogin(reason = "") {
-  close();
-  tellLine("");
+  closeLine();
   $("console").hidden = true;
   openLogin(reason);
 }
 
+async function leave() {
+  closeLine();
+  await call("api/logout", {}).catch(() => {});
+  showLogin();
+}
+
 // At first; who was never logged in needs no reason.
-function begin() {
+function enter() {
   call("api/me").then(showConsole, ({ message }) => showLogin(message.startsWith("log in first") ? "" : message));
 }
 
-$("logout").addEventListener("click", async () => {
-  close();
-  await call("api/logout", {}).catch(() => {});
-  showLogin();
-});
+function tellRole({ role }) {
+  $("console").classList.toggle("viewer", !kvm.mayType);
+  allowPanels(role);
+}
 
-addEventListener("sent", ({ detail: error }) => {
-  if (error) show(error);
-  else $("problem").textContent = "";
-});
+function listen() {
+  addEventListener("sent", ({ detail: error }) => (error ? tellError(error) : ($("problem").textContent = "")));
+  addEventListener("tell", ({ detail: { words, refused } }) => tell(words, refused));
+  addEventListener("leave", leave);
+  addEventListener("online", wake);
+  $("screen").addEventListener("blur", releaseAll);
+  document.addEventListener("visibilitychange", () => (document.hidden ? releaseAll() : wake()));
+  addEventListener("pagehide", () => {
+    if (!isOpen()) return;
+    if (way() === "none") sendLast(["api/keyboard", { release_all: true }], ["api/mouse", { buttons: [] }]);
+    closeLine();
+  });
+  addEventListener("pageshow", ({ persisted }) => persisted && enter());
+}
 
-attachLogin(showConsole);
-attachKeyboard($("screen"));
-attachMouse($("screen"), $("stream"));
-attachPictures($("stream"));
-attachPower(tellAction);
-$("capture-mouse").addEventListener("click", capture);
-$("screen").addEventListener("blur", releaseAll);
-document.addEventListener("pointerlockchange", () => status.hid && tellStatus(status));
-document.addEventListener("visibilitychange", () => (document.hidden ? releaseAll() : wake()));
-addEventListener("online", wake);
-addEventListener("pagehide", () => {
-  if (!isOpen()) return;
-  if (way() === "none") sendLast(["api/keyboard", { release_all: true }], ["api/mouse", { buttons: [] }]);
-  close();
-});
-addEventListener("pageshow", ({ persisted }) => persisted && begin());
+async function begin() {
+  attachTheme();
+  await loadWords();
+  fillWords();
+  attachLogin(showConsole);
+  attachLine(showLogin);
+  attachKeyboard($("screen"));
+  attachMouse($("screen"), $("stream"));
+  attachPictures($("stream"));
+  attachPower(tellPowers);
+  attachPanels();
+  attachStatus(tellStale);
+  kvm.on("me", tellRole);
+  listen();
+  enter();
+}
 
 begin();

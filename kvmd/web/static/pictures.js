@@ -1,13 +1,18 @@
-// Pictures: shown as the socket brings them, and confirmed once they are; or as a stream, where no socket can be had.
+// Pictures: shown as the socket brings them, and confirmed once they are; or off the stream, where no socket can be had.
 
+import { onPref, pref } from "./prefs.js";
 import { daemonsNow, say, way } from "./socket.js";
+import { closeStream, openStream } from "./stream.js";
 
-const STREAM_AGAIN = 1000; // ms after which a stream that failed is taken again
+const SPAN = 2000; // ms over which rates are told
 
 // The header, see docs/socket.md.
 const HEADER_LENGTH = 3;
 const NUMBER = 4;
 const TAKEN = 8;
+
+// Tells of each picture that is shown: a "picture" whose detail is the Blob.
+export const pictures = new EventTarget();
 
 let picture;
 let wanted = false; // the console is open
@@ -16,14 +21,31 @@ let showing = false;
 let settle = () => {};
 let taken = 0;
 let age = 0;
+let came = 0; // when the last one did, or when they were asked for
+let shown = []; // of the last seconds: {when, bytes}
+let latest = null; // the Blob
 
 // How old the picture was when it was shown, in ms.
 export const pictureAge = () => age;
 
+// The picture that is shown, a Blob of a JPEG; null where none is.
+export const latestPicture = () => latest;
+
+// For how many ms none has come though they are wanted; 0 while nobody looks.
+export const pictureStands = () => (visible() ? performance.now() - came : 0);
+
+// Pictures and bits a second.
+export function pictureRates() {
+  const now = performance.now();
+  shown = shown.filter(({ when }) => now - when < SPAN);
+  const bytes = shown.reduce((sum, each) => sum + each.bytes, 0);
+  return { fps: (shown.length * 1000) / SPAN, bits: (bytes * 8000) / SPAN };
+}
+
 export function attachPictures(element) {
   picture = element;
-  picture.addEventListener("error", () => streams() && setTimeout(() => streams() && stream(), STREAM_AGAIN));
   document.addEventListener("visibilitychange", ask);
+  for (const name of ["quality", "fps"]) onPref(name, ask);
 }
 
 // Show pictures from now on, or none; called again, it takes them anew.
@@ -33,27 +55,39 @@ export function showPictures(on) {
   ask();
 }
 
-// Take a picture off the socket; of those that come meanwhile only the newest is shown.
-export async function take(buffer) {
-  newest = buffer;
+// Take a picture off the socket.
+export function take(buffer) {
+  const header = new DataView(buffer);
+  note(header.getFloat64(TAKEN));
+  const number = header.getUint32(NUMBER);
+  showNext({ jpeg: buffer.slice(header.getUint8(HEADER_LENGTH)), confirm: () => say({ type: "seen", number }) });
+}
+
+const takeStreamed = (jpeg) => showNext({ jpeg, confirm: () => {} });
+
+// Of those that come while one is being shown only the newest is shown.
+async function showNext(next) {
+  came = performance.now();
+  newest = next;
   if (showing) return;
   showing = true;
   while (newest) {
-    const next = newest;
+    const { jpeg, confirm } = newest;
     newest = null;
-    await show(next);
+    const blob = new Blob([jpeg], { type: "image/jpeg" });
+    if (wanted) await show(blob);
+    confirm();
   }
   showing = false;
 }
 
-async function show(buffer) {
-  const header = new DataView(buffer);
-  const jpeg = new Blob([buffer.slice(header.getUint8(HEADER_LENGTH))], { type: "image/jpeg" });
-  const address = URL.createObjectURL(jpeg);
-  if (wanted) await put(address);
+async function show(blob) {
+  const address = URL.createObjectURL(blob);
+  await put(address);
   URL.revokeObjectURL(address);
-  say({ type: "seen", number: header.getUint32(NUMBER) });
-  note(header.getFloat64(TAKEN));
+  latest = blob;
+  shown.push({ when: performance.now(), bytes: blob.size });
+  pictures.dispatchEvent(new CustomEvent("picture", { detail: blob }));
 }
 
 // A broken one is confirmed, too, or no other would come.
@@ -72,18 +106,19 @@ function note(when) {
 }
 
 const visible = () => wanted && !document.hidden;
-const streams = () => visible() && way() === "none";
 
 function ask() {
-  if (way() === "none") return visible() ? stream() : clear();
-  say({ type: "pictures", on: visible() });
-}
-
-function stream() {
-  picture.src = `stream?${Date.now()}`; // a new address, or the browser shows the end of the old stream
+  came = performance.now();
+  if (way() === "none") return visible() ? openStream(takeStreamed) : clear();
+  closeStream();
+  const fps = pref("fps", 0);
+  say({ type: "pictures", on: visible(), quality: pref("quality", "high"), ...(fps ? { fps } : {}) });
 }
 
 function clear() {
+  closeStream();
   settle();
   picture.removeAttribute("src");
+  latest = null;
+  shown = [];
 }

@@ -1,47 +1,45 @@
 // The power menu: what the target does, and its buttons; what may lose work is asked about first.
 
 import { ask } from "./api.js";
+import { $ } from "./dom.js";
+import { t } from "./words.js";
 
 const LONGEST = 30000; // ms; a button may be held for 20 s, and the answer comes once it is up
 
-const NO_BUTTON = "No power button is wired.";
-const NO_LAMP = "No power lamp is wired: look at the screen, and press the button.";
-
-// What each action needs, one of it, and what is said without; for which target it is refused, and why.
+// What each action needs, one of it, and what is said without; for which target it is refused, and why; what is asked
+// before. All by the names of the words.
 const ACTIONS = {
-  on: { needs: ["power_button", "wake"], without: NO_BUTTON, refused: { on: "The target is on.", unknown: NO_LAMP } },
+  on: {
+    needs: ["power_button", "wake"],
+    without: "no_button",
+    refused: { on: "is_on", unknown: "no_lamp" },
+  },
   off: {
     needs: ["power_button"],
-    without: NO_BUTTON,
-    refused: { off: "The target is off.", sleeping: "The target is sleeping: a press would wake it.", unknown: NO_LAMP },
+    without: "no_button",
+    refused: { off: "is_off", sleeping: "is_sleeping", unknown: "no_lamp" },
   },
-  press: { needs: ["power_button"], without: NO_BUTTON },
-  reset: {
-    needs: ["reset_button"],
-    without: "No reset button is wired.",
-    refused: { off: "The target is off." },
-    question: "Reset the target? Work that is not saved will be lost.",
-  },
-  force_off: {
-    needs: ["power_button"],
-    without: NO_BUTTON,
-    refused: { off: "The target is off." },
-    question: "Cut the target's power? Work that is not saved will be lost.",
-  },
+  press: { needs: ["power_button"], without: "no_button" },
+  reset: { needs: ["reset_button"], without: "no_reset", refused: { off: "is_off" }, question: "ask_reset" },
+  force_off: { needs: ["power_button"], without: "no_button", refused: { off: "is_off" }, question: "ask_force_off" },
 };
 
-const $ = (id) => document.getElementById(id);
 const items = () => [...document.querySelectorAll("#power-menu button")];
 
 export function tellPower(power) {
   const online = power.state === "online";
   $("power").hidden = power.state === "absent";
-  $("power-state").textContent = power.press ? `${power.press.button} pressed` : online ? power.target : power.state;
+  $("power-state").textContent = stateOf(power, online);
   $("power-state").dataset.target = online ? power.target : "lost";
   $("power-button").title = power.reason;
   $("disk").hidden = power.disk_active === null;
   $("disk").classList.toggle("lit", power.disk_active === true);
   for (const item of items()) tellItem(item, refusal(ACTIONS[item.value], power));
+}
+
+function stateOf(power, online) {
+  if (power.press) return t(`power.pressed.${power.press.button}`);
+  return online ? t(`power.state.${power.target}`) : t(`state.${power.state}`);
 }
 
 // A disabled item can be reached by the arrows still, and says why it is.
@@ -52,12 +50,17 @@ function tellItem(item, reason) {
 
 // Why an action cannot be taken now; empty if it can.
 function refusal(action, power) {
+  const name = refusalName(action, power);
+  return name && t(`power.${name}`);
+}
+
+function refusalName(action, power) {
   const able = power.capabilities;
-  if (power.state !== "online") return "Front panel unavailable.";
+  if (power.state !== "online") return "no_panel";
   if (!action.needs.some((name) => able.includes(name))) return action.without;
   const wakes = power.target === "unknown" && !able.includes("power_button");
   if (!wakes && action.refused?.[power.target]) return action.refused[power.target];
-  return power.press ? `The ${power.press.button} button is pressed.` : "";
+  return power.press ? "is_pressed" : "";
 }
 
 // :param tell: told what was done, or the error; an empty text when the menu opens
@@ -76,7 +79,7 @@ export function attachPower(tell) {
     close();
     $("power-button").focus();
     const { question } = ACTIONS[item.value];
-    if (question && !(await confirmed(question, item.firstChild.textContent))) return;
+    if (question && !(await confirmed(t(`power.${question}`), item.firstChild.textContent))) return;
     await ask("api/power", { action: item.value }, LONGEST).then(({ info }) => tell(info), (error) => tell("", error));
   });
 }

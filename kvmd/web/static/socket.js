@@ -1,6 +1,7 @@
 // The socket, /api/ws: opened, and opened again when it ends; and the daemon's clock. docs/socket.md has its messages.
 
 import { call } from "./api.js";
+import { t } from "./words.js";
 
 const HELLO_WITHIN = 5000; // ms; a proxy that knows no WebSocket may keep the handshake without a word
 const PING_EVERY = 500; // ms; the daemon lets go of what is held after 2 s without a word
@@ -64,7 +65,7 @@ export function disconnect() {
 
 // Send a message, if the socket is there; tell whether it is.
 export function say(message) {
-  if (state !== "open" && state !== "stalled") return false;
+  if ((state !== "open" && state !== "stalled") || socket.readyState !== WebSocket.OPEN) return false;
   socket.send(JSON.stringify(message));
   return true;
 }
@@ -142,7 +143,7 @@ function closed() {
   const greeted = state === "open" || state === "stalled";
   drop();
   clock = new Clock();
-  if (ended?.code === LOGGED_OUT) return leave(`the session has ended: ${ended.reason}`);
+  if (ended?.code === LOGGED_OUT) return leave(t("login.ended", { reason: ended.reason }));
   if (greeted || ended) tryAgain(ended?.reason);
   else failed();
 }

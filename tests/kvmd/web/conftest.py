@@ -1,6 +1,7 @@
 """What tests of the page share: a real browser with the page in it, and what is seen there."""
 
 import io
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -121,6 +122,14 @@ def is_at(daemon: Daemon, x: int, y: int) -> bool:
 def log_in(page: playwright.Page, password: str) -> None:
     page.locator("input[name=password]").fill(password)
     page.get_by_role("button", name="Log in").click()
+
+
+def open_panel(page: playwright.Page, title: str) -> None:
+    """Open a panel beside the screen, if it is not open."""
+    tool = page.locator(f"button.tool[title={json.dumps(title)}]")
+    if tool.get_attribute("aria-expanded") != "true":
+        tool.click()
+    page.locator("#panel-body > [data-panel]").wait_for(state="visible")
 
 
 def wait_for_stream(page: playwright.Page) -> None:

@@ -1,6 +1,7 @@
 """The page in a real browser: see, type, hold, and be told what is lost."""
 
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from playwright import sync_api as playwright
 
+import kvmd.web
 from kvmd.contract.hid import COORDINATE_MAX, Capability, KeyboardReport, Report
 from kvmd.input.keymap import KEYS
 from kvmd_drivers.virtual import VirtualHid
@@ -17,6 +19,7 @@ from tests.kvmd.web.conftest import (
     is_at,
     log_in,
     on_screen,
+    open_panel,
     pointer,
     seen,
     snapshot,
@@ -24,6 +27,15 @@ from tests.kvmd.web.conftest import (
     wait_for_stream,
 )
 from tests.waiting import eventually
+
+KINDS = {
+    "": "text/html",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+}
 
 Button = Literal["left", "middle", "right"]
 
@@ -196,9 +208,10 @@ def test_keys_and_clicks_keep_their_order(
 def test_the_captured_mouse_says_how_far_it_goes(console: playwright.Page, daemon: Daemon) -> None:
     console.mouse.move(*on_screen(console, 640, 360))
     eventually(lambda: is_at(daemon, 640, 360), "the middle")
+    open_panel(console, "Mouse")
     console.get_by_role("button", name="Capture mouse").click()
     console.wait_for_function("document.pointerLockElement?.id === 'screen'")
-    console.get_by_text("The mouse is captured; Escape lets it go.").wait_for()
+    console.locator("#hint", has_text="The mouse is captured; Escape lets it go.").wait_for()
     before = pointer(daemon)
     console.evaluate(
         "for (const [x, y] of [[30, 0], [-10, 5], [200, -40]]) document.getElementById('screen').dispatchEvent("
@@ -210,7 +223,7 @@ def test_the_captured_mouse_says_how_far_it_goes(console: playwright.Page, daemo
     eventually(lambda: pointer(daemon).buttons == 1, "the press")
     console.evaluate("document.exitPointerLock()")
     eventually(lambda: not pointer(daemon).buttons, "the release with the capture")
-    console.get_by_text("Click the screen to type; click elsewhere to stop.").wait_for()
+    console.locator("#hint", has_text="Click the screen to type; click elsewhere to stop.").wait_for()
     console.mouse.up()
 
 
@@ -225,8 +238,10 @@ def test_what_the_device_lacks_is_told_and_left_alone(
     console: playwright.Page, daemon: Daemon, monkeypatch: pytest.MonkeyPatch, able: Capability, hint: str
 ) -> None:
     monkeypatch.setattr(VirtualHid, "capabilities", able)
-    console.get_by_text(hint).wait_for()
+    console.locator("#hint").get_by_text(hint).wait_for()
+    open_panel(console, "Mouse")
     assert console.locator("#capture-mouse").is_visible() == (Capability.RELATIVE_MOUSE in able)
+    console.locator("#screen").focus()
     before = pointer(daemon)
     console.mouse.move(*on_screen(console, 10, 10))
     console.mouse.wheel(0, 100)
@@ -251,6 +266,7 @@ def test_the_lamps_are_shown(console: playwright.Page, daemon: Daemon) -> None:
 
 
 def test_a_log_out_ends_the_session(console: playwright.Page, daemon: Daemon) -> None:
+    open_panel(console, "Settings")
     console.get_by_role("button", name="Log out").click()
     console.locator("#login").wait_for(state="visible")
     assert console.locator("#console").is_hidden()
@@ -276,19 +292,12 @@ def end_sessions(daemon: Daemon) -> None:
 
 
 def test_the_pages_files(daemon: Daemon) -> None:
-    for path, kind in (
-        ("/", "text/html"),
-        ("/static/page.js", "text/javascript"),
-        ("/static/api.js", "text/javascript"),
-        ("/static/keyboard.js", "text/javascript"),
-        ("/static/socket.js", "text/javascript"),
-        ("/static/mouse.js", "text/javascript"),
-        ("/static/power.js", "text/javascript"),
-        ("/static/style.css", "text/css"),
-        ("/static/icon.svg", "image/svg+xml"),
-    ):
-        answer = daemon.get(path, token="")
-        assert (answer.code, answer.headers.get_content_type()) == (200, kind)
+    folder = Path(kvmd.web.__file__).parent / "static"
+    files = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
+    assert len(files) > 20
+    for path in ("", *(f"static/{file}" for file in files)):
+        answer = daemon.get(f"/{path}", token="")
+        assert (answer.code, answer.headers.get_content_type()) == (200, KINDS[Path(path).suffix]), path
     again = daemon.get("/static/page.js", token="", headers={"If-None-Match": answer.headers["ETag"] or ""})
     assert again.code in {200, 304}
     assert json.loads(daemon.get("/static/", token="").body)["status"] == 0
@@ -365,6 +374,7 @@ def test_a_second_finger_changes_nothing(console: playwright.Page, daemon: Daemo
 
 
 def test_moves_in_fractions_of_a_pixel_add_up(console: playwright.Page, daemon: Daemon) -> None:
+    open_panel(console, "Mouse")
     console.get_by_role("button", name="Capture mouse").click()
     console.wait_for_function("document.pointerLockElement?.id === 'screen'")
     before = pointer(daemon)

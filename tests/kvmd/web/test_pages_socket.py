@@ -35,10 +35,6 @@ def enter(page: playwright.Page) -> None:
     page.locator("#screen").focus()
 
 
-def is_stream(page: playwright.Page) -> bool:
-    return "/stream?" in page.evaluate("document.getElementById('stream').src")
-
-
 def watching(daemon: Daemon) -> int:
     return daemon.kvm.video.broadcaster.viewers
 
@@ -50,8 +46,7 @@ def test_a_letter_travels_by_the_socket(console: playwright.Page, daemon: Daemon
     console.mouse.click(*on_screen(console, 300, 300))
     eventually(lambda: typed(daemon, "q") and pointer(daemon).buttons == 0, "the letter")
     console.evaluate("0")  # what was asked is told meanwhile
-    assert [url for url in asked if "/api/" in url] == []
-    assert not is_stream(console)
+    assert [url for url in asked if "/api/" in url or "/stream" in url] == []
 
 
 @contextmanager
@@ -67,14 +62,14 @@ def without_socket(browser: playwright.Browser, daemon: Daemon) -> Iterator[play
 
 def test_without_a_socket_requests_and_the_stream_do_it(browser: playwright.Browser, daemon: Daemon) -> None:
     with without_socket(browser, daemon) as page:
-        assert is_stream(page)
         page.keyboard.press("w")
         eventually(lambda: typed(daemon, "w"), "the letter")
         page.locator("#capture[data-state=online]").wait_for()
         assert text_of(page, "#line") + text_of(page, "#problem") == ""
         page.evaluate(HIDE, True)
         eventually(lambda: watching(daemon) == 0, "the stream's end")
-        page.evaluate(HIDE, False)
+        with page.expect_request("**/stream"):
+            page.evaluate(HIDE, False)
         eventually(lambda: watching(daemon) == 1, "the stream")
 
 

@@ -1,0 +1,111 @@
+// The screen's panel: what comes, how much of it, and keeping it.
+
+import { $, h, icon } from "../dom.js";
+import { kvm } from "../kvm.js";
+import { latestPicture, pictureAge, pictureRates } from "../pictures.js";
+import { pref, setPref } from "../prefs.js";
+import { canRecord, isRecording, recordedSeconds, startRecording, stopRecording } from "../recorder.js";
+import { t } from "../words.js";
+import { choice } from "./settings.js";
+
+const EVERY = 1000; // ms between two looks at the numbers
+const LIMITS = [30, 15, 10, 5, 1]; // pictures a second
+
+const tell = (words, refused = false) => dispatchEvent(new CustomEvent("tell", { detail: { words, refused } }));
+
+export function build(element) {
+  element.append(facts(), flow(), keep());
+}
+
+function facts() {
+  const list = h("dl", { class: "facts" });
+  const show = () => {
+    if (!list.isConnected) return;
+    const { capture = {} } = kvm.status;
+    const { fps, bits } = pictureRates();
+    const size = capture.resolution;
+    const rows = {
+      resolution: size ? `${size.width}×${size.height}` : "–",
+      format: capture.format ?? "–",
+      rate: t("picture.rate_value", { fps: fps.toFixed(fps < 10 ? 1 : 0) }),
+      bits: t("picture.bits_value", { kbit: Math.round(bits / 1000) }),
+      age: pictureAge() ? t("status.age", { ms: Math.round(pictureAge()) }) : "–",
+      device: capture.device || "–",
+    };
+    const row = ([name, value]) => [h("dt", {}, t(`picture.${name}`)), h("dd", { id: `picture-${name}` }, value)];
+    list.replaceChildren(...Object.entries(rows).flatMap(row));
+  };
+  setInterval(show, EVERY);
+  requestAnimationFrame(show);
+  return h("section", {}, h("h3", {}, t("picture.now")), list);
+}
+
+function flow() {
+  const qualities = Object.fromEntries(["high", "medium", "low"].map((name) => [name, t(`picture.${name}`)]));
+  const rates = { 0: t("picture.fps_all") };
+  for (const fps of LIMITS) rates[fps] = t("picture.fps_value", { fps });
+  return h(
+    "section",
+    {},
+    choice(t("picture.quality"), qualities, pref("quality", "high"), (name) => setPref("quality", name)),
+    choice(t("picture.fps"), rates, pref("fps", 0), (fps) => setPref("fps", Number(fps))),
+  );
+}
+
+function keep() {
+  const save = button("camera", t("picture.save"), () => latestPicture() && download(latestPicture(), "jpg"));
+  const copy = button("copy", t("picture.copy"), copyPicture);
+  return h("section", {}, h("h3", {}, t("picture.keep")), save, copy, recording());
+}
+
+function button(drawing, words, act) {
+  return h("button", { type: "button", class: "row", onclick: act }, icon(drawing), h("span", {}, words));
+}
+
+function recording() {
+  if (!canRecord()) return h("p", { class: "note" }, t("picture.no_record"));
+  const record = button("record", t("picture.record"), async () => {
+    if (isRecording()) return stopRecording();
+    if (!latestPicture()) return tell(t("picture.none"), true);
+    await startRecording((video) => {
+      download(video, video.type.split("/")[1]);
+      show();
+    });
+    show();
+  });
+  const show = () => {
+    const seconds = recordedSeconds();
+    const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+    record.lastChild.textContent = isRecording() ? t("picture.stop", { time }) : t("picture.record");
+    record.setAttribute("aria-pressed", String(isRecording()));
+  };
+  setInterval(show, EVERY);
+  return record;
+}
+
+// Give a file to the user, named after the KVM and the local time.
+function download(blob, ending) {
+  const now = new Date();
+  const local = new Date(now - now.getTimezoneOffset() * 60000).toISOString().slice(0, 19).replaceAll(":", "-");
+  const address = URL.createObjectURL(blob);
+  h("a", { href: address, download: `${$("name").textContent.trim()} ${local}.${ending}` }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+}
+
+// Clipboards take PNG alone; a promise, as Safari asks for the permission while the click is still going on.
+async function copyPicture() {
+  if (!latestPicture()) return tell(t("picture.none"), true);
+  try {
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": toPng(latestPicture()) })]);
+    tell(t("picture.copied"));
+  } catch {
+    tell(t("picture.not_copied"), true);
+  }
+}
+
+async function toPng(jpeg) {
+  const image = await createImageBitmap(jpeg);
+  const canvas = h("canvas", { width: image.width, height: image.height });
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
