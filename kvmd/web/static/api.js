@@ -19,10 +19,15 @@ export async function call(path, body, { timeout } = {}) {
   return (await ask(path, body, timeout)).data;
 }
 
+// The whole answer of a GET, or of a POST where there is a body.
+export function ask(path, body, timeout) {
+  return request(body ? "POST" : "GET", path, body, timeout);
+}
+
 // The whole answer; throws Refused, or the browser's own error.
-export async function ask(path, body, timeout = TIMEOUT) {
-  const options = { headers: HEADERS, signal: AbortSignal.timeout(timeout) };
-  if (body) Object.assign(options, { method: "POST", body: JSON.stringify(body), keepalive: true });
+export async function request(method, path, body, timeout = TIMEOUT) {
+  const options = { method, headers: HEADERS, signal: AbortSignal.timeout(timeout) };
+  if (body) Object.assign(options, { body: JSON.stringify(body), keepalive: true });
   const response = await fetch(path, options);
   const answer = await response.json();
   if (!response.ok) throw new Refused(response.status, answer.info);

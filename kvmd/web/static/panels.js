@@ -10,6 +10,7 @@ const PANELS = [
   { name: "mouse", only: TYPISTS, load: () => import("./panels/mouse.js") },
   { name: "picture", drawing: "screen", load: () => import("./panels/picture.js") },
   { name: "people", load: () => import("./panels/people.js") },
+  { name: "access", drawing: "lock", only: ["admin"], load: () => import("./panels/access.js") },
   { name: "settings", load: () => import("./panels/settings.js") },
 ];
 

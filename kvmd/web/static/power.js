@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { $ } from "./dom.js";
+import { confirmed } from "./question.js";
 import { t } from "./words.js";
 
 const LONGEST = 30000; // ms; a button may be held for 20 s, and the answer comes once it is up
@@ -79,7 +80,7 @@ export function attachPower(tell) {
     close();
     $("power-button").focus();
     const { question } = ACTIONS[item.value];
-    if (question && !(await confirmed(t(`power.${question}`), item.firstChild.textContent))) return;
+    if (question && !(await confirmed(t(`power.${question}`), t(`power.${item.value}`)))) return;
     await ask("api/power", { action: item.value }, LONGEST).then(({ info }) => tell(info), (error) => tell("", error));
   });
 }
@@ -111,16 +112,4 @@ function move(event) {
   else if (event.key === "End") all.at(-1).focus();
   else return;
   event.preventDefault();
-}
-
-// Ask, and tell whether the answer is yes; Escape is no.
-function confirmed(question, words) {
-  const dialog = $("question");
-  $("question-words").textContent = question;
-  $("question-yes").textContent = words.replace("…", "");
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-  });
 }

@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { kvm } from "../kvm.js";
 import { t } from "../words.js";
+import { part } from "./parts.js";
 
 function entry({ number, who, role, typing, watching }) {
   const doing = [typing && t("people.typing"), watching && t("people.watching")].filter(Boolean);
@@ -12,6 +13,6 @@ function entry({ number, who, role, typing, watching }) {
 
 export function build(element) {
   const here = h("ul", { class: "list", id: "people-here" });
-  element.append(h("section", {}, h("h3", {}, t("people.here")), here));
+  element.append(part(t("people.here"), here));
   kvm.on("clients", (clients) => here.replaceChildren(...clients.map(entry)));
 }

@@ -1,20 +1,19 @@
 // The screen's panel: what comes, how much of it, and keeping it.
 
-import { $, h, icon } from "../dom.js";
+import { $, h } from "../dom.js";
 import { kvm } from "../kvm.js";
 import { latestPicture, pictureAge, pictureRates } from "../pictures.js";
 import { pref, setPref } from "../prefs.js";
 import { canRecord, isRecording, recordedSeconds, startRecording, stopRecording } from "../recorder.js";
 import { t } from "../words.js";
-import { choice } from "./settings.js";
+import { edidPart } from "./edid.js";
+import { attempt, button, choice, part, tell } from "./parts.js";
 
 const EVERY = 1000; // ms between two looks at the numbers
 const LIMITS = [30, 15, 10, 5, 1]; // pictures a second
 
-const tell = (words, refused = false) => dispatchEvent(new CustomEvent("tell", { detail: { words, refused } }));
-
 export function build(element) {
-  element.append(facts(), flow(), keep());
+  element.append(facts(), flow(), keep(), edidPart());
 }
 
 function facts() {
@@ -37,42 +36,36 @@ function facts() {
   };
   setInterval(show, EVERY);
   requestAnimationFrame(show);
-  return h("section", {}, h("h3", {}, t("picture.now")), list);
+  return part(t("picture.now"), list);
 }
 
 function flow() {
   const qualities = Object.fromEntries(["high", "medium", "low"].map((name) => [name, t(`picture.${name}`)]));
   const rates = { 0: t("picture.fps_all") };
   for (const fps of LIMITS) rates[fps] = t("picture.fps_value", { fps });
-  return h(
-    "section",
-    {},
+  return part(
+    "",
     choice(t("picture.quality"), qualities, pref("quality", "high"), (name) => setPref("quality", name)),
     choice(t("picture.fps"), rates, pref("fps", 0), (fps) => setPref("fps", Number(fps))),
   );
 }
 
 function keep() {
-  const save = button("camera", t("picture.save"), () => latestPicture() && download(latestPicture(), "jpg"));
-  const copy = button("copy", t("picture.copy"), copyPicture);
-  return h("section", {}, h("h3", {}, t("picture.keep")), save, copy, recording());
-}
-
-function button(drawing, words, act) {
-  return h("button", { type: "button", class: "row", onclick: act }, icon(drawing), h("span", {}, words));
+  const keepOne = () => latestPicture() && download(latestPicture(), "jpg");
+  const save = button(t("picture.save"), keepOne, { drawing: "camera", class: "row" });
+  const copy = button(t("picture.copy"), copyPicture, { drawing: "copy", class: "row" });
+  return part(t("picture.keep"), save, copy, recording());
 }
 
 function recording() {
   if (!canRecord()) return h("p", { class: "note" }, t("picture.no_record"));
-  const record = button("record", t("picture.record"), async () => {
+  const record = button(t("picture.record"), () => attempt(toggle), { drawing: "record", class: "row" });
+  const toggle = async () => {
     if (isRecording()) return stopRecording();
     if (!latestPicture()) return tell(t("picture.none"), true);
-    await startRecording((video) => {
-      download(video, video.type.split("/")[1]);
-      show();
-    });
+    await startRecording((video) => download(video, video.type.split("/")[1]));
     show();
-  });
+  };
   const show = () => {
     const seconds = recordedSeconds();
     const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;

@@ -1,0 +1,49 @@
+// What the computer is told of the screen: the EDID, where the device shows one.
+
+import { call, request } from "../api.js";
+import { h } from "../dom.js";
+import { kvm } from "../kvm.js";
+import { t } from "../words.js";
+import { attempt, choice, field, folded, part, tell } from "./parts.js";
+
+const PROFILES = ["1080p60", "1080p50-2lane", "720p60"];
+
+// The part for panels; empty where the device has no EDID.
+export function edidPart() {
+  const facts = h("p", { class: "note" });
+  const section = part(t("edid.title"), facts);
+  section.hidden = true;
+  const show = (report) => {
+    section.hidden = false;
+    facts.textContent = report.problem ?? report.decoded?.name ?? t("edid.none");
+  };
+  call("api/edid").then(show, () => {}); // the device has none
+  if (kvm.isAdmin) section.append(...changing(show));
+  return section;
+}
+
+function changing(show) {
+  const put = async (body) => {
+    show((await request("PUT", "api/edid", body)).data);
+    tell(t("edid.done"));
+  };
+  const profiles = Object.fromEntries(["", ...PROFILES].map((name) => [name, name || t("edid.choose")]));
+  const load = choice(t("edid.profile"), profiles, "", (profile) => profile && attempt(() => put({ profile })));
+  const file = h("input", { type: "file", accept: ".bin,.hex,.txt,.edid" });
+  file.addEventListener("change", () => attempt(async () => put({ hex: await hexOf(file.files[0]) })));
+  const edit = folded(
+    t("edid.edit"),
+    t("access.save"),
+    (given) => put({ edit: Object.fromEntries(Object.entries(given).filter(([, value]) => value)) }),
+    field(t("edid.name"), { name: "name", maxlength: 13 }),
+    field(t("edid.preferred"), { name: "preferred", placeholder: "1920x1080@60" }),
+  );
+  return [load, h("label", {}, t("edid.file"), file), edit];
+}
+
+// A file may hold the bytes, or digits.
+async function hexOf(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  if (bytes[0] !== 0) return new TextDecoder().decode(bytes);
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
