@@ -122,7 +122,7 @@ class Daemon:
 def _key() -> str:
     """Set the password and add an API key, once in the guest's life: that starts Python twice."""
     run("kvmd", "passwd", "--stdin", USER, stdin=f"{PASSWORD}\n")
-    key: str = json.loads(run("kvmd", "apikey", "add", "tests", "--json"))["key"]
+    key: str = json.loads(run("kvmd", "apikey", "add", "tests", "--role", "admin", "--json"))["key"]
     return key
 
 

@@ -237,22 +237,27 @@ def test_without_a_host_it_says_so(daemon: Daemon, socket: Socket) -> None:
 def test_all_know_who_is_here_and_who_types(daemon: Daemon, socket: Socket) -> None:
     number = socket.wait("hello")["number"]
 
-    def told(by: Socket) -> dict[int, tuple[bool, bool]]:
-        clients = by.wait("clients")["clients"]
-        return {each["number"]: (each["typing"], each["watching"]) for each in clients}
+    def hear(by: Socket, expected: dict[int, tuple[bool, bool]]) -> None:
+        """Wait until it is told so; what was so before may be told again."""
 
-    assert told(socket) == {number: (False, False)}
+        def told(news: dict[str, Any]) -> bool:
+            return {each["number"]: (each["typing"], each["watching"]) for each in news["clients"]} == expected
+
+        by.wait("clients", wanted=told)
+
+    hear(socket, {number: (False, False)})
     with Socket(daemon) as other:
         theirs = other.wait("hello")["number"]
-        assert told(other) == told(socket) == {number: (False, False), theirs: (False, False)}
+        for each in (socket, other):
+            hear(each, {number: (False, False), theirs: (False, False)})
         other.send("tap", keys=["KeyA"])
-        assert told(socket)[theirs] == (True, False)
-        assert told(socket)[theirs] == (False, False), "after two seconds"
+        hear(socket, {number: (False, False), theirs: (True, False)})
+        hear(socket, {number: (False, False), theirs: (False, False)})
         other.send("pictures", on=True)
-        assert told(socket)[theirs] == (False, True)
+        hear(socket, {number: (False, False), theirs: (False, True)})
         other.send("pictures", on=False)
-        assert told(socket)[theirs] == (False, False)
-    assert told(socket) == {number: (False, False)}
+        hear(socket, {number: (False, False), theirs: (False, False)})
+    hear(socket, {number: (False, False)})
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_a_browser_shows_our_page_and_no_dialog_of_its_own(daemon: Daemon, brows
     page = elsewhere.new_page()
     page.set_default_timeout(patience() * 1000)
     for name in ("kvm.test", HOST):
-        with page.expect_response("**/api/status") as asked:
+        with page.expect_response("**/api/me") as asked:
             page.goto(f"http://{name}:{daemon.port}/")
         page.locator("input[name=password]").wait_for()
         assert asked.value.all_headers()["www-authenticate"] == "Bearer"
