@@ -52,6 +52,7 @@ from kvmd.errors import (
     NoSignal,
     NotFound,
     RequestError,
+    Taken,
     Unsupported,
 )
 from kvmd.input.keymap import Key, Page, find_keys, keys_of
@@ -119,6 +120,7 @@ __all__ = [
     "Service",
     "Signal",
     "SystemReport",
+    "Taken",
     "Timings",
     "TimingsControl",
     "Unsupported",

@@ -13,6 +13,7 @@ from kvmd.errors import DriverError, HidOffline
 from kvmd.input.holders import Holders
 from kvmd.input.keyboard import Keyboard
 from kvmd.input.mouse import Mouse
+from kvmd.input.turn import Holder, Turn
 from kvmd.input.writer import Writer
 from kvmd.plugins.choice import Choice
 from kvmd.slot import Slot, SlotStatus
@@ -44,8 +45,10 @@ class Input:
         self._lit = lit
         self.slot: Slot[HidDriver] = Slot(HID.name, choice.make, self._type, changed)
         self._writer = Writer(self._send, self.slot.offline)
-        self.keyboard = Keyboard(self._writer.send, self._able, Holders(alive, settings.hold_timeout))
-        self.mouse = Mouse(self._writer, self._able, Holders(alive, settings.hold_timeout))
+        self.turn = Turn()
+        """Who may type now; see ``hand_over``."""
+        self.keyboard = Keyboard(self._writer.send, self._able, Holders(alive, settings.hold_timeout, self.turn))
+        self.mouse = Mouse(self._writer, self._able, Holders(alive, settings.hold_timeout, self.turn))
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -107,6 +110,16 @@ class Input:
         """
         self.keyboard.vouch(client, why_gone)
         self.mouse.vouch(client, why_gone)
+
+    def hand_over(self, holder: Holder | None) -> None:
+        """Let this one type, and nobody else; None: all. What others hold is let go, and nothing of theirs comes after.
+
+        :param holder: who has the keyboard from now on
+        """
+        self.turn.holder = holder
+        for expire in (self.keyboard.expire, self.mouse.expire):
+            with contextlib.suppress(DriverError):  # it is owed, and tried again
+                expire()
 
     def leave(self, client: str) -> None:
         """Release what a client holds that has gone."""

@@ -46,10 +46,12 @@ class Keyboard:
 
         :raises RequestError: a key is unknown, or there are too many
         :raises Unsupported: the hardware lacks a key
+        :raises Taken: somebody else has the keyboard
         :raises DriverError: a report was not taken
         """
         keys = self._resolve(codes)
         with self._lock:
+            self._holders.check(client)
             self._holders.hear(client)
             before = self._holders.of(client)
             self._change(client, _merge(before, keys))
@@ -60,10 +62,12 @@ class Keyboard:
 
         :raises RequestError: a key is unknown, or there are too many
         :raises Unsupported: the hardware lacks a key
+        :raises Taken: somebody else has the keyboard
         :raises DriverError: the report was not taken, and nothing is held that was not before
         """
         keys = self._resolve(codes)
         with self._lock:
+            self._holders.check(client)
             self._holders.hear(client)
             before = self._holders.of(client)
             wanted = _merge(before, keys)
@@ -103,7 +107,9 @@ class Keyboard:
                 self._change(client, [])
 
     def expire(self) -> None:
-        """Let go of what clients hold that are gone or silent, and of what was not let go; to be called regularly.
+        """Let go of what clients hold that are gone, silent or not in turn, and of what was not let go.
+
+        To be called regularly, and after each hand-over.
 
         :raises DriverError: the report was not taken
         """

@@ -74,6 +74,19 @@ class Point(MouseEvent, frozen=True, tag_field="type", tag="mouse", kw_only=True
         return not any(others) and self.buttons is None and (self.is_absolute != self.is_relative)
 
 
+class Take(Said, frozen=True, tag="take"):
+    """Have the keyboard, and the mouse with it: nobody else types."""
+
+
+class Give(Said, frozen=True, tag="give"):
+    """Let another have the keyboard.
+
+    :param to: the number of a socket; None: all type
+    """
+
+    to: int | None = None
+
+
 class Power(Wish, frozen=True, tag_field="type", tag="power", kw_only=True):
     """Press the target's buttons."""
 
@@ -100,8 +113,9 @@ class Seen(Said, frozen=True, tag="seen"):
 
 
 Input = Press | Release | Tap | ReleaseAll | Point
-Message = Input | Power | Ping | Pictures | Seen
-MESSAGES = (Press, Release, Tap, ReleaseAll, Point, Power, Ping, Pictures, Seen)
+Turns = Take | Give
+Message = Input | Turns | Power | Ping | Pictures | Seen
+MESSAGES = (Press, Release, Tap, ReleaseAll, Point, Take, Give, Power, Ping, Pictures, Seen)
 
 
 class Why(enum.Enum):
@@ -114,6 +128,7 @@ class Why(enum.Enum):
     FULL = "full"
     UNSUPPORTED = "unsupported"
     BUSY = "busy"
+    TAKEN = "taken"
     OFFLINE = "offline"
     FAILED = "failed"
 
@@ -179,9 +194,15 @@ class Client(msgspec.Struct, frozen=True):
 
 
 class Clients(News, frozen=True, tag="clients"):
-    """All who have one."""
+    """All who have one.
+
+    :param keyboard: the number of who has the keyboard; None: it is free, and all type
+    :param typists: who types by requests, without a socket
+    """
 
     clients: list[Client]
+    keyboard: int | None = None
+    typists: list[str] = []
 
 
 class Done(News, frozen=True, tag="done"):

@@ -24,6 +24,7 @@ from kvmd.errors import (
     KvmdError,
     NotFound,
     RequestError,
+    Taken,
     TooManyAttempts,
     Unavailable,
     Unsupported,
@@ -65,6 +66,7 @@ _CODES: list[tuple[type[KvmdError], int]] = [
     (AuthError, 401),
     (Unsupported, 409),
     (Busy, 409),
+    (Taken, 409),
     (DriverError, 503),
     (Unavailable, 503),
 ]

@@ -13,7 +13,8 @@ MEANINGS = {
     404: "There is no such thing.",
     405: "Not with this method: see Allow.",
     408: "The request was not there whole in time.",
-    409: "The hardware in use cannot do this, or something else has to end first: then Retry-After has the seconds.",
+    409: "The hardware in use cannot do this; something else has to end first: then Retry-After has the seconds; or "
+    "somebody else has the keyboard.",
     413: "The body is too large.",
     415: "The body has a Content-Encoding.",
     416: "There is no such part of it.",
