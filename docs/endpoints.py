@@ -24,6 +24,7 @@ SECTIONS = {
     "/snapshot": "#a-picture",
     "/api/status": "#status",
     "/api/devices": "#devices",
+    "/api/log": "#the-log",
     "/api/edid": "#edid",
     "/api/power": "#power",
     "/api/openapi.json": "#described-for-programs",

@@ -25,6 +25,7 @@ from kvmd.slot import Slot, SlotStatus
 from kvmd.system.config import convert
 from kvmd.system.ending import Step
 from kvmd.system.pulse import Pulse, Watch
+from kvmd.system.recent import RecentLog
 from kvmd.video.facility import Video
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Kvm:
 
     def __init__(self, settings: Settings, registry: Registry, source: str = "kvmd.toml") -> None:
         self.settings = settings
+        self.log = RecentLog.of(logging.getLogger())
         self.registry = registry
         self._source = source
         self.board = find_board(settings, registry, source)

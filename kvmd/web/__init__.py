@@ -36,7 +36,7 @@ from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
-from kvmd.web import accounts, blikvm, edid, openapi, pages, power, socket, status, video
+from kvmd.web import accounts, blikvm, edid, log, openapi, pages, power, socket, status, video
 from kvmd.web.calls import prepare
 from kvmd.web.envelope import failure, success
 from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
@@ -130,7 +130,7 @@ def create_app(kvm: Kvm) -> Flask:
 
 
 def _add_api(app: Flask, kvm: Kvm) -> None:
-    for room in (accounts, blikvm, edid, openapi, power, status, video):
+    for room in (accounts, blikvm, edid, log, openapi, power, status, video):
         app.register_blueprint(room.make(kvm))
 
 

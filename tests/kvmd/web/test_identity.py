@@ -11,6 +11,7 @@ from tests.conftest import PASSWORD, USER, Answer, Daemon
 
 FOR_ADMINS = [
     ("GET", "/api/audit"),
+    ("GET", "/api/log"),
     ("GET", "/api/users"),
     ("PUT", "/api/users/<name>"),
     ("DELETE", "/api/users/<name>"),
