@@ -26,6 +26,7 @@ SECTIONS = {
     "/api/devices": "#devices",
     "/api/log": "#the-log",
     "/api/edid": "#edid",
+    "/api/edid/profiles": "#edid",
     "/api/power": "#power",
     "/api/openapi.json": "#described-for-programs",
     "/api/virtual": "virtual.md#power-and-cables-apivirtual",

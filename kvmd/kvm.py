@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from typing import Any, Protocol, TypeVar
@@ -65,6 +66,7 @@ class Kvm:
 
     def __init__(self, settings: Settings, registry: Registry, source: str = "kvmd.toml") -> None:
         self.settings = settings
+        self._began = datetime.now(UTC)
         self.log = RecentLog.of(logging.getLogger())
         self.registry = registry
         self._source = source
@@ -129,6 +131,7 @@ class Kvm:
         board = self.board.board
         return Status(
             version=kvmd.__version__,
+            began=self._began,
             board=BoardReport(board.name, board.title, self.board.why) if board else None,
             capture=self.video.status(),
             hid=self.input.status(),

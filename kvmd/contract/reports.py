@@ -52,10 +52,13 @@ class CaptureReport(msgspec.Struct, frozen=True):
     """How capture stands.
 
     :param captured_fps: pictures a second that the device gives
+    :param captured_kbps: what these weigh, in kilobits a second, as the device gives them
     :param sent_fps: pictures a second that go out to viewers
+    :param sent_kbps: what these weigh for a viewer who takes all, in the best quality that is watched
     :param dropped: damaged pictures: those that kvmd found since it started, and those that the driver did since it was
         opened
     :param unchanged: pictures that did not have to be encoded again
+    :param skipped: pictures for which there was no time, as all threads that encode were busy
     :param cable: whether a source is at the other end; None where the hardware cannot tell
     :param timings: what the source sends, from hardware that measures it
     :param capabilities: ``edid``, ``timings``: what the driver in use can do beyond pictures
@@ -71,10 +74,13 @@ class CaptureReport(msgspec.Struct, frozen=True):
     format: str | None
     frame_rate: float | None
     captured_fps: float
+    captured_kbps: int
     sent_fps: float
+    sent_kbps: int
     viewers: int
     dropped: int
     unchanged: int
+    skipped: int
     cable: bool | None
     timings: Timings | None
     capabilities: list[str]
@@ -137,10 +143,12 @@ class BoardReport(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """Everything worth knowing.
 
+    :param began: when the daemon was started, by the wall clock
     :param hung: what hangs, by the watchdog
     """
 
     version: str
+    began: datetime
     board: BoardReport | None
     capture: CaptureReport
     hid: HidReport

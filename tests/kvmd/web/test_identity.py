@@ -39,6 +39,7 @@ PROTECTED = [
     ("GET", "/api/devices"),
     ("GET", "/api/openapi.json"),
     ("GET", "/api/edid"),
+    ("GET", "/api/edid/profiles"),
     ("GET", "/api/power"),
     ("GET", "/api/virtual"),
     ("GET", "/stream"),

@@ -122,6 +122,7 @@ ASKED: list[tuple[str, str, Any]] = [
     ("GET", "/static/nothing", None),
     ("GET", "/api/devices", None),
     ("GET", "/api/edid", None),
+    ("GET", "/api/edid/profiles", None),
     ("PUT", "/api/edid", {"profile": "1080p60"}),
     ("PUT", "/api/edid", {}),
     ("GET", "/api/openapi.json", None),
