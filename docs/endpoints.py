@@ -28,6 +28,7 @@ SECTIONS = {
     "/api/edid": "#edid",
     "/api/edid/profiles": "#edid",
     "/api/power": "#power",
+    "/api/ocr": "ocr.md",
     "/api/openapi.json": "#described-for-programs",
     "/api/virtual": "virtual.md#power-and-cables-apivirtual",
 }

@@ -4,6 +4,8 @@ This is the face for authors of drivers and plug-ins: everything that they need 
 to stay. docs/plugins.md shows how.
 """
 
+from kvmd.access.grant import UserRole
+from kvmd.access.needs import needs
 from kvmd.contract.board import Board, KnownBy, load_boards
 from kvmd.contract.capture import (
     CaptureDriver,
@@ -43,6 +45,7 @@ from kvmd.contract.power import PowerButton, PowerCapability, PowerDriver, Power
 from kvmd.contract.relays import RelayDriver, RelayOptions
 from kvmd.contract.settings import RoleSettings
 from kvmd.errors import (
+    Busy,
     ConfigError,
     DeviceAbsent,
     DeviceLost,
@@ -53,6 +56,7 @@ from kvmd.errors import (
     NotFound,
     RequestError,
     Taken,
+    Unavailable,
     Unsupported,
 )
 from kvmd.input.keymap import Key, Page, find_keys, keys_of
@@ -71,6 +75,7 @@ __all__ = [
     "AbsoluteMouseReport",
     "BaseDriver",
     "Board",
+    "Busy",
     "Button",
     "Capability",
     "CaptureDriver",
@@ -123,7 +128,9 @@ __all__ = [
     "Taken",
     "Timings",
     "TimingsControl",
+    "Unavailable",
     "Unsupported",
+    "UserRole",
     "VideoApi",
     "YcbcrEncoding",
     "decode_json",
@@ -135,6 +142,7 @@ __all__ = [
     "keys_of",
     "list_devices",
     "load_boards",
+    "needs",
     "recall",
     "remember",
 ]

@@ -9,7 +9,7 @@ from flask import Blueprint, g
 
 from kvmd import edid
 from kvmd.access.grant import UserRole
-from kvmd.web.needs import needs
+from kvmd.access.needs import needs
 from kvmd.contract.endpoint import Done, endpoint
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm

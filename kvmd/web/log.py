@@ -9,10 +9,10 @@ from flask import Blueprint
 from msgspec import Meta
 
 from kvmd.access.grant import UserRole
+from kvmd.access.needs import needs
 from kvmd.contract.endpoint import Done, endpoint
 from kvmd.kvm import Kvm
 from kvmd.system.recent import Line
-from kvmd.web.needs import needs
 
 
 class Wanted(msgspec.Struct, frozen=True):

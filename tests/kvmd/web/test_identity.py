@@ -46,6 +46,8 @@ PROTECTED = [
     ("GET", "/snapshot"),
     ("POST", "/api/logout"),
     ("GET", "/api/me"),
+    ("GET", "/api/ocr"),
+    ("POST", "/api/ocr"),
     ("GET", "/api/ws"),
     *FOR_OPERATORS,
     *FOR_ADMINS,
