@@ -45,6 +45,16 @@ def test_refusals_push_out_nothing_else_and_have_bounds(caplog: pytest.LogCaptur
     assert len(audit.entries()) == KEPT + KEPT_APART
 
 
+def test_hand_overs_push_out_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    audit = Audit()
+    audit.note("power", "ann", "192.0.2.1", "pressed")
+    for _ in range(3000):
+        audit.note("keyboard", "bob", "192.0.2.2", "took the keyboard")
+    assert [entry.what for entry in audit.entries()] == ["power", *["keyboard"] * KEPT_APART]
+    assert len(caplog.records) <= 32
+
+
 def test_typing_is_noted_where_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr("kvmd.access.audit.time", SimpleNamespace(monotonic=lambda: clock.now))
