@@ -11,6 +11,7 @@ from msgspec import Meta
 from kvmd.contract.hid import MouseEvent
 from kvmd.errors import RequestError
 from kvmd.front.websocket import TEXT, frame
+from kvmd.input.text import TextWish
 from kvmd.power.wish import Wish
 from kvmd.system.clock import now
 from kvmd.system.decoding import decode_json
@@ -81,6 +82,17 @@ class Power(Wish, frozen=True, tag_field="type", tag="power", kw_only=True):
     at: float | None = None
 
 
+class Text(TextWish, frozen=True, tag_field="type", tag="text", kw_only=True):
+    """Type a text."""
+
+    id: Id | None = None
+    at: float | None = None
+
+
+class CancelText(Said, frozen=True, tag="cancel_text"):
+    """Stop what is being typed."""
+
+
 class Ping(Said, frozen=True, tag="ping"):
     """Ask for a sign of life."""
 
@@ -100,8 +112,8 @@ class Seen(Said, frozen=True, tag="seen"):
 
 
 Input = Press | Release | Tap | ReleaseAll | Point
-Message = Input | Power | Ping | Pictures | Seen
-MESSAGES = (Press, Release, Tap, ReleaseAll, Point, Power, Ping, Pictures, Seen)
+Message = Input | Power | Text | CancelText | Ping | Pictures | Seen
+MESSAGES = (Press, Release, Tap, ReleaseAll, Point, Power, Text, CancelText, Ping, Pictures, Seen)
 
 
 class Why(enum.Enum):
@@ -114,6 +126,7 @@ class Why(enum.Enum):
     FULL = "full"
     UNSUPPORTED = "unsupported"
     BUSY = "busy"
+    CANCELLED = "cancelled"
     OFFLINE = "offline"
     FAILED = "failed"
 
@@ -200,6 +213,14 @@ class Refused(News, frozen=True, tag="refused"):
     info: str
 
 
+class Typed(News, frozen=True, tag="typed"):
+    """How far a text of this socket is."""
+
+    id: int | None
+    typed: int
+    length: int
+
+
 class Pong(News, frozen=True, tag="pong"):
     """A sign of life."""
 
@@ -219,7 +240,7 @@ class Ended(News, frozen=True, tag="ended"):
     reason: str
 
 
-NEWS = (Hello, StatusNews, EventNews, Clients, Done, Refused, Pong, Released, Ended)
+NEWS = (Hello, StatusNews, EventNews, Clients, Done, Refused, Typed, Pong, Released, Ended)
 
 
 def type_of(message: Message) -> str:

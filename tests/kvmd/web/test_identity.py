@@ -32,6 +32,8 @@ FOR_OPERATORS = [
     ("POST", "/mouse"),
     ("POST", "/api/mouse"),
     ("POST", "/api/power"),
+    ("POST", "/api/text"),
+    ("DELETE", "/api/text"),
 ]
 PROTECTED = [
     ("GET", "/api/status"),
@@ -39,6 +41,8 @@ PROTECTED = [
     ("GET", "/api/openapi.json"),
     ("GET", "/api/edid"),
     ("GET", "/api/power"),
+    ("GET", "/api/text"),
+    ("GET", "/api/layouts"),
     ("GET", "/api/virtual"),
     ("GET", "/stream"),
     ("GET", "/snapshot"),
