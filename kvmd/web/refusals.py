@@ -29,8 +29,8 @@ MEANINGS = {
     404: "There is no such thing.",
     405: "Not with this method: see Allow.",
     408: "The request was not there whole in time.",
-    409: "The hardware in use cannot do this; something else has to end first, and Retry-After may have the seconds; or "
-    "it was cancelled.",
+    409: "The hardware in use cannot do this; something else has to end first, and Retry-After may have the seconds; "
+    "or it was cancelled.",
     413: "The body is too large.",
     415: "The body has a Content-Encoding.",
     416: "There is no such part of it.",
