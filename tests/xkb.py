@@ -79,11 +79,12 @@ class Keyboard:
 
     :param layout: as xkeyboard-config names it, such as ``de``
     :param variant: likewise, such as ``nodeadkeys``; empty for the layout itself
+    :param options: likewise, such as ``lv3:ralt_switch``
     :raises ValueError: there is none, or it does not compile
     """
 
-    def __init__(self, layout: str, variant: str = "") -> None:
-        names = _Names(b"evdev", b"pc105", layout.encode(), variant.encode(), b"")
+    def __init__(self, layout: str, variant: str = "", options: str = "") -> None:
+        names = _Names(b"evdev", b"pc105", layout.encode(), variant.encode(), options.encode())
         self._library = _library()
         self._keymap = self._library.xkb_keymap_new_from_names(_context(), byref(names), 0)
         if not self._keymap:

@@ -6,7 +6,7 @@ import pytest
 
 from kvmd.input.keymap import KEYS
 from kvmd.input.layout import CONTROLS, LEVELS, load
-from tests import xkb
+from tests import layouts, xkb
 
 from .daemon import Daemon
 from .host_input import HostKeyboard
@@ -26,6 +26,11 @@ def desktop(request: pytest.FixtureRequest) -> Iterator[xkb.Keyboard]:
     keyboard = xkb.Keyboard(*request.param.removesuffix(")").split("("))
     yield keyboard
     keyboard.close()
+
+
+def test_the_tables_are_those_that_are_made() -> None:
+    assert layouts.version() == layouts.kept_version()
+    assert layouts.differing() == [], "run: make layouts, where xkb-data and libx11-data are Debian 13's"
 
 
 @pytest.mark.parametrize(("layout", "desktop"), [(name, name) for name in LAYOUTS], indirect=["desktop"])
