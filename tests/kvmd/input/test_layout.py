@@ -78,7 +78,7 @@ def test_every_layout_has_latin_letters_and_most_have_all_of_ascii() -> None:
 def test_there_are_those_that_people_ask_for() -> None:
     wanted = {"us", "us(intl)", "us(dvorak)", "us(colemak)", "gb", "de", "fr", "ch", "ch(fr)", "es", "it", "jp", "br"}
     assert wanted | {"tr", "se", "no", "dk", "fi", "pt", "pl", "cz", "hu", "nl", "be", "ca"} <= titles().keys()
-    macs = {f"{country}(mac)" for country in ("us", "gb", "de", "fr", "es", "it")} | {"ch(de_mac)", "ch(fr_mac)"}
+    macs = {f"{country}(mac)" for country in ("us", "gb", "de", "fr", "it", "pt")} | {"ch(de_mac)", "ch(fr_mac)"}
     assert macs <= titles().keys()
     assert not {"ru", "gr", "il"} & titles().keys()
     assert titles()["de(mac)"] == "German (Macintosh)"
