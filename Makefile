@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO_PACKAGES := python3-venv libudev1 curl
 LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs debian-archive-keyring uidmap git
 TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode iproute2 chromium faketime openssl \
-	testssl.sh nginx-light caddy haproxy wget libxkbcommon0 xkb-data libx11-data
+	testssl.sh nginx-light caddy haproxy wget
 ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)
 TEST_PACKAGES += gcc-multilib
 endif
@@ -44,8 +44,9 @@ bench: $(BIN)/.test
 docs: $(BIN)/.demo
 	$(BIN)/python -m docs.generate
 
-# The tables of text, from the layouts of this machine's xkb-data.
+# The tables of text, from this machine's layouts, or those that XKB_CONFIG_ROOT and XLOCALEDIR name: docs/text.md.
 layouts: $(BIN)/.test
+	@tools/need libxkbcommon0 xkb-data libx11-data
 	$(BIN)/python -m tests.layouts
 
 wheel: $(BIN)/.demo

@@ -26,6 +26,8 @@ SECTIONS = {
     "/api/devices": "#devices",
     "/api/edid": "#edid",
     "/api/power": "#power",
+    "/api/text": "text.md#over-http",
+    "/api/layouts": "text.md#layouts",
     "/api/openapi.json": "#described-for-programs",
     "/api/virtual": "virtual.md#power-and-cables-apivirtual",
 }
