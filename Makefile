@@ -17,7 +17,7 @@ endif
 PREFIX := /opt/kvmd
 PACKAGE ?= .
 
-.PHONY: demo test kernel-test lint format bench docs wheel lock audit install clean
+.PHONY: demo test kernel-test lint format bench docs layouts wheel lock audit install clean
 
 demo: $(BIN)/.demo
 	$(BIN)/kvmd demo
@@ -44,6 +44,11 @@ bench: $(BIN)/.test
 
 docs: $(BIN)/.demo
 	$(BIN)/python -m docs.generate
+
+# The tables of text, from this machine's layouts, or those that XKB_CONFIG_ROOT and XLOCALEDIR name: docs/text.md.
+layouts: $(BIN)/.test
+	@tools/need libxkbcommon0 xkb-data libx11-data
+	$(BIN)/python -m tests.layouts
 
 wheel: $(BIN)/.demo
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

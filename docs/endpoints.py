@@ -29,6 +29,8 @@ SECTIONS = {
     "/api/edid/profiles": "#edid",
     "/api/power": "#power",
     "/api/ocr": "ocr.md",
+    "/api/text": "text.md#over-http",
+    "/api/layouts": "text.md#layouts",
     "/api/openapi.json": "#described-for-programs",
     "/api/virtual": "virtual.md#power-and-cables-apivirtual",
 }

@@ -101,6 +101,55 @@ class HidReport(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...]
 
 
+class TextState(enum.Enum):
+    """How the typing of a text stands."""
+
+    IDLE = "idle"
+    """Nothing was typed yet."""
+    TYPING = "typing"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class TextReport(msgspec.Struct, frozen=True):
+    """How far the text is that is being typed, or was typed last.
+
+    :param state: ``idle``, ``typing``, ``done``, ``cancelled`` or ``failed``
+    :param typed: characters that the target has taken
+    :param length: characters of all of it
+    :param layout: what the target is taken to be set to
+    :param reason: why it ended before its end
+    """
+
+    state: TextState
+    typed: int
+    length: int
+    layout: str
+    reason: str
+
+
+class LayoutReport(msgspec.Struct, frozen=True):
+    """A keyboard layout that a target may be set to.
+
+    :param name: as xkeyboard-config has it, such as ``de`` or ``de(nodeadkeys)``
+    :param title: for people, such as ``German``
+    """
+
+    name: str
+    title: str
+
+
+class LayoutsReport(msgspec.Struct, frozen=True):
+    """The keyboard layouts for text.
+
+    :param default: the one that is taken where none is named
+    """
+
+    default: str
+    layouts: list[LayoutReport]
+
+
 class Press(msgspec.Struct, frozen=True):
     """A button that is pressed at this moment, and for how many seconds more."""
 

@@ -45,6 +45,10 @@ class Holders(Generic[T]):
         """
         self._turn.check(client)
 
+    def why_not(self, client: str) -> str | None:
+        """Return why a client may not press anything now; None if it may."""
+        return self._turn.why_not(client)
+
     def hear(self, client: str) -> None:
         """Note that a client is there."""
         self._heard[client] = time.monotonic()

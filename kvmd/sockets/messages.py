@@ -11,6 +11,7 @@ from msgspec import Meta
 from kvmd.contract.hid import MouseEvent
 from kvmd.errors import RequestError
 from kvmd.front.websocket import TEXT, frame
+from kvmd.input.text import TextWish
 from kvmd.power.wish import Wish
 from kvmd.system.clock import now
 from kvmd.system.decoding import decode_json
@@ -94,6 +95,17 @@ class Power(Wish, frozen=True, tag_field="type", tag="power", kw_only=True):
     at: float | None = None
 
 
+class Text(TextWish, frozen=True, tag_field="type", tag="text", kw_only=True):
+    """Type a text."""
+
+    id: Id | None = None
+    at: float | None = None
+
+
+class CancelText(Said, frozen=True, tag="cancel_text"):
+    """Stop what is being typed."""
+
+
 class Ping(Said, frozen=True, tag="ping"):
     """Ask for a sign of life."""
 
@@ -114,8 +126,8 @@ class Seen(Said, frozen=True, tag="seen"):
 
 Input = Press | Release | Tap | ReleaseAll | Point
 Turns = Take | Give
-Message = Input | Turns | Power | Ping | Pictures | Seen
-MESSAGES = (Press, Release, Tap, ReleaseAll, Point, Take, Give, Power, Ping, Pictures, Seen)
+Message = Input | Turns | Power | Text | CancelText | Ping | Pictures | Seen
+MESSAGES = (Press, Release, Tap, ReleaseAll, Point, Take, Give, Power, Text, CancelText, Ping, Pictures, Seen)
 
 
 class Why(enum.Enum):
@@ -129,6 +141,7 @@ class Why(enum.Enum):
     UNSUPPORTED = "unsupported"
     BUSY = "busy"
     TAKEN = "taken"
+    CANCELLED = "cancelled"
     OFFLINE = "offline"
     FAILED = "failed"
 
@@ -221,6 +234,14 @@ class Refused(News, frozen=True, tag="refused"):
     info: str
 
 
+class Typed(News, frozen=True, tag="typed"):
+    """How far a text of this socket is."""
+
+    id: int | None
+    typed: int
+    length: int
+
+
 class Pong(News, frozen=True, tag="pong"):
     """A sign of life."""
 
@@ -240,7 +261,7 @@ class Ended(News, frozen=True, tag="ended"):
     reason: str
 
 
-NEWS = (Hello, StatusNews, EventNews, Clients, Done, Refused, Pong, Released, Ended)
+NEWS = (Hello, StatusNews, EventNews, Clients, Done, Refused, Typed, Pong, Released, Ended)
 
 
 def type_of(message: Message) -> str:

@@ -20,6 +20,7 @@ from kvmd.sockets import messages
 from kvmd.sockets.handover import HandOver
 from kvmd.sockets.lane import LATE, Entry, Lane, Order, Refusal, refusal_of
 from kvmd.sockets.messages import Why
+from kvmd.sockets.writing import Writing
 from kvmd.video.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ TYPING = 2.0
 WAITING = 64
 """Inputs that may wait."""
 PRESSING = 2
-"""Wishes for the target's power at once: one that is done, and one that learns that it has to wait."""
+"""Wishes for the target's power at once, and texts: one that is done, and one that learns that it has to wait."""
 
 WhyNot = Callable[[Grant, UserRole], str | None]
 
@@ -85,6 +86,7 @@ class Session:
         self._watcher: Watcher
         self._typist: Lane
         self._presser: Lane
+        self._writer: Lane
         self._let_in = False
         self._heard = self._typed = time.monotonic()
         self._typing = False
@@ -92,6 +94,7 @@ class Session:
         self._denied_before = False
         self._turn = threading.Lock()
         self._gone = False
+        self._ended = False
 
     @property
     def report(self) -> messages.Client:
@@ -111,6 +114,8 @@ class Session:
         pool = self._crowd.pool
         self._typist = Lane(pool, self._type, self._told, WAITING)
         self._presser = Lane(pool, self._press, self._told, PRESSING, PRESSING)
+        writing = Writing(self._kvm, self.grant, self.client, self._why_stop, self._tell_typed)
+        self._writer = Lane(pool, writing.work, self._told, PRESSING, PRESSING)
         self._kvm.input.vouch(self.client, self._why_gone)
         bounds = messages.Bounds(LATE * 1000, SILENT * 1000, MAX_MESSAGE)
         self.send(
@@ -140,11 +145,13 @@ class Session:
 
     def closed(self) -> None:
         """Let go of everything."""
+        self._ended = True
         if not self._let_in:
             return
         self._watcher.watch(None)
         self._typist.clear()
         self._presser.clear()
+        self._writer.clear()
         with contextlib.suppress(RuntimeError):  # the end has come, and with it everything is let go
             self._crowd.pool.submit(self._leave)
         self._crowd.leave(self)
@@ -183,11 +190,19 @@ class Session:
                 self._deny(message, self._denied)
             case messages.Power():
                 self._presser.add(message)
-            case messages.Take() | messages.Give():
-                self._typist.add(message)
-            case _:
+            case messages.Text():
                 self._begin_to_type()
-                self._typist.add(message)
+                self._writer.add(message)
+            case messages.CancelText():
+                self._kvm.input.text.cancel(f"{self.grant.who} cancelled it")
+                self._answer(message.id)
+            case _:
+                self._queue(message)
+
+    def _queue(self, order: messages.Input | messages.Turns) -> None:
+        if not isinstance(order, messages.Take | messages.Give):
+            self._begin_to_type()
+        self._typist.add(order)
 
     def _deny(self, message: messages.Message, why: str) -> None:
         what = messages.type_of(message)
@@ -262,6 +277,18 @@ class Session:
         """Press one of the target's buttons, in a thread."""
         entry.check()
         return self._use(entry.order)
+
+    def _why_stop(self) -> str | None:
+        return "the socket has ended" if self._ended else self._denied
+
+    def _tell_typed(self, news: messages.Typed) -> None:
+        """Tell how far a text is, from a thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._send_typed, news)
+
+    def _send_typed(self, news: messages.Typed) -> None:
+        self._begin_to_type()
+        self.send(news)
 
     def _leave(self) -> None:
         """Let go of all that is held, in a thread; what still waits for its turn finds that this one has gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -273,3 +274,21 @@ def add_presses() -> Callable[[Socket, int], None]:
         time.sleep(0.002)
 
     return add
+
+
+def test_a_text_stops_where_another_takes_the_keyboard(
+    daemon: Daemon, tokens: Tokens, alice: Socket, bob: Socket
+) -> None:
+    bob.send("text", text="x" * 10_000, delay=20, id=7)
+    bob.wait("typed", wanted=lambda news: news["typed"] > 0)
+    alice.do("take")
+    before = daemon.computer.state().cursor
+    refused = bob.wait("refused", wanted=lambda news: news["id"] == 7)
+    assert refused["reason"] == "taken"
+    assert re.fullmatch(r"\d+ of 10000 characters were typed: alice has the keyboard; take it to type", refused["info"])
+    assert (daemon.computer.state().cursor, daemon.down()) == (before, (0, ()))
+    assert bob.refused("text", text="x")["reason"] == "taken"
+    answer = daemon.post("/api/text", {"text": "x"}, token=tokens["bob"])
+    assert (answer.code, answer.json["info"][:27]) == (409, "0 of 1 characters were type")
+    alice.do("text", text="x")
+    assert daemon.post("/api/text", {"text": "x"}, token=tokens["alice"]).code == 200

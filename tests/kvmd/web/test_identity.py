@@ -33,6 +33,8 @@ FOR_OPERATORS = [
     ("POST", "/mouse"),
     ("POST", "/api/mouse"),
     ("POST", "/api/power"),
+    ("POST", "/api/text"),
+    ("DELETE", "/api/text"),
 ]
 PROTECTED = [
     ("GET", "/api/status"),
@@ -41,6 +43,8 @@ PROTECTED = [
     ("GET", "/api/edid"),
     ("GET", "/api/edid/profiles"),
     ("GET", "/api/power"),
+    ("GET", "/api/text"),
+    ("GET", "/api/layouts"),
     ("GET", "/api/virtual"),
     ("GET", "/stream"),
     ("GET", "/snapshot"),
