@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 DEMO_PACKAGES := python3-venv libudev1 curl
 LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs debian-archive-keyring uidmap git
 TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode iproute2 chromium faketime openssl \
-	testssl.sh nginx-light caddy haproxy wget
+	testssl.sh nginx-light caddy haproxy wget \
+	tesseract-ocr tesseract-ocr-eng
 ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)
 TEST_PACKAGES += gcc-multilib
 endif
@@ -16,7 +17,7 @@ endif
 PREFIX := /opt/kvmd
 PACKAGE ?= .
 
-.PHONY: demo test kernel-test lint format bench docs wheel lock audit install clean
+.PHONY: demo test kernel-test lint format bench docs layouts wheel lock audit install clean
 
 demo: $(BIN)/.demo
 	$(BIN)/kvmd demo
@@ -43,6 +44,11 @@ bench: $(BIN)/.test
 
 docs: $(BIN)/.demo
 	$(BIN)/python -m docs.generate
+
+# The tables of text, from this machine's layouts, or those that XKB_CONFIG_ROOT and XLOCALEDIR name: docs/text.md.
+layouts: $(BIN)/.test
+	@tools/need libxkbcommon0 xkb-data libx11-data
+	$(BIN)/python -m tests.layouts
 
 wheel: $(BIN)/.demo
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

@@ -24,8 +24,13 @@ SECTIONS = {
     "/snapshot": "#a-picture",
     "/api/status": "#status",
     "/api/devices": "#devices",
+    "/api/log": "#the-log",
     "/api/edid": "#edid",
+    "/api/edid/profiles": "#edid",
     "/api/power": "#power",
+    "/api/ocr": "ocr.md",
+    "/api/text": "text.md#over-http",
+    "/api/layouts": "text.md#layouts",
     "/api/openapi.json": "#described-for-programs",
     "/api/virtual": "virtual.md#power-and-cables-apivirtual",
 }

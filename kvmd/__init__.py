@@ -4,6 +4,8 @@ This is the face for authors of drivers and plug-ins: everything that they need 
 to stay. docs/plugins.md shows how.
 """
 
+from kvmd.access.grant import UserRole
+from kvmd.access.needs import needs
 from kvmd.contract.board import Board, KnownBy, load_boards
 from kvmd.contract.capture import (
     CaptureDriver,
@@ -43,6 +45,7 @@ from kvmd.contract.power import PowerButton, PowerCapability, PowerDriver, Power
 from kvmd.contract.relays import RelayDriver, RelayOptions
 from kvmd.contract.settings import RoleSettings
 from kvmd.errors import (
+    Busy,
     ConfigError,
     DeviceAbsent,
     DeviceLost,
@@ -52,6 +55,8 @@ from kvmd.errors import (
     NoSignal,
     NotFound,
     RequestError,
+    Taken,
+    Unavailable,
     Unsupported,
 )
 from kvmd.input.keymap import Key, Page, find_keys, keys_of
@@ -70,6 +75,7 @@ __all__ = [
     "AbsoluteMouseReport",
     "BaseDriver",
     "Board",
+    "Busy",
     "Button",
     "Capability",
     "CaptureDriver",
@@ -119,9 +125,12 @@ __all__ = [
     "Service",
     "Signal",
     "SystemReport",
+    "Taken",
     "Timings",
     "TimingsControl",
+    "Unavailable",
     "Unsupported",
+    "UserRole",
     "VideoApi",
     "YcbcrEncoding",
     "decode_json",
@@ -133,6 +142,7 @@ __all__ = [
     "keys_of",
     "list_devices",
     "load_boards",
+    "needs",
     "recall",
     "remember",
 ]

@@ -8,6 +8,8 @@
     │   └── NotFound       it names something that is not there
     ├── Unsupported        what a client asks for is beyond the driver in use, or beyond what is known
     ├── Busy               what a client asks for has to wait for something else to end
+    ├── Taken              what a client asks to type is not its turn: somebody else has the keyboard
+    ├── Cancelled          what a client asked for was begun, and ended before it was done
     ├── Unavailable        what a client asks for needs something that hangs
     ├── AuthError          who asks may not
     │   ├── TooManyAttempts   and has to wait before trying again
@@ -53,6 +55,14 @@ class Busy(KvmdError):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Taken(KvmdError):
+    """A request to type or to point while somebody else has the keyboard; nothing was done."""
+
+
+class Cancelled(KvmdError):
+    """A request that was being carried out, and is no more: somebody, or what allowed it, has put an end to it."""
 
 
 class Unavailable(KvmdError):

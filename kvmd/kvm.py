@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from typing import Any, Protocol, TypeVar
@@ -25,6 +26,7 @@ from kvmd.slot import Slot, SlotStatus
 from kvmd.system.config import convert
 from kvmd.system.ending import Step
 from kvmd.system.pulse import Pulse, Watch
+from kvmd.system.recent import RecentLog
 from kvmd.video.facility import Video
 
 logger = logging.getLogger(__name__)
@@ -64,6 +66,8 @@ class Kvm:
 
     def __init__(self, settings: Settings, registry: Registry, source: str = "kvmd.toml") -> None:
         self.settings = settings
+        self._began = datetime.now(UTC)
+        self.log = RecentLog.of(logging.getLogger())
         self.registry = registry
         self._source = source
         self.board = find_board(settings, registry, source)
@@ -127,6 +131,7 @@ class Kvm:
         board = self.board.board
         return Status(
             version=kvmd.__version__,
+            began=self._began,
             board=BoardReport(board.name, board.title, self.board.why) if board else None,
             capture=self.video.status(),
             hid=self.input.status(),

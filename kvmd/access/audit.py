@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Literal
 
 import msgspec
@@ -20,11 +21,11 @@ from kvmd.system.logs import SparingLog, printable
 
 logger = logging.getLogger("kvmd.audit")
 
-What = Literal["login", "logout", "refusal", "users", "edid", "power", "typing"]
+What = Literal["login", "logout", "refusal", "users", "edid", "power", "keyboard", "typing"]
 
 KEPT = 1000
-KEPT_REFUSALS = 200
-"""Entries in memory; refusals, which strangers can cause, push out none of the others."""
+KEPT_APART = 200
+"""Entries in memory; refusals, which strangers can cause, and hand-overs, which cost nothing, push out no others."""
 PAUSE = 900.0
 """Seconds without a key or a click after which typing begins anew."""
 TYPISTS = 256
@@ -50,8 +51,8 @@ class Audit:
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=KEPT)
-        self._refusals: deque[Entry] = deque(maxlen=KEPT_REFUSALS)
-        self._typed: OrderedDict[str, float] = OrderedDict()
+        self._apart: dict[str, deque[Entry]] = {what: deque(maxlen=KEPT_APART) for what in ("refusal", "keyboard")}
+        self._typed: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._lock = threading.Lock()
         self._sparing = SparingLog(logger)
 
@@ -63,9 +64,10 @@ class Audit:
         entry = Entry(datetime.now(UTC), what, printable(who), address, detail)
         fields = {"KVMD_WHAT": what, "KVMD_WHO": entry.who, "KVMD_FROM": address}
         line = ("%s: '%s' from %s: %s", what, entry.who, address or "here", detail)
-        if what == "refusal":
-            self._refusals.append(entry)
-            self._sparing.log(logging.WARNING, what, *line, fields=fields)
+        apart = self._apart.get(what)
+        if apart is not None:
+            apart.append(entry)
+            self._sparing.log(logging.WARNING if what == "refusal" else logging.INFO, what, *line, fields=fields)
         else:
             self._entries.append(entry)
             logger.info(*line, extra={"journal": fields})
@@ -74,13 +76,19 @@ class Audit:
         """Note that somebody begins to type or to point; called with each key and click, and notes the first alone."""
         now = time.monotonic()
         with self._lock:
-            before = self._typed.pop(grant.client, None)
-            self._typed[grant.client] = now
+            before, _ = self._typed.pop(grant.client, (None, ""))
+            self._typed[grant.client] = now, grant.who
             if len(self._typed) > TYPISTS:
                 self._typed.popitem(last=False)
         if before is None or now - before > PAUSE:
             self.note("typing", grant.who, grant.address, "began to type or point")
 
+    def typists(self, seconds: float) -> dict[str, str]:
+        """Return who typed or clicked within so many seconds: the names for people, by those of the clients."""
+        since = time.monotonic() - seconds
+        with self._lock:
+            return {client: who for client, (last, who) in self._typed.items() if last > since}
+
     def entries(self) -> list[Entry]:
         """Return what is known still, the oldest first."""
-        return sorted([*self._entries, *self._refusals], key=lambda entry: entry.at)
+        return sorted(chain(self._entries, *self._apart.values()), key=lambda entry: entry.at)

@@ -14,6 +14,7 @@ import msgspec
 from kvmd.access import audit
 from kvmd.contract.settings import DEFAULT_PATH, Settings, load
 from kvmd.system.journal import JournalHandler, is_stderr
+from kvmd.system.recent import RecentLog
 
 if TYPE_CHECKING:
     from kvmd.kvm import Kvm
@@ -93,9 +94,12 @@ def make_kvm(context: click.Context) -> Kvm:
 def set_log_level() -> None:
     """Log as much as the command line says; the audit with fields, where it is systemd's journal that reads."""
     level = click.get_current_context().ensure_object(dict).get("log_level", "info")
-    logging.getLogger().setLevel(level.upper())
+    root, recent = logging.getLogger(), RecentLog()
+    root.setLevel(level.upper())
+    root.addHandler(recent)
     if is_stderr():
         audit.logger.addHandler(JournalHandler())
+        audit.logger.addHandler(recent)
         audit.logger.propagate = False
 
 

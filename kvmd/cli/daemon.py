@@ -14,9 +14,12 @@ PATIENCE = 30.0
 """Seconds for the daemon to answer, which presses a button for 20 s at most."""
 
 
-def ask(settings: Settings, method: str, path: str, body: object = None) -> dict[str, Any]:
+def ask(
+    settings: Settings, method: str, path: str, body: object = None, *, patience: float | None = PATIENCE
+) -> dict[str, Any]:
     """Send a request of the API as an admin; return the whole answer.
 
+    :param patience: seconds for the daemon to answer; None for what takes as long as it takes, which somebody watches
     :raises KvmdError: the daemon does not answer, or refuses
     """
     import http.client  # noqa: PLC0415  # it is slow to import, and `kvmd --help` needs none
@@ -29,7 +32,7 @@ def ask(settings: Settings, method: str, path: str, body: object = None) -> dict
             self.sock.settimeout(self.timeout)
             self.sock.connect(str(place))
 
-    connection = Connection("localhost", timeout=PATIENCE)
+    connection = Connection("localhost", timeout=patience)
     try:
         connection.request(method, path, None if body is None else json.dumps(body))
         response = connection.getresponse()

@@ -15,13 +15,15 @@ from kvmd.client.session import Session, read
 from kvmd.client.stream import Picture, Pictures
 from kvmd.contract.hid import Button, MouseEvent
 from kvmd.contract.power import PowerButton
-from kvmd.contract.reports import DeviceReport, PowerReport, Status
+from kvmd.contract.reports import DeviceReport, LayoutsReport, PowerReport, Status, TextReport
 from kvmd.edid import Report as EdidReport
 
 T = TypeVar("T")
 
 PRESS = 25.0
 """Seconds that a press of a power button may take beyond the usual time."""
+STROKE = 0.1
+"""Seconds that a character may take beyond its delays."""
 
 
 class Client:
@@ -108,6 +110,30 @@ class Client:
     def release_all(self) -> None:
         """Let go of all keys that this client holds."""
         self._do("/api/keyboard", {"release_all": True})
+
+    def type_text(self, text: str, layout: str | None = None, delay: float = 10.0) -> TextReport:
+        """Type a text, and return once the target has taken all of it; a client that is gone stops.
+
+        :param layout: what the target is set to, as ``layouts()`` names it; the daemon's ``hid.layout`` if not given
+        :param delay: milliseconds from one key to the next
+        :raises Refused: some characters cannot be typed, and none was (400), another text is typed, or it was cancelled
+            (409), or the target took no more, and how far it got (503)
+        """
+        wanted = {"text": text, "delay": delay, **({} if layout is None else {"layout": layout})}
+        longer = len(text) * (2 * delay / 1000 + STROKE)
+        return read(self._session.ask("POST", "/api/text", wanted, longer=longer), TextReport)[1]
+
+    def text_status(self) -> TextReport:
+        """Tell how far the text is that is being typed, or how the last one ended."""
+        return self._get("/api/text", TextReport)
+
+    def cancel_text(self) -> TextReport:
+        """Stop the text that is being typed, whoever began it."""
+        return read(self._session.ask("DELETE", "/api/text"), TextReport)[1]
+
+    def layouts(self) -> LayoutsReport:
+        """List the keyboard layouts for text."""
+        return self._get("/api/layouts", LayoutsReport)
 
     @contextmanager
     def holding(self, *keys: str, renewal: float = 2.0) -> Iterator[None]:

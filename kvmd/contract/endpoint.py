@@ -6,7 +6,7 @@ The web decodes, checks and answers by it, and /api/openapi.json is made from it
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -32,6 +32,16 @@ class Done(Generic[T]):
 
 
 @dataclass(frozen=True)
+class Later(Generic[T]):
+    """A success that takes its time.
+
+    :param wait: awaited in the loop of the web, where it takes no thread of it; cancelled when the client goes
+    """
+
+    wait: Callable[[], Awaitable[Done[T]]]
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """What a view takes and gives.
 
@@ -53,7 +63,8 @@ def endpoint(*, content: Mapping[int, str] | None = None, fails: Collection[int]
     """Mark a view, which takes and gives what its signature says.
 
     A parameter ``body`` is a struct, made from the request's JSON; ``query`` is a struct of numbers and texts, made
-    from the address; all others are parts of the path. What it returns is ``Done[...]``, or a response of Flask's own.
+    from the address; all others are parts of the path. What it returns is ``Done[...]``, ``Later[...]`` where that
+    takes its time, or a response of Flask's own.
     The first line of its docstring is what it does, for people.
 
     :param content: the types of answers without the envelope, by their codes, such as ``{200: "image/jpeg"}``
@@ -63,7 +74,7 @@ def endpoint(*, content: Mapping[int, str] | None = None, fails: Collection[int]
     def mark(view: View) -> View:
         hints = get_type_hints(view, include_extras=True)
         answer = hints.get("return")
-        data = get_args(answer)[0] if get_origin(answer) is Done else None
+        data = get_args(answer)[0] if get_origin(answer) in (Done, Later) else None
         setattr(view, _MARK, Endpoint(hints.get("body"), hints.get("query"), data, content or {}, fails))
         return view
 

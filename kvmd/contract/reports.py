@@ -52,10 +52,13 @@ class CaptureReport(msgspec.Struct, frozen=True):
     """How capture stands.
 
     :param captured_fps: pictures a second that the device gives
+    :param captured_kbps: what these weigh, in kilobits a second, as the device gives them
     :param sent_fps: pictures a second that go out to viewers
+    :param sent_kbps: what these weigh for a viewer who takes all, in the best quality that is watched
     :param dropped: damaged pictures: those that kvmd found since it started, and those that the driver did since it was
         opened
     :param unchanged: pictures that did not have to be encoded again
+    :param skipped: pictures for which there was no time, as all threads that encode were busy
     :param cable: whether a source is at the other end; None where the hardware cannot tell
     :param timings: what the source sends, from hardware that measures it
     :param capabilities: ``edid``, ``timings``: what the driver in use can do beyond pictures
@@ -71,10 +74,13 @@ class CaptureReport(msgspec.Struct, frozen=True):
     format: str | None
     frame_rate: float | None
     captured_fps: float
+    captured_kbps: int
     sent_fps: float
+    sent_kbps: int
     viewers: int
     dropped: int
     unchanged: int
+    skipped: int
     cable: bool | None
     timings: Timings | None
     capabilities: list[str]
@@ -93,6 +99,55 @@ class HidReport(msgspec.Struct, frozen=True):
     leds: Leds | None
     capabilities: list[str]
     remarks: tuple[str, ...]
+
+
+class TextState(enum.Enum):
+    """How the typing of a text stands."""
+
+    IDLE = "idle"
+    """Nothing was typed yet."""
+    TYPING = "typing"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class TextReport(msgspec.Struct, frozen=True):
+    """How far the text is that is being typed, or was typed last.
+
+    :param state: ``idle``, ``typing``, ``done``, ``cancelled`` or ``failed``
+    :param typed: characters that the target has taken
+    :param length: characters of all of it
+    :param layout: what the target is taken to be set to
+    :param reason: why it ended before its end
+    """
+
+    state: TextState
+    typed: int
+    length: int
+    layout: str
+    reason: str
+
+
+class LayoutReport(msgspec.Struct, frozen=True):
+    """A keyboard layout that a target may be set to.
+
+    :param name: as xkeyboard-config has it, such as ``de`` or ``de(nodeadkeys)``
+    :param title: for people, such as ``German``
+    """
+
+    name: str
+    title: str
+
+
+class LayoutsReport(msgspec.Struct, frozen=True):
+    """The keyboard layouts for text.
+
+    :param default: the one that is taken where none is named
+    """
+
+    default: str
+    layouts: list[LayoutReport]
 
 
 class Press(msgspec.Struct, frozen=True):
@@ -137,10 +192,12 @@ class BoardReport(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """Everything worth knowing.
 
+    :param began: when the daemon was started, by the wall clock
     :param hung: what hangs, by the watchdog
     """
 
     version: str
+    began: datetime
     board: BoardReport | None
     capture: CaptureReport
     hid: HidReport

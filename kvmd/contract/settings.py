@@ -52,6 +52,13 @@ class HidSettings(RoleSettings, frozen=True, forbid_unknown_fields=True):
         float,
         Meta(gt=0, le=3600, description="Seconds after which a silent HTTP client's held keys are released."),
     ] = 10.0
+    layout: Annotated[
+        str,
+        Meta(
+            description="The keyboard layout that the target is set to, for text: a name that `kvmd type --layouts` "
+            'lists, such as "de", "us(intl)" or "fr(mac)". See [text](text.md).'
+        ),
+    ] = "us"
 
 
 class PowerSettings(RoleSettings, frozen=True, forbid_unknown_fields=True):

@@ -90,7 +90,7 @@ def call(app: WSGIApplication, environ: WSGIEnvironment) -> Answer:
         parts, status, headers = run_wsgi_app(app, environ, buffered=True)
         return Answer(int(status[:3]), list(headers), b"".join(parts))
     except Exception:
-        logger.exception("%s %r failed", environ["REQUEST_METHOD"], environ["REQUEST_URI"])
+        logger.exception("%s %r failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
         return refusal(500, FAILED)
 
 

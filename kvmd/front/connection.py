@@ -196,7 +196,7 @@ class Connection(asyncio.Protocol):
             self._hub.tally.note(f"requests refused: {reason}", self._peer[0])
             answer = refusal(reason.code, reason.info, RETRY)
         except Exception:
-            logger.exception("%s %r failed", request.method, request.target)
+            logger.exception("%s %r failed", request.method, request.target.partition("?")[0])  # it may have a token
             answer = refusal(500, FAILED)
         self._task = None
         if exchange.taker and request.method != "HEAD":

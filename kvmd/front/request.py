@@ -19,6 +19,8 @@ _ODD = re.compile(rb"(?:\A|[^\r])\n|\r[^\n]|\0|\n[ \t]")
 _LENGTHS = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*)", re.IGNORECASE)
 HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d*)?")
 _END = b"\r\n\r\n"
+_QUOTED = re.compile(r":? (?:bytearray\()?b['\"].*", re.DOTALL)
+"""What h11 quotes of a request, which may be a token: it is neither logged nor sent back."""
 
 
 class Refusal(Exception):
@@ -92,7 +94,7 @@ class Reader:
             parser = self._parser or self._read_head()
             return self._read_body(parser) if parser else None
         except h11.RemoteProtocolError as error:
-            raise Refusal(error.error_status_hint, f"malformed HTTP: {error}") from error
+            raise Refusal(error.error_status_hint, f"malformed HTTP: {_QUOTED.sub('', str(error))}") from error
 
     def wants_continue(self) -> bool:
         """Tell, once for each request, whether its client waits to be told to send the body (RFC 9110, 10.1.1)."""

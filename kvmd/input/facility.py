@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 
-from kvmd.contract.hid import Capability, HidDriver, HidStatus, KeyboardReport, MouseEvent, Report
-from kvmd.contract.reports import HidReport, State
+from kvmd.contract.hid import Capability, HidDriver, HidStatus, KeyboardReport, Leds, MouseEvent, Report
+from kvmd.contract.reports import HidReport, State, TextReport
 from kvmd.contract.roles import HID
 from kvmd.contract.settings import HidSettings
-from kvmd.errors import DriverError, HidOffline
+from kvmd.errors import ConfigError, DriverError, HidOffline, RequestError
+from kvmd.input import layout
 from kvmd.input.holders import Holders
 from kvmd.input.keyboard import Keyboard
 from kvmd.input.mouse import Mouse
+from kvmd.input.text import Job, Text, TextWish
+from kvmd.input.turn import Holder, Turn
 from kvmd.input.writer import Writer
 from kvmd.plugins.choice import Choice
 from kvmd.slot import Slot, SlotStatus
@@ -31,6 +34,7 @@ class Input:
     :param changed: told about every change of the slot
     :param alive: tells whether a client's login still holds
     :param lit: told when the lock lamps change
+    :raises ConfigError: the settings name a layout that is not there
     """
 
     def __init__(
@@ -44,8 +48,14 @@ class Input:
         self._lit = lit
         self.slot: Slot[HidDriver] = Slot(HID.name, choice.make, self._type, changed)
         self._writer = Writer(self._send, self.slot.offline)
-        self.keyboard = Keyboard(self._writer.send, self._able, Holders(alive, settings.hold_timeout))
-        self.mouse = Mouse(self._writer, self._able, Holders(alive, settings.hold_timeout))
+        self.turn = Turn()
+        """Who may type now; see ``hand_over``."""
+        self.keyboard = Keyboard(self._writer.send, self._able, Holders(alive, settings.hold_timeout, self.turn))
+        self.mouse = Mouse(self._writer, self._able, Holders(alive, settings.hold_timeout, self.turn))
+        try:
+            self.text = Text(self.keyboard, self._leds, layout.load(settings.layout).name)
+        except RequestError as error:
+            raise ConfigError(f"hid.layout: {error}") from error
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -55,6 +65,7 @@ class Input:
     def ending(self) -> list[Step]:
         """List the steps that release every key and button, and close the device."""
         return [
+            Step("text", self._stop_text),
             Step("mouse", self.mouse.close),
             Step("keyboard", self._close_keyboard),
             Step(HID.name, self.slot.stop),
@@ -90,6 +101,27 @@ class Input:
         self._require_host()
         self.keyboard.release_all(client)
 
+    def prepare(self, wish: TextWish) -> Job:
+        """Find the keys for a text; see ``Text.prepare``.
+
+        :raises Busy: another text is being typed
+        """
+        job = self.text.prepare(wish)
+        self._require_host()
+        self.text.require_turn()
+        return job
+
+    def type(
+        self,
+        job: Job,
+        client: str,
+        why_stop: Callable[[], str | None] = lambda: None,
+        told: Callable[[TextReport], None] = lambda _: None,
+    ) -> TextReport:
+        """Type a text; see ``Text.type``."""
+        self._require_host()
+        return self.text.type(job, client, why_stop, told)
+
     def point(self, client: str, event: MouseEvent) -> None:
         """Use the mouse; see ``Mouse.act``."""
         self._require_host()
@@ -107,6 +139,16 @@ class Input:
         """
         self.keyboard.vouch(client, why_gone)
         self.mouse.vouch(client, why_gone)
+
+    def hand_over(self, holder: Holder | None) -> None:
+        """Let this one type, and nobody else; None: all. What others hold is let go, and nothing of theirs comes after.
+
+        :param holder: who has the keyboard from now on
+        """
+        self.turn.holder = holder
+        for expire in (self.keyboard.expire, self.mouse.expire):
+            with contextlib.suppress(DriverError):  # it is owed, and tried again
+                expire()
 
     def leave(self, client: str) -> None:
         """Release what a client holds that has gone."""
@@ -146,6 +188,13 @@ class Input:
                 self.slot.online()
             self.keyboard.expire()
             self.mouse.expire()
+
+    def _stop_text(self) -> None:
+        self.text.cancel("the daemon is stopping")
+
+    def _leds(self) -> Leds | None:
+        seen: HidStatus | None = self.slot.seen()
+        return seen.leds if seen else None
 
     def _close_keyboard(self) -> None:
         with contextlib.suppress(DriverError):

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
+from kvmd.input.turn import Turn
+
 T = TypeVar("T")
 
 
@@ -14,10 +16,12 @@ class Holders(Generic[T]):
 
     :param alive: tells whether a client still exists
     :param timeout: seconds after which a silent client counts as gone
+    :param turn: tells who may hold something now
     """
 
-    def __init__(self, alive: Callable[[str], bool], timeout: float) -> None:
+    def __init__(self, alive: Callable[[str], bool], timeout: float, turn: Turn) -> None:
         self._alive = alive
+        self._turn = turn
         self._timeout = timeout
         self._held: dict[str, list[T]] = {}
         self._heard: dict[str, float] = {}
@@ -33,6 +37,17 @@ class Holders(Generic[T]):
             self._held[client] = list(dict.fromkeys(things))
         else:
             self._held.pop(client, None)
+
+    def check(self, client: str) -> None:
+        """Refuse who may not press anything now.
+
+        :raises Taken: somebody else has the keyboard
+        """
+        self._turn.check(client)
+
+    def why_not(self, client: str) -> str | None:
+        """Return why a client may not press anything now; None if it may."""
+        return self._turn.why_not(client)
 
     def hear(self, client: str) -> None:
         """Note that a client is there."""
@@ -60,7 +75,7 @@ class Holders(Generic[T]):
         self._heard.clear()
 
     def gone(self) -> Iterator[tuple[str, str]]:
-        """Name each client that holds something and is not there any more, and why."""
+        """Name each client that holds something and is not there any more, or not in turn; and why."""
         now = time.monotonic()
         self._heard = {client: self._heard[client] for client in self._held}
         for client in list(self._held):
@@ -71,6 +86,8 @@ class Holders(Generic[T]):
         vouched = self._vouched.get(client)
         if vouched:
             return vouched()
+        if why := self._turn.why_not(client):
+            return f"may not type now: {why}"
         if now - self._heard[client] > self._timeout:
             return "went silent"
         return None if self._alive(client) else "is logged out"

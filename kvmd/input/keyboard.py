@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from kvmd.contract.hid import MAX_KEYS, MAX_MEDIA_KEYS, Capability, ConsumerReport, KeyboardReport, Report, SystemReport
-from kvmd.errors import DriverError, HidOffline, RequestError, Unsupported
+from kvmd.errors import Busy, DriverError, HidOffline, RequestError, Unsupported
 from kvmd.input.holders import Holders
 from kvmd.input.keymap import Key, Page, find_keys
 
@@ -40,16 +41,20 @@ class Keyboard:
         self._owed: set[Page] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self._alone: str | None = None
+        self._asker = ""
 
     def tap(self, client: str, codes: Iterable[str]) -> None:
         """Press the keys together, then release them; return when the hardware took both reports.
 
         :raises RequestError: a key is unknown, or there are too many
         :raises Unsupported: the hardware lacks a key
+        :raises Taken: somebody else has the keyboard
         :raises DriverError: a report was not taken
         """
         keys = self._resolve(codes)
         with self._lock:
+            self._holders.check(client)
             self._holders.hear(client)
             before = self._holders.of(client)
             self._change(client, _merge(before, keys))
@@ -60,10 +65,12 @@ class Keyboard:
 
         :raises RequestError: a key is unknown, or there are too many
         :raises Unsupported: the hardware lacks a key
+        :raises Taken: somebody else has the keyboard
         :raises DriverError: the report was not taken, and nothing is held that was not before
         """
         keys = self._resolve(codes)
         with self._lock:
+            self._holders.check(client)
             self._holders.hear(client)
             before = self._holders.of(client)
             wanted = _merge(before, keys)
@@ -84,6 +91,44 @@ class Keyboard:
             if wanted != before:
                 self._change(client, wanted)
 
+    def hold(self, client: str, codes: Iterable[str]) -> None:
+        """Hold these keys and no others, which may be none; pressed and released in one report.
+
+        :raises RequestError: a key is unknown, or there are too many
+        :raises Taken: somebody else has got the keyboard than who asked to be ``alone``
+        :raises DriverError: the report was not taken, and nothing is held that was not before
+        """
+        keys = [self._choose(code) for code in codes]
+        with self._lock:
+            if keys:
+                self._holders.check(self._asker)
+            self._holders.hear(client)
+            self._change(client, keys)
+
+    @contextmanager
+    def alone(self, client: str, asker: str) -> Iterator[None]:
+        """Let nobody else press a key; in the end, this client holds none.
+
+        :param asker: for whom it is; lets go of what it holds itself
+        :raises Busy: somebody holds a key
+        :raises Taken: somebody else has the keyboard
+        :raises DriverError: a report was not taken
+        """
+        self.release_all(asker)
+        with self._lock:
+            self._holders.check(asker)
+            if held := self._holders.all():
+                raise Busy(f"somebody holds {len(held)} keys; release them first", 1.0)
+            self._alone, self._asker = client, asker
+        self.vouch(client, lambda: self._holders.why_not(asker))
+        try:
+            yield
+        finally:
+            with contextlib.suppress(DriverError):  # then it is sent when the host is back
+                self.release_all(client)
+            self.vouch(client, None)
+            self._alone = None
+
     def hear(self, client: str) -> None:
         """Note that a client is there, so that what it holds stays held."""
         with self._lock:
@@ -103,7 +148,9 @@ class Keyboard:
                 self._change(client, [])
 
     def expire(self) -> None:
-        """Let go of what clients hold that are gone or silent, and of what was not let go; to be called regularly.
+        """Let go of what clients hold that are gone, silent or not in turn, and of what was not let go.
+
+        To be called regularly, and after each hand-over.
 
         :raises DriverError: the report was not taken
         """
@@ -164,6 +211,8 @@ class Keyboard:
         if self._closed:
             raise HidOffline("keyboard: the daemon is stopping")
         before = self._holders.of(client)
+        if self._alone not in (None, client) and set(keys) - set(before):
+            raise Busy("a text is being typed; cancel it, or wait", 1.0)
         pages = _order(before, keys)
         taken = []
         self._holders.hold(client, keys)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kvmd.contract.hid import (
     COORDINATE_MAX,
@@ -88,14 +88,17 @@ class Mouse:
 
         :raises RequestError: it makes no sense; nothing is done
         :raises Unsupported: the hardware has no such mouse; nothing is done
+        :raises Taken: somebody else has the keyboard, and the mouse with it; letting go of buttons is done all the same
         :raises DriverError: a report was not taken; buttons that it would have pressed are not held
         """
         event.check()
         with self._lock:
             if self._closed:
                 raise HidOffline("mouse: the daemon is stopping")
-            self._holders.hear(client)
             before = self._holders.of(client)
+            if not _lets_go(event, before):
+                self._holders.check(client)
+            self._holders.hear(client)
             # Their places in the order are taken under the lock, and waited for outside it, so that moves can merge.
             entries = self._submit(client, event)
         try:
@@ -124,7 +127,10 @@ class Mouse:
             self.act(client, MouseEvent(buttons=[]))
 
     def expire(self) -> None:
-        """Let go of what clients hold that are gone or silent, and of what was not let go; to be called regularly."""
+        """Let go of what clients hold that are gone, silent or not in turn, and of what was not let go.
+
+        To be called regularly, and after each hand-over.
+        """
         with self._lock:
             for client, reason in self._holders.gone():
                 logger.warning("released the mouse buttons of a client that %s", reason)
@@ -204,6 +210,11 @@ class Mouse:
 
     def _mask(self) -> int:
         return sum(button.mask for button in self._holders.all())
+
+
+def _lets_go(event: MouseEvent, held: Sequence[Button]) -> bool:
+    """Tell whether all that an event does is to let go of buttons."""
+    return event.buttons is not None and event == MouseEvent(buttons=event.buttons) and set(event.buttons) <= set(held)
 
 
 def _clicks(event: MouseEvent, held: int) -> Iterator[int]:

@@ -58,8 +58,9 @@ class VideoApi(Protocol):
 class InputApi(Protocol):
     """What a plug-in may do with keyboard and mouse, as a client with a name of its own.
 
-    Each raises ``RequestError`` for what makes no sense, ``Unsupported`` for what the hardware lacks, and
-    ``DriverError`` for what was not taken.
+    Each raises ``RequestError`` for what makes no sense, ``Unsupported`` for what the hardware lacks, ``Taken`` where
+    somebody else has the keyboard, and ``DriverError`` for what was not taken. A client whose name begins with
+    ``local:`` is at the machine itself, and types whoever has the keyboard.
     """
 
     def status(self) -> msgspec.Struct:

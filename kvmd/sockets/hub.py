@@ -16,8 +16,9 @@ from kvmd.access.grant import Grant
 from kvmd.front.websocket import WebSocket
 from kvmd.kvm import Kvm
 from kvmd.plugins.hookspecs import Event
+from kvmd.sockets.handover import HandOver
 from kvmd.sockets.messages import Clients, EventNews, StatusNews
-from kvmd.sockets.session import Session, WhyNot
+from kvmd.sockets.session import TYPING, Session, WhyNot
 from kvmd.system.logs import SparingLog
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class Hub:
         self._following: asyncio.Task[None] | None = None
         self._members: Members = {}
         self._clients = Clients(clients=[])
+        self.keyboard = HandOver(kvm.input, kvm.audit)
+        """Who has it."""
         kvm.on_change(self._changed)
 
     def make(self, grant: Grant) -> WebSocket:
@@ -74,6 +77,7 @@ class Hub:
         if sum(each.grant.who == who for each in self._sessions.values()) >= MOST_EACH:
             return f"{who} has {MOST_EACH} sockets already, which is the most"
         self._sessions[session.number] = session
+        self.keyboard.join(session)
         self._loop = asyncio.get_running_loop()
         self._woken.set()
         if self._following is None:
@@ -92,11 +96,20 @@ class Hub:
 
     def tell_clients(self) -> None:
         """Let all know who is here, and does what, where that has changed."""
-        clients = [session.report for session in self._sessions.values()]
-        if clients == self._clients.clients:
-            return
-        self._clients = Clients(clients=clients)
-        self._tell(self._clients.frame())
+        clients = self._all_clients()
+        if clients != msgspec.structs.replace(self._clients, now=clients.now):
+            self._clients = clients
+            self._tell(clients.frame())
+
+    def _all_clients(self) -> Clients:
+        sessions = self._sessions.values()
+        logins = {session.grant.client for session in sessions}
+        typing = self._kvm.audit.typists(TYPING)
+        return Clients(
+            clients=[session.report for session in sessions],
+            keyboard=self.keyboard.number,
+            typists=sorted({who for client, who in typing.items() if client not in logins}),
+        )
 
     def _tell(self, frame: bytes) -> None:
         for session in tuple(self._sessions.values()):
@@ -149,7 +162,7 @@ class Hub:
         fresh = [session for session in self._sessions.values() if session.fresh]
         if not fresh:
             return
-        whole, clients = _status(members), Clients(clients=[each.report for each in self._sessions.values()])
+        whole, clients = _status(members), self._all_clients()
         for session in fresh:
             session.fresh = False
             session.send(whole)

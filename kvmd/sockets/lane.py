@@ -11,8 +11,8 @@ from functools import partial
 
 import msgspec
 
-from kvmd.errors import Busy, DriverError, KvmdError, RequestError, Unavailable, Unsupported
-from kvmd.sockets.messages import Input, Point, Power, Release, ReleaseAll, Why
+from kvmd.errors import Busy, Cancelled, DriverError, KvmdError, RequestError, Taken, Unavailable, Unsupported
+from kvmd.sockets.messages import Input, Point, Power, Release, ReleaseAll, Text, Turns, Why
 from kvmd.system.clock import milliseconds
 
 LATE = 2.0
@@ -20,12 +20,14 @@ LATE = 2.0
 EARLY = 0.25
 """Seconds by which a client's idea of our clock may be ahead of it."""
 
-Order = Input | Power
+Order = Input | Turns | Power | Text
 
 _REASONS: list[tuple[type[KvmdError], Why]] = [
     (RequestError, Why.MALFORMED),
     (Unsupported, Why.UNSUPPORTED),
     (Busy, Why.BUSY),
+    (Taken, Why.TAKEN),
+    (Cancelled, Why.CANCELLED),
     (DriverError, Why.OFFLINE),
     (Unavailable, Why.OFFLINE),
 ]

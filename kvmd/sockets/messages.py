@@ -11,6 +11,7 @@ from msgspec import Meta
 from kvmd.contract.hid import MouseEvent
 from kvmd.errors import RequestError
 from kvmd.front.websocket import TEXT, frame
+from kvmd.input.text import TextWish
 from kvmd.power.wish import Wish
 from kvmd.system.clock import now
 from kvmd.system.decoding import decode_json
@@ -74,11 +75,35 @@ class Point(MouseEvent, frozen=True, tag_field="type", tag="mouse", kw_only=True
         return not any(others) and self.buttons is None and (self.is_absolute != self.is_relative)
 
 
+class Take(Said, frozen=True, tag="take"):
+    """Have the keyboard, and the mouse with it: nobody else types."""
+
+
+class Give(Said, frozen=True, tag="give"):
+    """Let another have the keyboard.
+
+    :param to: the number of a socket; None: all type
+    """
+
+    to: int | None = None
+
+
 class Power(Wish, frozen=True, tag_field="type", tag="power", kw_only=True):
     """Press the target's buttons."""
 
     id: Id | None = None
     at: float | None = None
+
+
+class Text(TextWish, frozen=True, tag_field="type", tag="text", kw_only=True):
+    """Type a text."""
+
+    id: Id | None = None
+    at: float | None = None
+
+
+class CancelText(Said, frozen=True, tag="cancel_text"):
+    """Stop what is being typed."""
 
 
 class Ping(Said, frozen=True, tag="ping"):
@@ -100,8 +125,9 @@ class Seen(Said, frozen=True, tag="seen"):
 
 
 Input = Press | Release | Tap | ReleaseAll | Point
-Message = Input | Power | Ping | Pictures | Seen
-MESSAGES = (Press, Release, Tap, ReleaseAll, Point, Power, Ping, Pictures, Seen)
+Turns = Take | Give
+Message = Input | Turns | Power | Text | CancelText | Ping | Pictures | Seen
+MESSAGES = (Press, Release, Tap, ReleaseAll, Point, Take, Give, Power, Text, CancelText, Ping, Pictures, Seen)
 
 
 class Why(enum.Enum):
@@ -114,6 +140,8 @@ class Why(enum.Enum):
     FULL = "full"
     UNSUPPORTED = "unsupported"
     BUSY = "busy"
+    TAKEN = "taken"
+    CANCELLED = "cancelled"
     OFFLINE = "offline"
     FAILED = "failed"
 
@@ -179,9 +207,15 @@ class Client(msgspec.Struct, frozen=True):
 
 
 class Clients(News, frozen=True, tag="clients"):
-    """All who have one."""
+    """All who have one.
+
+    :param keyboard: the number of who has the keyboard; None: it is free, and all type
+    :param typists: who types by requests, without a socket
+    """
 
     clients: list[Client]
+    keyboard: int | None = None
+    typists: list[str] = []
 
 
 class Done(News, frozen=True, tag="done"):
@@ -198,6 +232,14 @@ class Refused(News, frozen=True, tag="refused"):
     what: str
     reason: Why
     info: str
+
+
+class Typed(News, frozen=True, tag="typed"):
+    """How far a text of this socket is."""
+
+    id: int | None
+    typed: int
+    length: int
 
 
 class Pong(News, frozen=True, tag="pong"):
@@ -219,7 +261,7 @@ class Ended(News, frozen=True, tag="ended"):
     reason: str
 
 
-NEWS = (Hello, StatusNews, EventNews, Clients, Done, Refused, Pong, Released, Ended)
+NEWS = (Hello, StatusNews, EventNews, Clients, Done, Refused, Typed, Pong, Released, Ended)
 
 
 def type_of(message: Message) -> str:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from kvmd.access.grant import Grant, UserRole
@@ -16,8 +17,10 @@ from kvmd.contract.hid import MouseEvent
 from kvmd.front.websocket import MAX_MESSAGE, Code, WebSocket
 from kvmd.kvm import Kvm
 from kvmd.sockets import messages
-from kvmd.sockets.lane import LATE, Entry, Lane, Refusal, refusal_of
+from kvmd.sockets.handover import HandOver
+from kvmd.sockets.lane import LATE, Entry, Lane, Order, Refusal, refusal_of
 from kvmd.sockets.messages import Why
+from kvmd.sockets.writing import Writing
 from kvmd.video.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ TYPING = 2.0
 WAITING = 64
 """Inputs that may wait."""
 PRESSING = 2
-"""Wishes for the target's power at once: one that is done, and one that learns that it has to wait."""
+"""Wishes for the target's power at once, and texts: one that is done, and one that learns that it has to wait."""
 
 WhyNot = Callable[[Grant, UserRole], str | None]
 
@@ -43,6 +46,10 @@ class Crowd(Protocol):
     @property
     def pool(self) -> Executor:
         """Threads for what may block."""
+
+    @property
+    def keyboard(self) -> HandOver:
+        """Who has it."""
 
     def admit(self, session: Session) -> str | None:
         """Let somebody in, or say why not."""
@@ -72,12 +79,14 @@ class Session:
         self._crowd = crowd
         self._kvm = kvm
         self._why_not = why_not
-        self._client = f"socket:{number}"
+        self.client = f"socket:{number}"
+        """Under which name this one types."""
         self._socket: WebSocket
         self._loop: asyncio.AbstractEventLoop
         self._watcher: Watcher
         self._typist: Lane
         self._presser: Lane
+        self._writer: Lane
         self._let_in = False
         self._heard = self._typed = time.monotonic()
         self._typing = False
@@ -85,6 +94,7 @@ class Session:
         self._denied_before = False
         self._turn = threading.Lock()
         self._gone = False
+        self._ended = False
 
     @property
     def report(self) -> messages.Client:
@@ -104,7 +114,9 @@ class Session:
         pool = self._crowd.pool
         self._typist = Lane(pool, self._type, self._told, WAITING)
         self._presser = Lane(pool, self._press, self._told, PRESSING, PRESSING)
-        self._kvm.input.vouch(self._client, self._why_gone)
+        writing = Writing(self._kvm, self.grant, self.client, self._why_stop, self._tell_typed)
+        self._writer = Lane(pool, writing.work, self._told, PRESSING, PRESSING)
+        self._kvm.input.vouch(self.client, self._why_gone)
         bounds = messages.Bounds(LATE * 1000, SILENT * 1000, MAX_MESSAGE)
         self.send(
             messages.Hello(
@@ -133,11 +145,13 @@ class Session:
 
     def closed(self) -> None:
         """Let go of everything."""
+        self._ended = True
         if not self._let_in:
             return
         self._watcher.watch(None)
         self._typist.clear()
         self._presser.clear()
+        self._writer.clear()
         with contextlib.suppress(RuntimeError):  # the end has come, and with it everything is let go
             self._crowd.pool.submit(self._leave)
         self._crowd.leave(self)
@@ -157,6 +171,8 @@ class Session:
             self.end(Code.LOGGED_OUT, why)
             return
         self._denied = reasons[UserRole.OPERATOR]
+        if self._denied and self._crowd.keyboard.number == self.number:
+            self._crowd.pool.submit(self._crowd.keyboard.free, self)
         self.role = next(role for role in reversed(UserRole) if reasons[role] is None)
         self._typing = self._typing and now - self._typed < TYPING
 
@@ -174,9 +190,19 @@ class Session:
                 self._deny(message, self._denied)
             case messages.Power():
                 self._presser.add(message)
-            case _:
+            case messages.Text():
                 self._begin_to_type()
-                self._typist.add(message)
+                self._writer.add(message)
+            case messages.CancelText():
+                self._kvm.input.text.cancel(f"{self.grant.who} cancelled it")
+                self._answer(message.id)
+            case _:
+                self._queue(message)
+
+    def _queue(self, order: messages.Input | messages.Turns) -> None:
+        if not isinstance(order, messages.Take | messages.Give):
+            self._begin_to_type()
+        self._typist.add(order)
 
     def _deny(self, message: messages.Message, why: str) -> None:
         what = messages.type_of(message)
@@ -192,6 +218,8 @@ class Session:
         self._crowd.tell_clients()
 
     def _begin_to_type(self) -> None:
+        if self._kvm.input.turn.why_not(self.client):
+            return
         self._typed = time.monotonic()
         if not self._typing:
             self._typing = True
@@ -210,15 +238,23 @@ class Session:
                 entry.check()
             except Refusal:
                 if isinstance(entry.order, messages.Point) and entry.order.buttons is not None:
-                    self._kvm.input.point(self._client, MouseEvent(buttons=[]))
+                    self._kvm.input.point(self.client, MouseEvent(buttons=[]))
                 raise
+            if isinstance(entry.order, messages.Take | messages.Give):
+                return self._hand_over(entry.order)
             done = self._use(entry.order)
             if not (isinstance(entry.order, messages.Point) and entry.order.is_move):
                 self._kvm.audit.typed(self.grant)
             return done
 
-    def _use(self, order: messages.Input | messages.Power) -> str:
-        hands, client = self._kvm.input, self._client
+    def _hand_over(self, order: messages.Turns) -> str:
+        keyboard = self._crowd.keyboard
+        done = keyboard.take(self) if isinstance(order, messages.Take) else keyboard.give(self, order.to)
+        self._call_soon(self._crowd.tell_clients)
+        return done
+
+    def _use(self, order: Order) -> str:
+        hands, client = self._kvm.input, self.client
         match order:
             case messages.Press():
                 hands.press(client, order.keys)
@@ -242,11 +278,25 @@ class Session:
         entry.check()
         return self._use(entry.order)
 
+    def _why_stop(self) -> str | None:
+        return "the socket has ended" if self._ended else self._denied
+
+    def _tell_typed(self, news: messages.Typed) -> None:
+        """Tell how far a text is, from a thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._send_typed, news)
+
+    def _send_typed(self, news: messages.Typed) -> None:
+        self._begin_to_type()
+        self.send(news)
+
     def _leave(self) -> None:
         """Let go of all that is held, in a thread; what still waits for its turn finds that this one has gone."""
         with self._turn:
             self._gone = True
-            self._kvm.input.leave(self._client)
+            self._kvm.input.leave(self.client)
+            self._crowd.keyboard.leave(self)
+            self._call_soon(self._crowd.tell_clients)
 
     def _why_gone(self) -> str | None:
         """Tell keyboard and mouse, in a thread of theirs, why what is held is to be let go; asked while it is."""
@@ -255,10 +305,16 @@ class Session:
             why = f"was silent for {SILENT:g} s"
         elif self._denied:
             why = f"may not type any more: {self._denied}"
+        elif taken := self._kvm.input.turn.why_not(self.client):
+            why = f"may not type now: {taken}"
         if why:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._send_released, why)
+            self._call_soon(partial(self._send_released, why))
         return why
+
+    def _call_soon(self, function: Callable[[], None]) -> None:
+        """Have this called in the loop, from a thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(function)
 
     def _send_released(self, why: str) -> None:
         self.send(messages.Released(reason=why))

@@ -18,21 +18,28 @@ REFRESH = 1.0
 
 
 class Rate:
-    """Counts events and tells how many there were a second, over the last two seconds."""
+    """Counts pictures and tells how many there were a second, and how large, over the last two seconds."""
 
     WINDOW = 2.0
 
     def __init__(self) -> None:
-        self._times: deque[float] = deque(maxlen=1000)
+        self._counted: deque[tuple[float, int]] = deque(maxlen=1000)
 
-    def count(self) -> None:
-        """Note an event."""
-        self._times.append(time.monotonic())
+    def count(self, frame: Frame) -> None:
+        """Note a picture."""
+        self._counted.append((time.monotonic(), len(frame.data)))
 
     def per_second(self) -> float:
-        """Return the events a second, to one decimal."""
+        """Return the pictures a second, to one decimal."""
+        return round(len(self._recent()) / self.WINDOW, 1)
+
+    def kilobits_per_second(self) -> int:
+        """Return what they weigh."""
+        return round(sum(self._recent()) * 8 / 1000 / self.WINDOW)
+
+    def _recent(self) -> list[int]:
         since = time.monotonic() - self.WINDOW
-        return round(sum(stamp > since for stamp in tuple(self._times)) / self.WINDOW, 1)
+        return [size for stamp, size in tuple(self._counted) if stamp > since]
 
 
 class Broadcaster:
@@ -89,7 +96,7 @@ class Broadcaster:
             served = [future for future, since in self._waiting.items() if live and frame.timestamp >= since]
             if not unchanged:
                 self._renew()
-                self.sent.count()
+                self.sent.count(frame)
         for future in served:
             _resolve(future, frame)
         if not unchanged:

@@ -154,6 +154,7 @@ class Encoder:
     def __init__(self, quality: int, deliver: Callable[[Frame], None], threads: int | None = None) -> None:
         self.dropped = 0
         self.unchanged = 0
+        self.skipped = 0
         self._quality = quality
         self._deliver = deliver
         self._room = threading.Semaphore(threads or min(4, os.cpu_count() or 1))
@@ -179,6 +180,8 @@ class Encoder:
             self._raw = msgspec.structs.replace(frame, data=bytes(frame.data))
             self._fed += 1
             self._pool.submit(self._encode, self._raw, self._fed).add_done_callback(_report)
+        else:
+            self.skipped += 1
 
     def forget(self) -> None:
         """Let go of what is kept for comparison, and deliver nothing of what is still in work."""

@@ -146,10 +146,13 @@ class Video:
             format=signal.format.value if signal else None,
             frame_rate=signal.frame_rate if signal else None,
             captured_fps=self._captured.per_second(),
+            captured_kbps=self._captured.kilobits_per_second(),
             sent_fps=max(broadcaster.sent.per_second() for broadcaster in broadcasters),
+            sent_kbps=max(broadcaster.sent.kilobits_per_second() for broadcaster in broadcasters),
             viewers=sum(broadcaster.viewers for broadcaster in broadcasters),
             dropped=max(rendition.encoder.dropped for rendition in renditions) + (seen.dropped if seen else 0),
             unchanged=sum(rendition.encoder.unchanged for rendition in renditions),
+            skipped=sum(rendition.encoder.skipped for rendition in renditions),
             cable=seen.cable if seen else None,
             timings=self._timings(driver),
             capabilities=[name for name, kind in CAPABILITIES.items() if isinstance(driver, kind)],
@@ -161,7 +164,7 @@ class Video:
         self.slot.beat("frames()")
         for frame in driver.frames():
             self.slot.beat("frames()")
-            self._captured.count()
+            self._captured.count(frame)
             if (frame.width, frame.height) != (self._size.width, self._size.height):
                 self._size = Size(frame.width, frame.height)
             self.slot.online()

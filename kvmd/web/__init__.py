@@ -16,18 +16,7 @@ from kvmd.access.audit import Audit
 from kvmd.access.auth import Auth
 from kvmd.access.grant import Grant, UserRole
 from kvmd.contract.addresses import parse_address
-from kvmd.errors import (
-    AuthError,
-    Busy,
-    DriverError,
-    Forbidden,
-    KvmdError,
-    NotFound,
-    RequestError,
-    TooManyAttempts,
-    Unavailable,
-    Unsupported,
-)
+from kvmd.errors import Busy, Forbidden, KvmdError, TooManyAttempts
 from kvmd.front.answer import SECURITY
 from kvmd.front.app import FAILED, exchange_of
 from kvmd.front.proxies import Proxies
@@ -35,13 +24,14 @@ from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
-from kvmd.web import accounts, blikvm, edid, openapi, pages, power, socket, status, video
+from kvmd.web import accounts, blikvm, edid, log, openapi, pages, power, socket, status, text, video
 from kvmd.web.calls import prepare
 from kvmd.web.envelope import failure, success
 from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
 from kvmd.web.needs import LOGIN, PAGE, needed_role
 from kvmd.web.origin import check_host, is_foreign, refusal, resource_policy
 from kvmd.web.programs import challenges
+from kvmd.web.refusals import code_of
 from kvmd.web.secure import insist, load_certificate
 
 if TYPE_CHECKING:
@@ -56,18 +46,6 @@ MAX_BODY = 64 * 1024
 
 CONTROL = "kvmd.control"
 """In the environ of what comes by the daemon's private socket."""
-
-_CODES: list[tuple[type[KvmdError], int]] = [
-    (NotFound, 404),
-    (RequestError, 400),
-    (Forbidden, 403),
-    (TooManyAttempts, 429),
-    (AuthError, 401),
-    (Unsupported, 409),
-    (Busy, 409),
-    (DriverError, 503),
-    (Unavailable, 503),
-]
 
 
 def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
@@ -94,7 +72,7 @@ def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
 def _control_site(kvm: Kvm) -> Site:
     """Serve the API on a socket in the state folder, which only root and the daemon's user can use, as an admin."""
     address = f"unix:{kvm.settings.control}"
-    way_out = "kvmd session and kvmd power do not work; auth.file says in which folder it is"
+    way_out = "kvmd session, power and type do not work; auth.file says in which folder it is"
     try:
         parse_address(address)
     except ValueError as error:
@@ -128,7 +106,7 @@ def create_app(kvm: Kvm) -> Flask:
 
 
 def _add_api(app: Flask, kvm: Kvm) -> None:
-    for room in (accounts, blikvm, edid, openapi, power, status, video):
+    for room in (accounts, blikvm, edid, log, openapi, power, status, text, video):
         app.register_blueprint(room.make(kvm))
 
 
@@ -226,7 +204,7 @@ def _harden(kvm: Kvm, response: Response) -> Response:
 
 
 def _refused(error: KvmdError) -> Response:
-    code = next((code for kind, code in _CODES if isinstance(error, kind)), 500)
+    code = code_of(error)
     if code == 500:
         # It may name files, and comes again with every request.
         _log_once.log(logging.ERROR, type(error).__name__, "%s failed: %s", _asked(), error)

@@ -14,10 +14,10 @@ from kvmd.access import totp
 from kvmd.access.audit import Entry
 from kvmd.access.credentials import check_password
 from kvmd.access.grant import UserRole
+from kvmd.access.needs import needs
 from kvmd.contract.endpoint import Done, Nothing, endpoint
 from kvmd.errors import NotFound, RequestError
 from kvmd.kvm import Kvm
-from kvmd.web.needs import needs
 
 
 class UserReport(msgspec.Struct, frozen=True):

@@ -6,12 +6,12 @@ import msgspec
 from flask import Blueprint, Response, after_this_request, g, request
 
 from kvmd.access.grant import UserRole
+from kvmd.access.needs import needs
 from kvmd.contract.endpoint import Done, Nothing, endpoint
 from kvmd.contract.hid import MouseEvent
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
 from kvmd.web.identity import browser_cookie_name, browser_mark, cookie_name, sent_token
-from kvmd.web.needs import needs
 
 MARK_AGE = 365 * 86400
 """Seconds for which a browser is known to have logged in before."""

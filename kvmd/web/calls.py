@@ -8,14 +8,16 @@ from collections.abc import Callable
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
-from flask import Flask, request
+from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 
-from kvmd.contract.endpoint import Done, Endpoint, endpoint_of
-from kvmd.errors import RequestError
+from kvmd.contract.endpoint import Done, Endpoint, Later, endpoint_of
+from kvmd.errors import KvmdError, RequestError
+from kvmd.front.app import exchange_of
 from kvmd.system.config import options_of
 from kvmd.system.decoding import to_struct
-from kvmd.web.envelope import body, success
+from kvmd.web.envelope import body, failure, success
+from kvmd.web.refusals import code_of
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -35,9 +37,24 @@ def _called(view: Callable[..., Any], told: Endpoint) -> Callable[..., ResponseR
         if told.body:
             given["body"] = body(told.body)
         result = view(**given)
+        if isinstance(result, Later):
+            exchange_of(request.environ).later = functools.partial(_answered, result)
+            return Response(content_type="application/json")
         return success(result.info, result.data) if isinstance(result, Done) else result
 
     return call
+
+
+async def _answered(later: Later[Any]) -> tuple[int, bytes]:
+    """Wait for what a view has begun; return the code and the body of the answer."""
+    try:
+        done = await later.wait()
+    except KvmdError as error:
+        code = code_of(error)
+        if code == 500:
+            raise
+        return code, failure(code, str(error)).data
+    return 200, success(done.info, done.data).data
 
 
 def _query(shape: type[S]) -> S:

@@ -9,10 +9,10 @@ from flask import Blueprint, g
 
 from kvmd import edid
 from kvmd.access.grant import UserRole
+from kvmd.access.needs import needs
 from kvmd.contract.endpoint import Done, endpoint
 from kvmd.errors import RequestError
 from kvmd.kvm import Kvm
-from kvmd.web.needs import needs
 
 
 class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +40,18 @@ class EdidOrder(msgspec.Struct, frozen=True):
     mend: bool = False
 
 
+class Profile(msgspec.Struct, frozen=True):
+    """An EDID that kvmd ships, to be named in ``profile``.
+
+    :param preferred: its preferred mode
+    :param modes: all of its modes
+    """
+
+    name: str
+    preferred: str | None
+    modes: list[str]
+
+
 def make(kvm: Kvm) -> Blueprint:
     """Make the endpoints."""
     blueprint = Blueprint("edid", __name__)
@@ -50,6 +62,12 @@ def make(kvm: Kvm) -> Blueprint:
     def show() -> Done[edid.Report]:
         """Show the EDID that the source sees."""
         return Done("edid success", edid.report(kvm.video.edid()))
+
+    @blueprint.get("/api/edid/profiles")
+    @endpoint()
+    def profiles() -> Done[list[Profile]]:
+        """List the EDIDs that kvmd ships."""
+        return Done("edid profiles success", [_profile(name) for name in edid.profiles()])
 
     @blueprint.put("/api/edid")
     @needs(UserRole.ADMIN)
@@ -62,6 +80,12 @@ def make(kvm: Kvm) -> Blueprint:
             return Done("edid success", edid.report(kvm.video.edid()))
 
     return blueprint
+
+
+def _profile(name: str) -> Profile:
+    decoded = edid.decode(edid.profile(name))
+    preferred = decoded.preferred.name if decoded.preferred else None
+    return Profile(name, preferred, list(dict.fromkeys(mode.name for mode in decoded.modes)))
 
 
 def _make(wanted: EdidOrder, kvm: Kvm) -> bytes:

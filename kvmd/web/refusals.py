@@ -1,5 +1,22 @@
 """The codes of answers, and what each means."""
 
+from __future__ import annotations
+
+from kvmd.errors import (
+    AuthError,
+    Busy,
+    Cancelled,
+    DriverError,
+    Forbidden,
+    KvmdError,
+    NotFound,
+    RequestError,
+    Taken,
+    TooManyAttempts,
+    Unavailable,
+    Unsupported,
+)
+
 MEANINGS = {
     101: "From here on it is a WebSocket.",
     200: "Done.",
@@ -13,7 +30,8 @@ MEANINGS = {
     404: "There is no such thing.",
     405: "Not with this method: see Allow.",
     408: "The request was not there whole in time.",
-    409: "The hardware in use cannot do this, or something else has to end first: then Retry-After has the seconds.",
+    409: "The hardware in use cannot do this; something else has to end first, and Retry-After may have the seconds; "
+    "somebody else has the keyboard; or it was cancelled.",
     413: "The body is too large.",
     415: "The body has a Content-Encoding.",
     416: "There is no such part of it.",
@@ -29,3 +47,22 @@ MEANINGS = {
 
 EVERYWHERE = (308, 400, 403, 408, 413, 415, 429, 431, 500, 503, 505)
 """What any endpoint may answer, whatever it does."""
+
+_CODES: list[tuple[type[KvmdError], int]] = [
+    (NotFound, 404),
+    (RequestError, 400),
+    (Forbidden, 403),
+    (TooManyAttempts, 429),
+    (AuthError, 401),
+    (Unsupported, 409),
+    (Busy, 409),
+    (Taken, 409),
+    (Cancelled, 409),
+    (DriverError, 503),
+    (Unavailable, 503),
+]
+
+
+def code_of(error: KvmdError) -> int:
+    """Return the code that tells of an error."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), 500)

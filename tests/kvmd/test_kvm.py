@@ -181,6 +181,9 @@ def test_status(kvm: Kvm, stream: Iterator[Part]) -> None:
     assert (capture.format, capture.frame_rate) == ("RGB24", 30.0)
     assert (capture.viewers, capture.dropped) == (1, 0)
     assert capture.sent_fps <= capture.captured_fps <= 31
+    assert capture.captured_kbps == pytest.approx(capture.captured_fps * 1280 * 720 * 3 * 8 / 1000, rel=0.2)
+    assert 0 < capture.sent_kbps < capture.captured_kbps / 5
+    assert status.began <= capture.since
     assert (hid.state, hid.driver, hid.host_connected) == (State.ONLINE, "virtual", True)
     assert hid.device == capture.device
     assert hid.capabilities == [

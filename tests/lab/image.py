@@ -28,6 +28,8 @@ PACKAGES = (
     "busybox-static",
     "kmod",
     "libcamera0.7",
+    "libx11-data",
+    "libxkbcommon0",
     "make",
     "python3",
     "python3-evdev",
@@ -40,6 +42,7 @@ PACKAGES = (
     "udev",
     "ustreamer",
     "v4l-utils",
+    "xkb-data",
 )
 # for gpio-sim alone; rootfs/gpio-sim.sh takes them away again
 BUILDING = ("linux-headers-amd64", "linux-source")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kvmd.access.audit import KEPT, KEPT_REFUSALS, Audit
+from kvmd.access.audit import KEPT, KEPT_APART, Audit
 from kvmd.access.grant import Grant, UserRole
 from kvmd.system import journal
 from kvmd.system.journal import JournalHandler
@@ -37,12 +37,22 @@ def test_refusals_push_out_nothing_else_and_have_bounds(caplog: pytest.LogCaptur
         audit.note("refusal", "x" * 5000, "192.0.2.2", "wrong")
     entries = audit.entries()
     assert entries[0].what == "login"
-    assert len(entries) == 1 + KEPT_REFUSALS
+    assert len(entries) == 1 + KEPT_APART
     assert all(len(entry.who) < 70 for entry in entries)
     assert len(caplog.records) <= 31
     for _ in range(2 * KEPT):
         audit.note("login", "ann", "192.0.2.1", "logged in")
-    assert len(audit.entries()) == KEPT + KEPT_REFUSALS
+    assert len(audit.entries()) == KEPT + KEPT_APART
+
+
+def test_hand_overs_push_out_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    audit = Audit()
+    audit.note("power", "ann", "192.0.2.1", "pressed")
+    for _ in range(3000):
+        audit.note("keyboard", "bob", "192.0.2.2", "took the keyboard")
+    assert [entry.what for entry in audit.entries()] == ["power", *["keyboard"] * KEPT_APART]
+    assert len(caplog.records) <= 32
 
 
 def test_typing_is_noted_where_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from kvmd.client import Client, NoPicture, Refused
 from kvmd.contract.hid import MouseEvent
-from kvmd.contract.reports import PowerState, State
+from kvmd.contract.reports import PowerState, State, TextState
 from kvmd.contract.settings import WebSettings
 from tests.conftest import PASSWORD, USER, Daemon
 from tests.kvmd.web.conftest import switch_on
@@ -48,6 +48,18 @@ def test_keys(daemon: Daemon, kvm: Client) -> None:
     assert daemon.down() == (2, ())
     kvm.release_all()
     assert daemon.down() == (0, ())
+
+
+def test_text(daemon: Daemon, kvm: Client) -> None:
+    report = kvm.type_text("Over HTTP", delay=0)
+    assert (report.state, report.typed, report.layout) == (TextState.DONE, 9, "us")
+    assert kvm.text_status() == kvm.cancel_text() == report
+    with pytest.raises(Refused, match="EURO SIGN") as refused:
+        kvm.type_text("€")
+    assert refused.value.code == 400
+    assert kvm.type_text("z", "de").layout == "de"
+    assert typed(daemon)[-1] == "Y"
+    assert "gb" in {each.name for each in kvm.layouts().layouts}
 
 
 def test_keys_that_are_held_are_released_in_the_end_whatever_happens(daemon: Daemon, kvm: Client) -> None:

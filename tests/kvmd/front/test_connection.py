@@ -227,11 +227,30 @@ def _code(wire: Wire) -> int:
 
 def test_a_failure_of_the_app_is_told_without_its_secrets(where: Where, caplog: pytest.LogCaptureFixture) -> None:
     with Wire(where) as wire:
-        wire.send(request("GET", "/fail"))
+        wire.send(request("GET", "/fail?token=0123456789"))
         code, headers, body = wire.answer()
     assert (code, headers["content-type"]) == (500, "application/json")
     assert b"secret" not in body
     assert "GET '/fail' failed" in caplog.text
+    assert "0123456789" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sent", "what"),
+    [
+        (b"GET /echo HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer 0123456789\r\n\r\n", "illegal header line"),
+        (b"GET /echo?token=0123456789 HTTP/1.1 x\r\nHost: x\r\n\r\n", "illegal request line"),
+    ],
+)
+def test_what_is_malformed_is_told_without_what_it_was(
+    where: Where, caplog: pytest.LogCaptureFixture, sent: bytes, what: str
+) -> None:
+    with Wire(where) as wire:
+        wire.send(sent)
+        code, _, body = wire.answer()
+    assert code == 400
+    assert f"malformed HTTP: {what}" in body.decode()
+    assert "0123456789" not in body.decode() + caplog.text
 
 
 def test_what_goes_on_and_on_is_logged_once_with_a_count(

@@ -15,6 +15,7 @@ from kvmd.input import holders
 from kvmd.input.holders import Holders
 from kvmd.input.keyboard import Keyboard
 from kvmd.input.keymap import KEYS, MEDIA_KEYS, POWER_KEYS, Key
+from kvmd.input.turn import Turn
 
 NOTHING = KeyboardReport()
 LETTERS = ["KeyA", "KeyB", "KeyC", "KeyD", "KeyE", "KeyF", "KeyG"]
@@ -50,7 +51,7 @@ def host() -> Host:
 
 @pytest.fixture
 def keys(host: Host) -> Keyboard:
-    held: Holders[Key] = Holders(lambda client: client not in host.gone, timeout=10)
+    held: Holders[Key] = Holders(lambda client: client not in host.gone, timeout=10, turn=Turn())
     return Keyboard(host.send, lambda: host.able, held)
 
 

@@ -19,6 +19,7 @@ from kvmd.contract.hid import (
 from kvmd.errors import HidOffline, RequestError, Unsupported
 from kvmd.input.holders import Holders
 from kvmd.input.mouse import Mouse
+from kvmd.input.turn import Turn
 from kvmd.input.writer import Writer
 
 LEFT, RIGHT, MIDDLE, BACK, FORWARD = (button.mask for button in Button)
@@ -55,7 +56,7 @@ def host() -> Host:
 def mouse(host: Host) -> Iterator[Mouse]:
     writer = Writer(host.send)
     writer.start()
-    yield Mouse(writer, lambda: host.able, Holders(lambda client: client not in host.gone, timeout=10))
+    yield Mouse(writer, lambda: host.able, Holders(lambda client: client not in host.gone, timeout=10, turn=Turn()))
     writer.close()
 
 

@@ -314,6 +314,7 @@ def test_a_busy_pool_skips_frames(encoder: Encoder, delivered: list[Frame], gate
     encoder.feed(numbered(6))
     eventually(lambda: len(delivered) == 3, "the next picture")
     assert [frame.sequence for frame in delivered] == [1, 2, 6]
+    assert encoder.skipped == 3
 
 
 def test_pictures_are_never_delivered_out_of_order(encoder: Encoder, delivered: list[Frame], gate: Gate) -> None:

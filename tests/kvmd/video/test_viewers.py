@@ -436,12 +436,14 @@ def test_the_rate_counts_the_last_two_seconds(monkeypatch: pytest.MonkeyPatch) -
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(broadcast, "time", SimpleNamespace(monotonic=lambda: clock.now))
     rate = Rate()
-    assert rate.per_second() == 0
+    assert (rate.per_second(), rate.kilobits_per_second()) == (0, 0)
     for tick in range(300):
         clock.now = tick / 30
-        rate.count()
+        rate.count(picture(tick, 5000))
     assert rate.per_second() == pytest.approx(30, abs=0.5)
+    assert rate.kilobits_per_second() == pytest.approx(30 * 5000 * 8 / 1000, abs=20)
     clock.now += 1
     assert rate.per_second() == pytest.approx(15, abs=0.5)
+    assert rate.kilobits_per_second() == pytest.approx(15 * 5000 * 8 / 1000, abs=20)
     clock.now += 60
-    assert rate.per_second() == 0
+    assert (rate.per_second(), rate.kilobits_per_second()) == (0, 0)

@@ -55,6 +55,19 @@ def receiving(make_daemon: Callable[..., Daemon]) -> Iterator[Daemon]:
         yield running
 
 
+def test_those_that_are_shipped_are_listed(receiving: Daemon) -> None:
+    listed = receiving.get("/api/edid/profiles").data
+    assert [(each["name"], each["preferred"]) for each in listed] == [
+        ("1080p60", "1920x1080@60"),
+        ("1080p50-2lane", "1280x720@60"),
+        ("720p60", "1280x720@60"),
+    ]
+    assert all(each["preferred"] in each["modes"] for each in listed)
+    for each in listed:
+        shown = receiving.put("/api/edid", {"profile": each["name"]}).data["decoded"]
+        assert shown["preferred"]["name"] == each["preferred"]
+
+
 @pytest.fixture
 def kvm(receiving: Daemon) -> Daemon:
     Receiver.shown, Receiver.broken, Receiver.absent = OURS, None, False

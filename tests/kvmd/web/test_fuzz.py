@@ -27,6 +27,7 @@ PATHS = [
     "/api/devices",
     "/api/edid",
     "/api/power",
+    "/api/text",
     "/api/virtual",
     "/static/page.js",
     "/static/%00",

@@ -11,6 +11,7 @@ from tests.conftest import PASSWORD, USER, Answer, Daemon
 
 FOR_ADMINS = [
     ("GET", "/api/audit"),
+    ("GET", "/api/log"),
     ("GET", "/api/users"),
     ("PUT", "/api/users/<name>"),
     ("DELETE", "/api/users/<name>"),
@@ -32,18 +33,25 @@ FOR_OPERATORS = [
     ("POST", "/mouse"),
     ("POST", "/api/mouse"),
     ("POST", "/api/power"),
+    ("POST", "/api/text"),
+    ("DELETE", "/api/text"),
 ]
 PROTECTED = [
     ("GET", "/api/status"),
     ("GET", "/api/devices"),
     ("GET", "/api/openapi.json"),
     ("GET", "/api/edid"),
+    ("GET", "/api/edid/profiles"),
     ("GET", "/api/power"),
+    ("GET", "/api/text"),
+    ("GET", "/api/layouts"),
     ("GET", "/api/virtual"),
     ("GET", "/stream"),
     ("GET", "/snapshot"),
     ("POST", "/api/logout"),
     ("GET", "/api/me"),
+    ("GET", "/api/ocr"),
+    ("POST", "/api/ocr"),
     ("GET", "/api/ws"),
     *FOR_OPERATORS,
     *FOR_ADMINS,

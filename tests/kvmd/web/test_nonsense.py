@@ -115,7 +115,9 @@ def check(answer: Answer, what: object) -> None:
         assert answer.code < 400, what
 
 
-@pytest.mark.parametrize("path", ["/login_api", "/api/virtual", "/api/keyboard", "/api/edid", "/api/power", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/login_api", "/api/virtual", "/api/keyboard", "/api/edid", "/api/power", "/api/text", "/nothing"]
+)
 @pytest.mark.usefixtures("log")
 def test_bodies(daemon: Daemon, path: str) -> None:
     method = "PUT" if path == "/api/edid" else "POST"
