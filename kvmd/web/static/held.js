@@ -37,8 +37,8 @@ export function hold(event, keys) {
   send("press", { keys });
 }
 
-export function tap(event, keys) {
-  latest = event.code;
+export function tap(keys, code = "") {
+  latest = code;
   noteTyped();
   send("tap", { keys });
 }

@@ -51,7 +51,7 @@ function lift(event) {
 }
 
 // Not what fills in forms, which has no key, nor what an input method is about to make a text of.
-function isOurs(event) {
+export function isOurs(event) {
   return event.key !== undefined && !event.isComposing && !(event.keyCode === 229 && !event.code);
 }
 
@@ -73,7 +73,7 @@ function type(event) {
   if (code || [...key].length !== 1) return;
   const { Control, Alt, Meta, AltGraph } = claimsOf(event);
   const place = (Control || Alt || Meta) && !AltGraph && keyWith(key);
-  if (place) return tap(event, [...borrowed(event), place]);
+  if (place) return tap([...borrowed(event), place]);
   noteTyped();
   hooks.type?.(key);
 }
@@ -89,7 +89,7 @@ function strike(event, key) {
   const isFast = event.code === tapped.code && event.timeStamp - tapped.when < AUTOREPEAT;
   tapped = { code: event.code, when: event.timeStamp };
   if (isFast && event.repeat && isModeKey(event)) return;
-  tap(event, [...borrowed(event), key]);
+  tap([...borrowed(event), key], event.code);
 }
 
 // One that is down still went up unseen. Where a system takes what goes with Meta, it keeps the keyup: so that ordinary
@@ -102,7 +102,7 @@ function take(event, key) {
 
 // What an event claims to be down that went down elsewhere is down for as long as this key is. Not Meta, but Apple's:
 // Windows goes on claiming it after its lock screen.
-function borrowed(event) {
+export function borrowed(event) {
   const { AltGraph, ...claims } = claimsOf(event);
   const missing = (kind) => claims[kind] && !isDown(kind);
   const kinds = ["Control", "Alt", "Meta"].filter((kind) => missing(kind) && (APPLE || kind !== "Meta"));

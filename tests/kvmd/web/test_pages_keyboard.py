@@ -1,4 +1,4 @@
-"""Keys as the browsers of each system tell them, and what the target sees; what the browser keeps, and how it is sent."""
+"""Keys as the browsers of each system tell them, and what the target sees; and what browsers keep."""
 
 import tomllib
 from collections.abc import Iterable, Iterator
