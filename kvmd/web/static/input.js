@@ -12,7 +12,7 @@ let number = 0;
 
 export const mayType = () => kvm.mayType;
 
-// Send what docs/socket.md names: press, release, release_all or mouse; moves that follow one another become one.
+// Send what docs/socket.md names: press, release, release_all, tap or mouse; moves that follow one another become one.
 export function send(type, body = {}, isMove = false) {
   if (!mayType()) return;
   if (way() === "none") return queue(...request(type, body), isMove);
@@ -47,5 +47,5 @@ function letGo(type, body) {
 
 function request(type, body) {
   if (type === "mouse") return ["api/mouse", body];
-  return ["api/keyboard", { [type]: type === "release_all" ? true : body.keys }];
+  return ["api/keyboard", { [type === "tap" ? "keycodes" : type]: type === "release_all" ? true : body.keys }];
 }
