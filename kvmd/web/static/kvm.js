@@ -4,6 +4,8 @@ class Kvm extends EventTarget {
   status = {};
   me = { number: 0, who: "", role: "" };
   clients = [];
+  keyboard = null; // the number of the client that has taken the keyboard
+  typists = []; // names of those who type by requests
 
   get mayType() {
     return this.me.role !== "viewer";

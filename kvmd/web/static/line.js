@@ -7,6 +7,7 @@ import { kvm } from "./kvm.js";
 import { forgetButtons, renewButtons } from "./mouse.js";
 import { showPictures, take } from "./pictures.js";
 import { connect, disconnect, say, way } from "./socket.js";
+import { hearText, loseText } from "./texts.js";
 import { t } from "./words.js";
 
 const STATUS_EVERY = 1000; // ms
@@ -54,19 +55,24 @@ const SAID = {
     kvm.tell("me", { number, who, role });
     showPictures(true);
   },
-  clients({ clients }) {
+  clients({ clients, keyboard, typists }) {
     const me = clients.find((client) => client.number === kvm.me.number);
     if (me && me.role !== kvm.me.role) kvm.tell("me", { ...kvm.me, role: me.role });
+    kvm.keyboard = keyboard;
+    kvm.typists = typists;
     kvm.tell("clients", clients);
   },
   status({ status }) {
     kvm.tell("status", { ...kvm.status, ...status });
   },
   picture: take,
-  done() {
-    $("problem").textContent = "";
+  done(message) {
+    if (!hearText(message)) $("problem").textContent = "";
   },
-  refused({ reason, info }) {
+  typed: hearText,
+  refused(message) {
+    if (hearText(message)) return;
+    const { reason, info } = message;
     const words = ["late", "early"].includes(reason) ? t(`refused.${reason}`) : info;
     if (reason !== "denied") $("problem").textContent = words;
   },
@@ -91,6 +97,7 @@ function tellState(state, reason) {
     forgetAll();
     say({ type: "release_all" });
   }
+  if (state === "waiting") loseText();
   if (state === "none") useRequests();
 }
 

@@ -2,18 +2,25 @@
 
 import { call, sendLast } from "./api.js";
 import { $, fillWords } from "./dom.js";
-import { attachKeyboard, releaseKeys } from "./keyboard.js";
+import { attachFullscreen } from "./fulltool.js";
+import { attachKeyboard, releaseKeys, swapIso, typedLately } from "./keyboard.js";
 import { kvm } from "./kvm.js";
+import { askBeforeLeaving } from "./leaving.js";
 import { attachLine, closeLine, openLine, tellError, tellStale } from "./line.js";
 import { attachLogin, openLogin } from "./login.js";
 import { attachMouse, releaseButtons } from "./mouse.js";
-import { allowPanels, attachPanels } from "./panels.js";
+import { allowPanels, attachPanels, openPanel } from "./panels.js";
 import { attachPictures } from "./pictures.js";
 import { attachPower } from "./power.js";
+import { pref } from "./prefs.js";
+import { confirmed } from "./question.js";
 import { wake, way } from "./socket.js";
 import { attachStatus } from "./status.js";
+import { typeText } from "./texts.js";
 import { attachTheme } from "./theme.js";
 import { loadWords, t } from "./words.js";
+
+const ASKED = 500; // characters of a pasted text, beyond which one is asked
 
 const isOpen = () => !$("console").hidden;
 
@@ -32,6 +39,21 @@ function releaseAll() {
   releaseKeys();
   releaseButtons();
 }
+
+// Ctrl+Shift+V; where the browser gives no text, there is a box for it.
+async function paste(text) {
+  if (!text) return openPanel("text");
+  const count = [...text].length;
+  if (count > ASKED && !(await confirmed(t("text.ask", { count }), t("text.type")))) return;
+  typeText(text);
+}
+
+const hooks = {
+  type: typeText,
+  paste,
+  leave: () => $("tools").querySelector("button:not([hidden])").focus(),
+  lost: (keys) => tell(t("keys.lost", { keys: keys.join(", ") }), true),
+};
 
 function showConsole() {
   $("login").hidden = true;
@@ -85,12 +107,15 @@ async function begin() {
   fillWords();
   attachLogin(showConsole);
   attachLine(showLogin);
-  attachKeyboard($("screen"));
+  attachKeyboard($("screen"), hooks);
+  swapIso(pref("swapIso", false));
   attachMouse($("screen"), $("stream"));
   attachPictures($("stream"));
   attachPower(tellPowers);
   attachPanels();
+  attachFullscreen();
   attachStatus(tellStale);
+  askBeforeLeaving(() => isOpen() && typedLately());
   kvm.on("me", tellRole);
   listen();
   enter();

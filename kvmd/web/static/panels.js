@@ -7,6 +7,8 @@ import { t } from "./words.js";
 // In the order of the bar. `only`: the roles that see it; all where none is named.
 const TYPISTS = ["operator", "admin"];
 const PANELS = [
+  { name: "keys", only: TYPISTS, load: () => import("./panels/keys.js") },
+  { name: "text", only: TYPISTS, load: () => import("./panels/text.js") },
   { name: "mouse", only: TYPISTS, load: () => import("./panels/mouse.js") },
   { name: "picture", drawing: "screen", load: () => import("./panels/picture.js") },
   { name: "people", load: () => import("./panels/people.js") },

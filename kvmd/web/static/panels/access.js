@@ -8,13 +8,14 @@ import { attempt, button, choice, field, folded, part } from "./parts.js";
 
 const ROLES = ["viewer", "operator", "admin"];
 const NEWEST = 50; // entries of the audit that are shown
+const LINES = 200; // of the log
 
 const roles = () => Object.fromEntries(ROLES.map((role) => [role, t(`people.role.${role}`)]));
 const at = (time) => new Date(time).toLocaleString(language(), { dateStyle: "short", timeStyle: "short" });
 const address = (...path) => path.map(encodeURIComponent).join("/");
 
 export function build(element) {
-  element.append(users(), sessions(), keys(), audit());
+  element.append(users(), sessions(), keys(), audit(), log());
 }
 
 // A list off the API, and what shows it anew.
@@ -105,3 +106,13 @@ function audit() {
   details.addEventListener("toggle", () => details.open && show());
   return part("", details);
 }
+
+function log() {
+  const lines = h("pre", { tabindex: "0" });
+  const show = () => attempt(async () => (lines.textContent = (await call("api/log")).lines.slice(-LINES).map(line).join("\n")));
+  const details = h("details", {}, h("summary", {}, t("access.log")), button(t("access.again"), show), lines);
+  details.addEventListener("toggle", () => details.open && show());
+  return part("", details);
+}
+
+const line = ({ at: time, level, logger, message }) => `${at(time)} ${level} ${logger}: ${message}`;

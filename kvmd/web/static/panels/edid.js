@@ -6,8 +6,6 @@ import { kvm } from "../kvm.js";
 import { t } from "../words.js";
 import { attempt, choice, field, folded, part, tell } from "./parts.js";
 
-const PROFILES = ["1080p60", "1080p50-2lane", "720p60"];
-
 // The part for panels; empty where the device has no EDID.
 export function edidPart() {
   const facts = h("p", { class: "note" });
@@ -27,8 +25,10 @@ function changing(show) {
     show((await request("PUT", "api/edid", body)).data);
     tell(t("edid.done"));
   };
-  const profiles = Object.fromEntries(["", ...PROFILES].map((name) => [name, name || t("edid.choose")]));
-  const load = choice(t("edid.profile"), profiles, "", (profile) => profile && attempt(() => put({ profile })));
+  const load = choice(t("edid.profile"), { "": t("edid.choose") }, "", (profile) => profile && attempt(() => put({ profile })));
+  call("api/edid/profiles").then((profiles) => {
+    load.querySelector("select").append(...profiles.map(({ name }) => h("option", { value: name }, name)));
+  });
   const file = h("input", { type: "file", accept: ".bin,.hex,.txt,.edid" });
   file.addEventListener("change", () => attempt(async () => put({ hex: await hexOf(file.files[0]) })));
   const edit = folded(

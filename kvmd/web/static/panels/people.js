@@ -2,8 +2,9 @@
 
 import { h } from "../dom.js";
 import { kvm } from "../kvm.js";
+import { say } from "../socket.js";
 import { t } from "../words.js";
-import { part } from "./parts.js";
+import { button, part } from "./parts.js";
 
 function entry({ number, who, role, typing, watching }) {
   const doing = [typing && t("people.typing"), watching && t("people.watching")].filter(Boolean);
@@ -11,8 +12,29 @@ function entry({ number, who, role, typing, watching }) {
   return h("li", {}, h("span", {}, name, " ", h("small", {}, t(`people.role.${role}`))), h("small", {}, doing.join(", ")));
 }
 
+// Who has the keyboard types alone; anybody who may type can take it.
+function keyboard() {
+  const words = h("p", {});
+  const take = button(t("people.take"), () => say({ type: "take", id: 0 }), { id: "take" });
+  const give = button(t("people.give"), () => say({ type: "give", to: null, id: 0 }), { id: "give" });
+  const show = () => {
+    const holder = kvm.clients.find(({ number }) => number === kvm.keyboard);
+    const ours = kvm.keyboard !== null && kvm.keyboard === kvm.me.number;
+    words.textContent = ours ? t("people.ours") : holder ? t("people.theirs", { who: holder.who }) : t("people.free");
+    take.hidden = !kvm.mayType || ours || kvm.clients.length === 0;
+    give.hidden = !ours;
+  };
+  kvm.addEventListener("clients", show);
+  kvm.addEventListener("me", show);
+  show();
+  return part(t("people.keyboard"), words, take, give);
+}
+
 export function build(element) {
   const here = h("ul", { class: "list", id: "people-here" });
-  element.append(part(t("people.here"), here));
-  kvm.on("clients", (clients) => here.replaceChildren(...clients.map(entry)));
+  element.append(part(t("people.here"), here), keyboard());
+  kvm.on("clients", (clients) => {
+    const byRequests = kvm.typists.map((who) => h("li", {}, h("span", {}, who), h("small", {}, t("people.typing"))));
+    here.replaceChildren(...clients.map(entry), ...byRequests);
+  });
 }

@@ -1,9 +1,11 @@
 // The screen's panel: what comes, how much of it, and keeping it.
 
+import { call } from "../api.js";
 import { $, h } from "../dom.js";
 import { kvm } from "../kvm.js";
 import { latestPicture, pictureAge, pictureRates } from "../pictures.js";
 import { pref, setPref } from "../prefs.js";
+import { markRegion, readRegion } from "../reading.js";
 import { canRecord, isRecording, recordedSeconds, startRecording, stopRecording } from "../recorder.js";
 import { t } from "../words.js";
 import { edidPart } from "./edid.js";
@@ -13,7 +15,7 @@ const EVERY = 1000; // ms between two looks at the numbers
 const LIMITS = [30, 15, 10, 5, 1]; // pictures a second
 
 export function build(element) {
-  element.append(facts(), flow(), keep(), edidPart());
+  element.append(facts(), flow(), keep(), reading(), edidPart());
 }
 
 function facts() {
@@ -74,6 +76,27 @@ function recording() {
   };
   setInterval(show, EVERY);
   return record;
+}
+
+// The text on a part of the screen, where the daemon can read it.
+function reading() {
+  const result = h("textarea", { readonly: true, rows: 5, hidden: true, "aria-label": t("reading.text") });
+  const why = h("p", { class: "note" });
+  const read = button(t("reading.mark"), () => attempt(async () => {
+    why.textContent = t("reading.how");
+    const region = await markRegion();
+    why.textContent = region ? t("reading.reads") : "";
+    if (!region) return;
+    const text = await readRegion(region).finally(() => (why.textContent = ""));
+    [result.value, result.hidden] = [text, false];
+    why.textContent = text.trim() ? "" : t("reading.nothing");
+  }), { drawing: "text", class: "row" });
+  read.disabled = true;
+  call("api/ocr").then(({ available, reason }) => {
+    read.disabled = !available;
+    why.textContent = reason ?? "";
+  }, ({ code, message }) => (why.textContent = code === 404 ? t("reading.absent") : message));
+  return part(t("reading.title"), read, why, result);
 }
 
 // Give a file to the user, named after the KVM and the local time.
