@@ -130,13 +130,14 @@ class Compose:
 
     def feed(self, symbol: int) -> str:
         """Take a keysym, and return the text that it ends, if it ends any."""
-        ignored = not self._library.xkb_compose_state_feed(self._state, symbol)
+        if not self._library.xkb_compose_state_feed(self._state, symbol):
+            return ""  # it is a modifier, after which all is as it was
         status = self._library.xkb_compose_state_get_status(self._state)
         if status == COMPOSED:
             buffer = create_string_buffer(64)
             self._library.xkb_compose_state_get_utf8(self._state, buffer, len(buffer))
             return buffer.value.decode()
-        return "" if ignored or status in (COMPOSING, CANCELLED) else character(symbol)
+        return "" if status in (COMPOSING, CANCELLED) else character(symbol)
 
     def pair(self, dead: int, base: int) -> str:
         """Return what a dead key makes of another; empty if nothing."""

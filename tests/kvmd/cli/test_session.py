@@ -82,5 +82,5 @@ def test_a_second_daemon_of_the_same_folder_serves_without_it(
     other.kvm.settings.control.symlink_to(served.kvm.settings.control)
     with other.running():
         assert other.get("/api/me").code == 200
-    assert "kvmd session and kvmd power do not work" in caplog.text
+    assert "kvmd session, power and type do not work" in caplog.text
     assert PASSWORD not in caplog.text

@@ -65,6 +65,8 @@ def test_a_desktop_reads_each_character_as_what_it_is(layout: str) -> None:
         keyboard = xkb.Keyboard(*name.removesuffix(")").split("("))
         read = {text: keyboard.text(presses(chords)) for text, chords in characters(name).items()}
         wrong |= {(name, text): found for text, found in read.items() if found != text}
+        whole = [text for text in read if read[text] == text]
+        assert keyboard.text(presses(chord for text in whole for chord in characters(name)[text])) == "".join(whole)
         keyboard.close()
     assert wrong.keys() <= BROKEN_OFF, wrong
 
