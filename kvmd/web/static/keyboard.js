@@ -80,8 +80,8 @@ function type(event) {
 
 // What may send no keyup: keys of input methods, Apple's Caps Lock, and what goes down while Command is.
 function isTap(event) {
-  const withCommand = APPLE && isDown("Meta") && !kindOf(event.code);
-  return isModeKey(event) || withCommand || (APPLE && (event.metaKey || event.code === "CapsLock") && !kindOf(event.code));
+  const isApples = APPLE && (event.metaKey || event.code === "CapsLock");
+  return isModeKey(event) || (isApples && !kindOf(event.code));
 }
 
 // For browsers, the second press of a key without keyup is a repeat; one that stays down repeats faster than a finger.
