@@ -16,6 +16,7 @@ from kvmd.front.server import Server
 from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
 from kvmd.plugins.services import Services
+from kvmd.system import starting
 from kvmd.system.ending import Ending, Step
 from kvmd.system.notify import Systemd, watchdog_interval
 from kvmd.system.probe import Listener, Probe
@@ -107,6 +108,7 @@ def _start_services(services: Services, inbox: Inbox) -> None:
 
 def _serve(kvm: Kvm, systemd: Systemd, inbox: Inbox, ready: Callable[[], None]) -> None:
     """Wait for the end; meanwhile look at what could hang, and tell systemd."""
+    starting.end()
     interval = watchdog_interval()
     pace = min(PACE, kvm.watch.limit / 4)
     looked, shown = time.monotonic(), kvm.watch.hung

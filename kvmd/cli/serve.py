@@ -10,6 +10,7 @@ import click
 from kvmd.access.credentials import USER, Credentials
 from kvmd.cli.common import common_options, load_registry, read_settings, set_log_level, source_name
 from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, PowerSettings, Settings, WebSettings
+from kvmd.system import starting
 from kvmd.system.ending import leave
 
 DEMO = """\
@@ -45,6 +46,7 @@ def serve(context: click.Context) -> None:
     set_log_level()
     from kvmd.daemon import run  # noqa: PLC0415  # the web server and the encoder are slow to import
 
+    starting.begin()
     source = source_name(context)
     run(read_settings(context), load_registry(), source, lambda name: f"set web.{name} in {source}")
     leave()

@@ -198,7 +198,7 @@ class TestWantOf:
 
         The kernel ends what has no room for its stack to grow with SIGSEGV (getrlimit(2), RLIMIT_AS).
         """
-        ends = (0, 1, 3, EXIT_HUNG, -signal.SIGABRT, -signal.SIGSEGV)
+        ends = (0, 1, 3, EXIT_HUNG, -signal.SIGABRT, -signal.SIGALRM, -signal.SIGSEGV)
 
         def starve(number: int) -> None:
             folder = tmp_path / str(number)
@@ -212,6 +212,13 @@ class TestWantOf:
 
         all_at_once(starve, 4)
 
+    def test_memory_for_a_threads_first_steps(self, tmp_path: Path) -> None:
+        """Python waits for such a thread for ever; the kernel ends the process."""
+        (tmp_path / "sitecustomize.py").write_text(DEAD_THREAD)
+        with served(tmp_path, environment={"PYTHONPATH": str(tmp_path)}) as daemon:
+            eventually(lambda: not daemon.stays, "its end")
+            assert daemon.process.returncode == -signal.SIGALRM, daemon.log
+
     def test_descriptors(self, tmp_path: Path) -> None:
         with served(tmp_path, plugin=NO_MORE_FILES, before=["prlimit", "--nofile=128"], watchdog=120) as daemon:
             count = daemon.wait("READY=1")
@@ -219,6 +226,15 @@ class TestWantOf:
             assert daemon.end() == 0, daemon.log
             assert daemon.heard[-1] == "STOPPING=1"
 
+
+DEAD_THREAD = """
+import threading
+from kvmd.system import starting
+
+starting.SECONDS = 2
+threading.Thread._bootstrap = lambda thread: None
+"""
+"""What a thread does that has no memory: it ends before it has said that it began."""
 
 SLEEP = """
 import select, time

@@ -151,8 +151,10 @@ class Machine:
             self._process.wait(patience())
 
     def _accept(self, listener: socket.socket, process: subprocess.Popen[bytes]) -> socket.socket:
-        """Wait for QEMU, which connects before it boots."""
-        while process.poll() is None and not self._deadline.passed():
+        """Wait for QEMU, which connects before it boots; it may have ended since."""
+        is_over = False
+        while not is_over:
+            is_over = process.poll() is not None or self._deadline.passed()
             if select.select([listener], [], [], 0.1)[0]:
                 return listener.accept()[0]
         raise self._error("QEMU did not start")
