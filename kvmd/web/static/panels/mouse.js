@@ -18,12 +18,13 @@ function speed(name) {
     value.textContent = `${pref(name, 1)}×`;
   };
   const words = h("span", { class: "row" }, t(`mouse.${name}`), value);
-  return field(words, { type: "range", min: -2, max: 2, step: 0.25, value: Math.log2(pref(name, 1)), oninput: change });
+  const range = { type: "range", name, min: -2, max: 2, step: 0.25, value: Math.log2(pref(name, 1)), oninput: change };
+  return field(words, range);
 }
 
 function check(name) {
   const change = ({ target }) => setPref(name, target.checked);
-  const box = h("input", { type: "checkbox", checked: pref(name, false), onchange: change });
+  const box = h("input", { type: "checkbox", name, checked: pref(name, false), onchange: change });
   return h("label", { class: "check" }, box, t(`mouse.${name}`));
 }
 
