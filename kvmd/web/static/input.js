@@ -9,12 +9,17 @@ const PACE = 8; // ms for which moves become one
 
 let pending = null;
 let number = 0;
+let used = performance.now();
+
+// For how many ms nothing was typed or pointed here.
+export const idleFor = () => performance.now() - used;
 
 export const mayType = () => kvm.mayType;
 
 // Send what docs/socket.md names: press, release, release_all, tap or mouse; moves that follow one another become one.
 export function send(type, body = {}, isMove = false) {
   if (!mayType()) return;
+  used = performance.now();
   if (way() === "none") return queue(...request(type, body), isMove);
   if (way() !== "open") return letGo(type, body);
   if (isMove && pending && merge(pending, body)) return;

@@ -352,27 +352,6 @@ def test_a_click_beside_the_picture_moves_nothing(
     assert all(isinstance(report, KeyboardReport) for report in reports)
 
 
-def test_a_second_finger_changes_nothing(console: playwright.Page, daemon: Daemon) -> None:
-    fingers = [{"id": number, "x": x, "y": y} for number, (x, y) in enumerate([on_screen(console, 300, 300)] * 2)]
-    fingers[1]["x"] += 200
-    tool = console.context.new_cdp_session(console)
-
-    def touch(kind: str, *points: dict[str, Any]) -> None:
-        tool.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
-
-    touch("touchStart", fingers[0])
-    eventually(lambda: pointer(daemon).buttons == 1 and is_at(daemon, 300, 300), "the finger")
-    touch("touchStart", *fingers)
-    fingers[1]["x"] += 50
-    touch("touchMove", *fingers)
-    console.keyboard.press("KeyA")
-    eventually(lambda: daemon.computer.state().keys[-1] == "A", "the key after it")
-    assert pointer(daemon).buttons == 1
-    assert is_at(daemon, 300, 300)
-    touch("touchEnd")
-    eventually(lambda: not pointer(daemon).buttons, "the release")
-
-
 def test_moves_in_fractions_of_a_pixel_add_up(console: playwright.Page, daemon: Daemon) -> None:
     open_panel(console, "Mouse")
     console.get_by_role("button", name="Capture mouse").click()
