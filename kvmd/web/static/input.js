@@ -24,7 +24,8 @@ export function send(type, body = {}, isMove = false) {
   if (way() !== "open") return letGo(type, body);
   if (isMove && pending && merge(pending, body)) return;
   flush();
-  if (!isMove) return transmit(type, body, ++number);
+  // of what lets go only a refusal matters: its "done" would take the words away that a refused press has left
+  if (!isMove) return transmit(type, body, type.startsWith("release") ? undefined : ++number);
   pending = { ...body };
   setTimeout(flush, PACE);
 }
