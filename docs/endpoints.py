@@ -31,6 +31,7 @@ SECTIONS = {
     "/api/ocr": "ocr.md",
     "/api/text": "text.md#over-http",
     "/api/layouts": "text.md#layouts",
+    "/api/layouts/{name}": "text.md#layouts",
     "/api/openapi.json": "#described-for-programs",
     "/api/virtual": "virtual.md#power-and-cables-apivirtual",
 }

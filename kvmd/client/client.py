@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
+from urllib.parse import quote
 
 from kvmd.client.address import parse
 from kvmd.client.connection import Connections, Trust
@@ -15,7 +16,7 @@ from kvmd.client.session import Session, read
 from kvmd.client.stream import Picture, Pictures
 from kvmd.contract.hid import Button, MouseEvent
 from kvmd.contract.power import PowerButton
-from kvmd.contract.reports import DeviceReport, LayoutsReport, PowerReport, Status, TextReport
+from kvmd.contract.reports import DeviceReport, LabelsReport, LayoutsReport, PowerReport, Status, TextReport
 from kvmd.edid import Report as EdidReport
 
 T = TypeVar("T")
@@ -134,6 +135,10 @@ class Client:
     def layouts(self) -> LayoutsReport:
         """List the keyboard layouts for text."""
         return self._get("/api/layouts", LayoutsReport)
+
+    def layout(self, name: str) -> LabelsReport:
+        """Tell what the keys of a layout type, as it is printed on them."""
+        return self._get(f"/api/layouts/{quote(name)}", LabelsReport)
 
     @contextmanager
     def holding(self, *keys: str, renewal: float = 2.0) -> Iterator[None]:

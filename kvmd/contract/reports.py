@@ -150,6 +150,20 @@ class LayoutsReport(msgspec.Struct, frozen=True):
     layouts: list[LayoutReport]
 
 
+class LabelsReport(msgspec.Struct, frozen=True):
+    """What the keys of a layout type, as it is printed on them.
+
+    :param name: as xkeyboard-config has it
+    :param title: for people
+    :param keys: by KeyboardEvent.code, what a key types plainly, with Shift, with AltGr, and with both: at most these
+        four, empty where it types nothing; a dead key's accent
+    """
+
+    name: str
+    title: str
+    keys: dict[str, list[str]]
+
+
 class Press(msgspec.Struct, frozen=True):
     """A button that is pressed at this moment, and for how many seconds more."""
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from kvmd.errors import RequestError
+from kvmd.errors import NotFound, RequestError
 from kvmd.system.decoding import decode_json
 
 T = TypeVar("T")
@@ -23,6 +23,37 @@ LEVELS = ((), ("ShiftLeft",), ("AltRight",), ("AltRight", "ShiftLeft"))
 """What is held for the first, second, third and fourth of the characters that a key writes, in this order: with Shift,
 AltGr is another key in some layouts, such as Compose."""
 CONTROLS = {"\n": "Enter", "\t": "Tab"}
+
+ACCENTS = {
+    "dead_abovecomma": "\N{GREEK PSILI}",
+    "dead_abovedot": "\N{DOT ABOVE}",
+    "dead_abovering": "\N{RING ABOVE}",
+    "dead_acute": "\N{ACUTE ACCENT}",
+    "dead_belowbreve": "\N{DOTTED CIRCLE}\N{COMBINING BREVE BELOW}",
+    "dead_belowcircumflex": "\N{DOTTED CIRCLE}\N{COMBINING CIRCUMFLEX ACCENT BELOW}",
+    "dead_belowcomma": "\N{DOTTED CIRCLE}\N{COMBINING COMMA BELOW}",
+    "dead_belowdot": "\N{DOTTED CIRCLE}\N{COMBINING DOT BELOW}",
+    "dead_belowmacron": "\N{DOTTED CIRCLE}\N{COMBINING MACRON BELOW}",
+    "dead_belowring": "\N{DOTTED CIRCLE}\N{COMBINING RING BELOW}",
+    "dead_breve": "\N{BREVE}",
+    "dead_caron": "\N{CARON}",
+    "dead_cedilla": "\N{CEDILLA}",
+    "dead_circumflex": "^",
+    "dead_currency": "\N{CURRENCY SIGN}",
+    "dead_diaeresis": "\N{DIAERESIS}",
+    "dead_doubleacute": "\N{DOUBLE ACUTE ACCENT}",
+    "dead_doublegrave": "\N{DOTTED CIRCLE}\N{COMBINING DOUBLE GRAVE ACCENT}",
+    "dead_grave": "`",
+    "dead_greek": "\N{MICRO SIGN}",
+    "dead_hook": "\N{DOTTED CIRCLE}\N{COMBINING HOOK ABOVE}",
+    "dead_horn": "\N{DOTTED CIRCLE}\N{COMBINING HORN}",
+    "dead_invertedbreve": "\N{DOTTED CIRCLE}\N{COMBINING INVERTED BREVE}",
+    "dead_macron": "\N{MACRON}",
+    "dead_ogonek": "\N{OGONEK}",
+    "dead_stroke": "/",
+    "dead_tilde": "~",
+}
+"""What is printed on dead keys; where Unicode has no such accent by itself, it stands on a dotted circle."""
 
 _DEAD = "dead_"
 _Table = dict[str, list[str]]
@@ -69,11 +100,24 @@ def load(name: str) -> Layout:
     """
     if name not in titles():
         raise RequestError(f'there is no layout "{name}"; GET /api/layouts and `kvmd type --layouts` list them')
-    table = _read(name.partition("(")[0], dict[str, _Table])[name]
-    direct = _cheapest(_written(table))
+    direct = _cheapest(_written(_table(name)))
     every = _cheapest(chain(direct.items(), _composed(direct)))
     texts = {text: chords for text, chords in every.items() if not text.startswith(_DEAD)}
     return Layout(name, {**texts, **{text: (Chord((), key),) for text, key in CONTROLS.items()}})
+
+
+def labels(name: str) -> dict[str, list[str]]:
+    """Return what is printed on the keys of a layout, by level; nothing for a level on which a key types nothing.
+
+    :raises NotFound: there is none of this name
+    """
+    if name not in titles():
+        raise NotFound(f'there is no layout "{name[:64]}"; GET /api/layouts lists them')
+    return {key: [ACCENTS.get(text, text) for text in row] for key, row in _table(name).items() if row}
+
+
+def _table(name: str) -> _Table:
+    return _read(name.partition("(")[0], dict[str, _Table])[name]
 
 
 def _written(table: _Table) -> Iterator[tuple[str, Chords]]:

@@ -10,7 +10,7 @@ from flask import Blueprint, g
 from kvmd.access.grant import Grant, UserRole
 from kvmd.access.needs import needs
 from kvmd.contract.endpoint import Done, Later, endpoint
-from kvmd.contract.reports import LayoutReport, LayoutsReport, TextReport
+from kvmd.contract.reports import LabelsReport, LayoutReport, LayoutsReport, TextReport
 from kvmd.input import layout
 from kvmd.input.text import Job, TextWish
 from kvmd.kvm import Kvm
@@ -51,6 +51,13 @@ def make(kvm: Kvm) -> Blueprint:
         """List the keyboard layouts that a target may be set to."""
         listed = [LayoutReport(name, title) for name, title in layout.titles().items()]
         return Done("layouts success", LayoutsReport(kvm.input.text.default, listed))
+
+    @blueprint.get("/api/layouts/<name>")
+    @endpoint()
+    def labels(name: str) -> Done[LabelsReport]:
+        """Show what the keys of a layout type."""
+        keys = layout.labels(name)
+        return Done("layout success", LabelsReport(name, layout.titles()[name], keys))
 
     return blueprint
 

@@ -60,6 +60,7 @@ def test_text(daemon: Daemon, kvm: Client) -> None:
     assert kvm.type_text("z", "de").layout == "de"
     assert typed(daemon)[-1] == "Y"
     assert "gb" in {each.name for each in kvm.layouts().layouts}
+    assert kvm.layout("us(intl)").keys["KeyE"][0] == "e"
 
 
 def test_keys_that_are_held_are_released_in_the_end_whatever_happens(daemon: Daemon, kvm: Client) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from kvmd.errors import RequestError
 from kvmd.input.keymap import KEYS
-from kvmd.input.layout import CONTROLS, Chord, Chords, load, titles
+from kvmd.input.layout import CONTROLS, Chord, Chords, labels, load, titles
 from tests import layouts, xkb
 
 ASCII = {*string.printable} - {*string.whitespace} | {" "}
@@ -118,3 +118,10 @@ def test_the_way_to_a_character(layout: str, text: str, chords: list[tuple[tuple
 def test_what_is_no_layout(name: str) -> None:
     with pytest.raises(RequestError, match="there is no layout"):
         load(name)
+
+
+def test_all_keys_have_labels_and_no_name_of_a_dead_key_is_one() -> None:
+    for name in titles():
+        texts = {text for row in labels(name).values() for text in row}
+        assert not [text for text in texts if text.startswith("dead_")], name
+        assert {*string.ascii_lowercase, *string.digits} <= texts, name

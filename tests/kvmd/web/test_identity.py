@@ -45,6 +45,7 @@ PROTECTED = [
     ("GET", "/api/power"),
     ("GET", "/api/text"),
     ("GET", "/api/layouts"),
+    ("GET", "/api/layouts/us"),
     ("GET", "/api/virtual"),
     ("GET", "/stream"),
     ("GET", "/snapshot"),

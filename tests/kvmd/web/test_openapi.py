@@ -131,6 +131,8 @@ ASKED: list[tuple[str, str, Any]] = [
     ("POST", "/api/power", {"action": "press", "seconds": 21}),
     ("GET", "/api/status", None),
     ("GET", "/api/layouts", None),
+    ("GET", "/api/layouts/us(intl)", None),
+    ("GET", "/api/layouts/nonsense", None),
     ("GET", "/api/text", None),
     ("POST", "/api/text", {"text": "typed"}),
     ("POST", "/api/text", {"text": "typed", "layout": "nonsense"}),

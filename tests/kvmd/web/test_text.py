@@ -155,6 +155,18 @@ def test_the_layouts_have_names_for_people(daemon: Daemon) -> None:
     assert {"name": "de(nodeadkeys)", "title": "German (no dead keys)"} in listed["layouts"]
 
 
+def test_what_keys_type_is_known_by_what_is_printed_on_them(daemon: Daemon) -> None:
+    german = daemon.get("/api/layouts/de").data
+    assert german["title"] == "German"
+    assert german["keys"]["KeyQ"] == ["q", "Q", "@", "Ω"]
+    assert german["keys"]["Equal"][:2] == ["\N{ACUTE ACCENT}", "`"]
+    assert daemon.get("/api/layouts/us(intl)").data["keys"]["Quote"][:2] == ["\N{ACUTE ACCENT}", "\N{DIAERESIS}"]
+    for name in ("nonsense", "x" * 3000, "..%2findex"):
+        refused = daemon.get(f"/api/layouts/{name}")
+        assert refused.code == 404
+        assert len(refused.body) < 300
+
+
 def test_many_at_once_do_no_harm(daemon: Daemon) -> None:
     codes: list[int] = []
     threads = [threading.Thread(target=lambda: codes.append(send(daemon, "x" * 50).code)) for _ in range(16)]
