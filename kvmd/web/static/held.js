@@ -16,6 +16,10 @@ const repeating = new Set(); // what ever repeated
 let latest = ""; // what went down last
 let typed = -Infinity;
 
+// Tells of a "change" of what is down.
+export const heldKeys = new EventTarget();
+const tellChange = () => heldKeys.dispatchEvent(new Event("change"));
+
 export const isHeld = (code) => held.has(code);
 export const codesHeld = () => [...held.keys()];
 export const keysDown = () => new Set([...held.values()].flatMap(({ keys }) => keys));
@@ -35,6 +39,7 @@ export function hold(event, keys) {
   latest = event.code;
   noteTyped();
   send("press", { keys });
+  tellChange();
 }
 
 export function tap(keys, code = "") {
@@ -56,7 +61,9 @@ export function letGo(is) {
   for (const [code, entry] of held) if (is(entry, code)) held.delete(code);
   const after = keysDown();
   const keys = [...before].filter((key) => !after.has(key));
-  if (keys.length) send("release", { keys });
+  if (!keys.length) return keys;
+  send("release", { keys });
+  tellChange();
   return keys;
 }
 
@@ -79,6 +86,7 @@ export function releaseKeys() {
   if (!held.size) return;
   held.clear();
   send("release_all");
+  tellChange();
 }
 
 // Over requests; what had no sign for too long is not held any more.
@@ -88,6 +96,7 @@ export function renewKeys() {
 
 export function forgetKeys() {
   held.clear();
+  tellChange();
 }
 
 function patience(code, kind) {
