@@ -93,8 +93,10 @@ const existing = (geometry) => new Set(wholeKeyboard(geometry, false).keys.map((
 
 // Keys of equal width over the whole row.
 const spread = (codes, width) => codes.map((code) => `${code}*${width / codes.length}`).join(" ");
-const between = (left, codes, right, width) =>
-  [left, ...codes, right].map((code, at, all) => `${code}*${at % (all.length - 1) ? 1 : (width - codes.length) / 2}`).join(" ");
+function between(left, codes, right, width) {
+  const rest = (width - codes.length) / 2;
+  return [`${left}*${rest}`, ...codes, `${right}*${rest}`].join(" ");
+}
 
 function lettersPage(letters, width) {
   const [top, home, bottom] = letters;

@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { abandon, attachHands, isLocked, lift, press, releaseBoard } from "./board-hands.js";
 import { PRINTED, geometryOf, keyboardPage, wholeKeyboard } from "./board-keys.js";
-import { $, h, icon } from "./dom.js";
+import { $, h, icon, write } from "./dom.js";
 import { heldKeys, isDown, keysDown } from "./held.js";
 import { kindOf } from "./keynames.js";
 import { kvm } from "./kvm.js";
@@ -47,7 +47,8 @@ function hideBoard() {
 
 function build() {
   select = h("select", { "aria-label": t("text.layout"), onchange: () => setPref("layout", select.value) });
-  const close = h("button", { type: "button", class: "quiet", "aria-label": t("panel.close"), onclick: hideBoard }, icon("close"));
+  const attributes = { type: "button", class: "quiet", "aria-label": t("panel.close"), onclick: hideBoard };
+  const close = h("button", attributes, icon("close"));
   keys = h("div", { class: "keys" });
   $("board").append(h("div", { class: "head" }, select, close), keys);
   attachPointer();
@@ -115,7 +116,8 @@ function arrange(anew) {
 
 function button({ code, row, column, width, height }) {
   const isPage = code.startsWith("@");
-  const key = h("button", { type: "button", tabindex: -1, class: isPage ? "page" : "key", [isPage ? "data-page" : "data-code"]: code.replace("@", "") });
+  const what = isPage ? { class: "page", "data-page": code.slice(1) } : { class: "key", "data-code": code };
+  const key = h("button", { type: "button", tabindex: -1, ...what });
   const [start, end] = [column, column + width].map((place) => Math.round(place * PARTS) + 1);
   Object.assign(key.style, { gridRow: `${row + 1} / span ${height}`, gridColumn: `${start} / ${end}` });
   key.append(h("span", { class: "main" }), h("span", { class: "above" }), h("span", { class: "beside" }));
@@ -145,7 +147,7 @@ function label(key, code, { hasAltGr, lamps, altGr }) {
   const text = isTyped ? (row[(altGr ? 2 : 0) + (shift ? 1 : 0)] ?? "") : printed(code, hasAltGr);
   const isPlain = isTyped && !shift && !altGr;
   const texts = [text, isPlain && !isLetter ? shifted : "", isPlain && ON_KEYCAPS.test(third) ? third : ""];
-  [...key.children].forEach((part, index) => (part.textContent = texts[index]));
+  [...key.children].forEach((part, index) => write(part, texts[index]));
   key.firstChild.classList.toggle("word", text.length > 1);
   key.setAttribute("aria-label", isTyped ? text || code : named(code, hasAltGr));
 }

@@ -1,7 +1,5 @@
 """The on-screen keyboard: what it presses, how its keys are labelled, and how it is used."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright import sync_api as playwright
 
@@ -13,11 +11,11 @@ __all__ = ["seen"]
 
 TOGGLE = "import('/static/board.js').then(({toggleBoard}) => toggleBoard())"
 CHOOSE = "(layout) => import('/static/prefs.js').then(({setPref}) => setPref('layout', layout))"
-PHONE = {"width": 390, "height": 844}
+PHONE: playwright.ViewportSize = {"width": 390, "height": 844}
 
 
 @pytest.fixture
-def board(console: playwright.Page) -> Iterator[playwright.Page]:
+def board(console: playwright.Page) -> playwright.Page:
     """The page with the keyboard, which has the computer's layout."""
     console.evaluate(TOGGLE)
     console.locator("#board .key[aria-label='q']").wait_for()
@@ -103,8 +101,21 @@ def test_nothing_stays_down_without_the_keyboard(
     board.mouse.up()
     if way != "hidden":
         is_pressed(board, "ShiftLeft", False)
+        playwright.expect(key(board, "ShiftLeft")).to_have_attribute("aria-label", "Shift")
         key(board, "KeyB").click()
         eventually(lambda: seen[-2:] == ["KeyB", ""], "a key without Shift")
+
+
+def test_what_is_not_held_yet_is_not_held_after_the_window_is_left(board: playwright.Page, seen: list[str]) -> None:
+    board.evaluate("""() => {
+        const key = document.querySelector("#board [data-code=KeyA]");
+        key.setPointerCapture = () => {};
+        key.dispatchEvent(new PointerEvent("pointerdown", {bubbles: true, cancelable: true, pointerId: 7}));
+        dispatchEvent(new Event("blur"));
+    }""")
+    board.wait_for_timeout(700)  # a press is a long one after half of this
+    key(board, "KeyB").click()
+    eventually(lambda: seen == ["KeyB", ""], "the next key alone")
 
 
 def test_the_screen_keeps_the_focus(board: playwright.Page, seen: list[str]) -> None:
