@@ -18,7 +18,8 @@ export class Fingers {
   #first = null; // {number, when, at, last}
   #isLong = false;
   #count = 0; // how many there were
-  #from = null; // where several were, when the last of them came: {at, spread}
+  #bases = new Map(); // where each was, when the last of several came
+  #from = null; // where several were together, when they were looked at last: {at, spread}
   #timer;
 
   constructor(meaning) {
@@ -39,6 +40,7 @@ export class Fingers {
     this.#down.set(number, at);
     if (this.#down.size > 1) this.#join();
     this.#count = Math.max(this.#count, this.#down.size);
+    this.#bases = new Map(this.#down);
     this.#from = this.#together();
   }
 
@@ -122,11 +124,18 @@ export class Fingers {
     return { at, spread: mean(places.map((place) => distance(place, at))) };
   }
 
+  // Browsers tell of one finger after the other. Those that go the same way pan; one that rests while another goes far is
+  // the centre of a pinch.
   #decide() {
-    const { at, spread } = this.#together();
-    const [apart, along] = [2 * Math.abs(spread - this.#from.spread), distance(at, this.#from.at)];
-    if (Math.max(apart, along) <= SLOP) return;
-    this.#state = this.#count === 2 && apart > along ? "pinches" : "pans";
+    const ways = [...this.#down].map(([number, at]) => {
+      const base = this.#bases.get(number);
+      return { x: at.x - base.x, y: at.y - base.y };
+    });
+    const far = ways.map(({ x, y }) => Math.hypot(x, y));
+    if (Math.max(...far) <= SLOP || (Math.min(...far) < SLOP / 2 && Math.max(...far) < 4 * SLOP)) return;
+    const [one, other] = ways;
+    const apart = Math.min(...far) < SLOP / 2 || one.x * other.x + one.y * other.y < 0;
+    this.#state = this.#count === 2 && apart ? "pinches" : "pans";
     this.#act();
   }
 
