@@ -43,7 +43,7 @@ function press(event) {
   screen.focus();
   if (!mayType()) return;
   if (!captured() && event.target !== picture) return;
-  if (!pointsAt() && canMoveBy() && !captured()) capture();
+  if (!pointsAt() && canMoveBy() && !captured()) return capture();
   if (!captured()) picture.setPointerCapture(event.pointerId);
   point(event);
 }
