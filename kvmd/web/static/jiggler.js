@@ -19,8 +19,8 @@ const seconds = () => pref("jiggle", 0);
 
 function isTime() {
   const now = performance.now();
-  const me = kvm.me.number;
-  if (kvm.clients.some(({ number, typing }) => typing && number !== me)) heard = now;
+  const isAnother = ({ number, typing }) => typing && number !== kvm.me.number;
+  if (kvm.clients.some(isAnother) || kvm.typists.length) heard = now;
   if (keysDown().size || holdsButtons() || typedLately()) return false;
   return Math.min(idleFor(), now - heard) >= seconds() * 1000;
 }
@@ -39,7 +39,8 @@ function jiggle() {
 }
 
 function look() {
-  if (!seconds() || !mayType() || !canPoint() || kvm.status.hid?.state !== "online") return;
+  const isTaken = kvm.keyboard !== null && kvm.keyboard !== kvm.me.number;
+  if (!seconds() || isTaken || !canPoint() || kvm.status.hid?.state !== "online") return;
   if (isTime()) jiggle();
 }
 

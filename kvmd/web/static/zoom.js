@@ -7,6 +7,7 @@ const LARGEST = 8;
 const NEAR = 1.03; // below it, it fits again
 
 let screen, picture, button;
+let across = 0; // the computer's pixels in a line, when they were seen last
 let scale = 1;
 let pan = { x: 0, y: 0 }; // of the picture's upper left corner, in CSS pixels from where it is laid out
 
@@ -19,10 +20,12 @@ export function placeOf({ clientX, clientY }) {
   return { x: part(clientX - box.left, box.width), y: part(clientY - box.top, box.height) };
 }
 
-// Its size in the page, and how many of the computer's pixels each of the page's is.
+// Its size in the page, and how many of the computer's pixels each of the page's is; while the next picture is loaded,
+// browsers tell no size of it.
 export function pictureSize() {
   const { width, height } = picture.getBoundingClientRect();
-  return { width: width || 1, height: height || 1, scale: picture.naturalWidth / width || 1 };
+  across = picture.naturalWidth || across;
+  return { width: width || 1, height: height || 1, scale: across / width || 1 };
 }
 
 export const isInside = ({ clientX, clientY }) => {
@@ -108,6 +111,7 @@ export function attachZoom(screenElement, pictureElement, hasFingers) {
   button = h("button", { id: "unzoom", type: "button", hidden: true, onclick: zoomOut }, t("touch.unzoom"));
   screen.after(button);
   watchGestures(hasFingers);
+  picture.addEventListener("load", pictureSize);
   const sizes = new ResizeObserver(show);
   for (const element of [screen, picture]) sizes.observe(element);
 }
