@@ -71,6 +71,7 @@ def run(
         steps.append(Step("web", server.stop))
         steps += _probe(kvm, server)
         _start_services(services, inbox)
+        starting.end()
         _serve(kvm, systemd, inbox, ready)
     finally:
         systemd.tell("STOPPING=1")
@@ -108,7 +109,6 @@ def _start_services(services: Services, inbox: Inbox) -> None:
 
 def _serve(kvm: Kvm, systemd: Systemd, inbox: Inbox, ready: Callable[[], None]) -> None:
     """Wait for the end; meanwhile look at what could hang, and tell systemd."""
-    starting.end()
     interval = watchdog_interval()
     pace = min(PACE, kvm.watch.limit / 4)
     looked, shown = time.monotonic(), kvm.watch.hung

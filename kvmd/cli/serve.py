@@ -43,10 +43,10 @@ WAYS_OUT = {
 @click.pass_context
 def serve(context: click.Context) -> None:
     """Run the daemon until SIGTERM or Ctrl+C."""
+    starting.begin()
     set_log_level()
     from kvmd.daemon import run  # noqa: PLC0415  # the web server and the encoder are slow to import
 
-    starting.begin()
     source = source_name(context)
     run(read_settings(context), load_registry(), source, lambda name: f"set web.{name} in {source}")
     leave()
@@ -61,9 +61,10 @@ def serve(context: click.Context) -> None:
 @common_options
 def demo(port: int, tls_port: int, video_port: int) -> None:
     """Run with a virtual computer, reachable from this machine alone."""
+    starting.begin()
+    set_log_level()
     from kvmd.daemon import run  # noqa: PLC0415  # as in serve
 
-    set_log_level()
     with tempfile.TemporaryDirectory(prefix="kvmd-demo-") as folder:
         settings = Settings(
             capture=CaptureSettings(driver="virtual"),

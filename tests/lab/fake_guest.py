@@ -30,6 +30,7 @@ class Guest:
             "passes": lambda: None,
             "is_slow": self._live_on,
             "panics": lambda: sys.exit("Kernel panic - not syncing"),
+            "ends_in_a_message": self._end_in_a_message,
             "falls_silent": lambda: time.sleep(3600),
             "hangs": self._hang,
             "breaks_the_usb_devices": self._break_usb,
@@ -60,6 +61,10 @@ class Guest:
     def _hang(self) -> None:
         self._send("stuck", after="600 s", stacks="Thread 1: line 7 in acquire")
         time.sleep(3600)
+
+    def _end_in_a_message(self) -> None:
+        self._port.sendall(b'{"kind": "ali')
+        sys.exit("Kernel panic - not syncing")
 
     def _break_usb(self) -> None:
         with socket.socket(socket.AF_UNIX) as usb:

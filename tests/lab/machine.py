@@ -160,8 +160,11 @@ class Machine:
         raise self._error("QEMU did not start")
 
     def _read(self, port: socket.socket) -> None:
-        with port.makefile("rb") as stream:
+        """Take messages until the guest ends, be it in the middle of one."""
+        with contextlib.suppress(ConnectionError), port.makefile("rb") as stream:
             for line in stream:
+                if not line.endswith(b"\n"):
+                    break
                 self.boot = self.boot or time.monotonic() - self._started
                 self._deadline = Deadline(self._limits.silence)
                 message = json.loads(line)

@@ -108,6 +108,7 @@ def test_slow_guest_that_gives_signs_of_life_is_waited_for(run: Run) -> None:
     ("bad", "reason"),
     [
         ("a.py::test_panics", "the guest has ended"),
+        ("a.py::test_ends_in_a_message", "the guest has ended"),
         ("a.py::test_falls_silent", "the guest has shown no sign of life for"),
         ("a.py::test_hangs", "the test hangs, after 600 s:\nThread 1: line 7 in acquire"),
         ("a.py::test_breaks_the_usb_devices", "the guest's USB devices are lost: Traceback"),
@@ -174,10 +175,10 @@ def test_what_the_guest_does_not_have_fails_alone(run: Run) -> None:
 
 
 def test_finishing_ends_a_guest_in_the_middle_of_a_test(run: Run) -> None:
-    guests = run("a.py::test_passes", "a.py::test_hangs")
+    guests = run("a.py::test_passes", "a.py::test_falls_silent")
     assert ran_in(guests, "a.py::test_passes")
     guests.finish()
-    assert guests.outcomes.wait("a.py::test_hangs", 0) is None
+    assert guests.outcomes.wait("a.py::test_falls_silent", 0) is None
 
 
 def test_modules_stay_whole_the_longest_first() -> None:
