@@ -1,7 +1,8 @@
 // The screen's panel: what comes, how much of it, and keeping it.
 
 import { call } from "../api.js";
-import { $, h } from "../dom.js";
+import { h } from "../dom.js";
+import { download } from "../files.js";
 import { kvm } from "../kvm.js";
 import { latestPicture, pictureAge, pictureRates } from "../pictures.js";
 import { pref, setPref } from "../prefs.js";
@@ -97,15 +98,6 @@ function reading() {
     why.textContent = reason ?? "";
   }, ({ code, message }) => (why.textContent = code === 404 ? t("reading.absent") : message));
   return part(t("reading.title"), read, why, result);
-}
-
-// Give a file to the user, named after the KVM and the local time.
-function download(blob, ending) {
-  const now = new Date();
-  const local = new Date(now - now.getTimezoneOffset() * 60000).toISOString().slice(0, 19).replaceAll(":", "-");
-  const address = URL.createObjectURL(blob);
-  h("a", { href: address, download: `${$("name").textContent.trim()} ${local}.${ending}` }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60000);
 }
 
 // Clipboards take PNG alone; a promise, as Safari asks for the permission while the click is still going on.
