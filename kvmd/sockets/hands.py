@@ -9,31 +9,38 @@ from kvmd.contract.hid import MouseEvent
 from kvmd.kvm import Kvm
 from kvmd.sockets import messages
 from kvmd.sockets.handover import HandOver, Member
-from kvmd.sockets.lane import Entry, Refusal
+from kvmd.sockets.lane import Entry, Order, Refusal
+from kvmd.sockets.writing import Writing
 
 
 class Hands:
     """Does what one socket asks for, until that leaves.
 
     :param member: whose socket it is
+    :param writing: types its texts
     :param keyboard: who has it
     :param handed: told that it has changed hands, if it has
     """
 
-    def __init__(self, kvm: Kvm, member: Member, keyboard: HandOver, handed: Callable[[], None]) -> None:
+    def __init__(
+        self, kvm: Kvm, member: Member, writing: Writing, keyboard: HandOver, handed: Callable[[], None]
+    ) -> None:
         self._kvm = kvm
         self._member = member
+        self._writing = writing
         self._keyboard = keyboard
         self._handed = handed
         self._turn = threading.Lock()
         self._gone = False
 
-    def type(self, entry: Entry) -> str:
-        """Use keyboard or mouse, or hand them over.
+    def type(self, entry: Entry) -> str | None:
+        """Use keyboard or mouse, or hand them over; begin a text, which is answered when it ends.
 
         :raises Refusal: it is late
         :raises KvmdError: as ``Input`` does
         """
+        if _follows_texts(entry.order):
+            self._writing.await_end(entry.left)
         with self._turn:
             if self._gone:
                 return ""
@@ -45,6 +52,9 @@ class Hands:
                 raise
             if isinstance(entry.order, messages.Take | messages.Give):
                 return self._hand_over(entry.order)
+            if isinstance(entry.order, messages.Text):
+                self._writing.begin(entry.order)
+                return None
             self._use(entry)
             if not (isinstance(entry.order, messages.Point) and entry.order.is_move):
                 self._kvm.audit.typed(self._member.grant)
@@ -94,3 +104,10 @@ class Hands:
                 hands.point(client, MouseEvent(buttons=[]))
             case messages.Point(event=event):
                 hands.point(client, event)
+
+
+def _follows_texts(order: Order) -> bool:
+    """Tell whether what this does depends on that the texts before it are typed; moves and what lets go do not."""
+    if isinstance(order, messages.Point):
+        return not order.is_move and order.buttons != []
+    return isinstance(order, messages.Press | messages.Tap | messages.Text)

@@ -17,7 +17,7 @@ from kvmd.kvm import Kvm
 from kvmd.sockets import messages
 from kvmd.sockets.handover import HandOver
 from kvmd.sockets.hands import Hands
-from kvmd.sockets.lane import LATE, Entry, Lane, Refusal, refusal_of
+from kvmd.sockets.lane import LATE, Entry, Lane, Outcome, Refusal, refusal_of
 from kvmd.sockets.messages import Why
 from kvmd.sockets.writing import Writing
 from kvmd.video.watcher import Watcher
@@ -80,7 +80,9 @@ class Session:
         self._why_not = why_not
         self.client = f"socket:{number}"
         """Under which name this one types."""
-        self._hands = Hands(kvm, self, crowd.keyboard, partial(self._call_soon, crowd.tell_clients))
+        self._writing = Writing(kvm, self, self._why_stop, self._begin_text, self._tell_typed)
+        handed = partial(self._call_soon, crowd.tell_clients)
+        self._hands = Hands(kvm, self, self._writing, crowd.keyboard, handed)
         self._socket: WebSocket
         self._loop: asyncio.AbstractEventLoop
         self._watcher: Watcher
@@ -112,8 +114,7 @@ class Session:
         pool = self._crowd.pool
         self._typist = Lane(pool, self._hands.type, self._told, WAITING)
         self._presser = Lane(pool, self._hands.press, self._told, PRESSING, PRESSING)
-        writing = Writing(self._kvm, self.grant, self.client, self._why_stop, self._tell_typed)
-        self._writer = Lane(pool, writing.work, self._told, PRESSING, PRESSING)
+        self._writer = Lane(pool, self._writing.work, self._told_text, PRESSING, PRESSING)
         self._kvm.input.vouch(self.client, self._why_gone)
         bounds = messages.Bounds(LATE * 1000, SILENT * 1000, MAX_MESSAGE)
         self.send(
@@ -188,16 +189,13 @@ class Session:
                 self._deny(message, self._denied)
             case messages.Power():
                 self._presser.add(message)
-            case messages.Text():
-                self._begin_to_type()
-                self._writer.add(message)
             case messages.CancelText():
                 self._kvm.input.text.cancel(f"{self.grant.who} cancelled it")
                 self._answer(message.id)
             case _:
                 self._queue(message)
 
-    def _queue(self, order: messages.Input | messages.Turns) -> None:
+    def _queue(self, order: messages.Input | messages.Turns | messages.Text) -> None:
         if not isinstance(order, messages.Take | messages.Give):
             self._begin_to_type()
         self._typist.add(order)
@@ -225,6 +223,10 @@ class Session:
 
     def _why_stop(self) -> str | None:
         return "the socket has ended" if self._ended else self._denied
+
+    def _begin_text(self, text: messages.Text) -> None:
+        """Have a text typed beside what is done with the mouse meanwhile; from a thread."""
+        self._call_soon(partial(self._writer.add, text))
 
     def _tell_typed(self, news: messages.Typed) -> None:
         """Tell how far a text is, from a thread."""
@@ -255,8 +257,15 @@ class Session:
     def _send_released(self, why: str) -> None:
         self.send(messages.Released(reason=why))
 
-    def _told(self, entry: Entry, outcome: str | BaseException) -> None:
+    def _told_text(self, entry: Entry, outcome: Outcome) -> None:
+        if isinstance(entry.order, messages.Text):
+            self._writing.end(entry.order)
+        self._told(entry, outcome)
+
+    def _told(self, entry: Entry, outcome: Outcome) -> None:
         """Tell the client what came of it."""
+        if outcome is None:
+            return
         if isinstance(outcome, str):
             for number in entry.ids:
                 self.send(messages.Done(id=number, info=outcome))
