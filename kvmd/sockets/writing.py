@@ -12,6 +12,9 @@ from kvmd.sockets.handover import Member
 from kvmd.sockets.lane import Entry
 from kvmd.sockets.messages import Text, Typed
 
+QUICKEST = 0.005
+"""Seconds for a character, as far as one can expect."""
+
 
 class Writing:
     """Types what one socket asks for.
@@ -42,7 +45,7 @@ class Writing:
     def begin(self, wish: Text) -> None:
         """Have a text typed."""
         with self._changed:
-            self._ends[id(wish)] = time.monotonic() + len(wish.text) * wish.delay / 1000
+            self._ends[id(wish)] = time.monotonic() + len(wish.text) * max(wish.delay / 1000, QUICKEST)
         self._begin(wish)
 
     def end(self, wish: Text) -> None:
