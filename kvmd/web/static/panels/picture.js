@@ -8,6 +8,7 @@ import { latestPicture, pictureAge, pictureRates } from "../pictures.js";
 import { pref, setPref } from "../prefs.js";
 import { markRegion, readRegion } from "../reading.js";
 import { canRecord, isRecording, recordedSeconds, startRecording, stopRecording } from "../recorder.js";
+import { way } from "../socket.js";
 import { t } from "../words.js";
 import { edidPart } from "./edid.js";
 import { attempt, button, choice, part, tell } from "./parts.js";
@@ -46,11 +47,18 @@ function flow() {
   const qualities = Object.fromEntries(["high", "medium", "low"].map((name) => [name, t(`picture.${name}`)]));
   const rates = { 0: t("picture.fps_all") };
   for (const fps of LIMITS) rates[fps] = t("picture.fps_value", { fps });
-  return part(
-    "",
+  const choices = [
     choice(t("picture.quality"), qualities, pref("quality", "high"), (name) => setPref("quality", name)),
     choice(t("picture.fps"), rates, pref("fps", 0), (fps) => setPref("fps", Number(fps))),
-  );
+  ];
+  const note = h("p", { class: "note" }, t("picture.no_choice"));
+  const show = () => {
+    for (const each of choices) each.hidden = way() === "none";
+    note.hidden = way() !== "none";
+  };
+  kvm.addEventListener("clients", show);
+  show();
+  return part("", ...choices, note);
 }
 
 function keep() {
