@@ -65,6 +65,7 @@ class FirefoxTab(Tab):
     """
 
     def __init__(self, browser: Firefox, person: str) -> None:
+        super().__init__()
         self._browser = browser
         self._person = person
         self._context = self._create()

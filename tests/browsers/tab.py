@@ -57,6 +57,10 @@ return [left + width / 2, top + height / 2];
 class Tab(ABC):
     """A page, in a window of the size of `SIZE` at first."""
 
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+        self._buttons: set[int] = set()
+
     @abstractmethod
     def open(self, address: str) -> None:
         """Go there, and wait until it is loaded."""
@@ -90,9 +94,11 @@ class Tab(ABC):
         return list(self.run("return window.said ?? []"))
 
     def down(self, *keys: str) -> None:
+        self._keys |= set(keys)
         self.act("key", *({"type": "keyDown", "value": KEYS.get(key, key)} for key in keys))
 
     def up(self, *keys: str) -> None:
+        self._keys -= set(keys)
         self.act("key", *({"type": "keyUp", "value": KEYS.get(key, key)} for key in keys))
 
     def press(self, *keys: str) -> None:
@@ -107,10 +113,18 @@ class Tab(ABC):
         self.act("pointer", {"type": "pointerMove", "x": round(x), "y": round(y), "duration": 0})
 
     def hold(self, button: int = 0) -> None:
+        self._buttons.add(button)
         self.act("pointer", {"type": "pointerDown", "button": button})
 
     def let_go(self, button: int = 0) -> None:
+        self._buttons.discard(button)
         self.act("pointer", {"type": "pointerUp", "button": button})
+
+    def let_go_of_all(self) -> None:
+        """Leave nothing down for who comes next: browsers keep that for longer than a page."""
+        self.up(*self._keys)
+        for button in tuple(self._buttons):
+            self.let_go(button)
 
     def click(self, x: float, y: float, button: int = 0) -> None:
         self.move(x, y)

@@ -49,7 +49,7 @@ class WebKitGtk(Browser):
         tab = WebKitTab(self)
         tab.resize(*SIZE)
         yield tab
-        self.call("DELETE", "/actions")
+        tab.let_go_of_all()
         tab.run("localStorage.clear()")
         self.call("DELETE", "/cookie")
         self.call("POST", "/url", url="about:blank")
@@ -59,6 +59,7 @@ class WebKitTab(Tab):
     """Its one page."""
 
     def __init__(self, browser: WebKitGtk) -> None:
+        super().__init__()
         self._call = browser.call
 
     def open(self, address: str) -> None:
