@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvmd.access.certificate import ensure
+from tests.ports import free_ports
 from tests.waiting import eventually, patience
 
 HOST = "127.0.0.1"
@@ -81,8 +82,7 @@ def proxy(name: str, lines: str, behind: str, folder: Path, more: str = "") -> I
     :param behind: where kvmd listens, as the proxy names it
     :param more: for nginx's ``listen``, or HAProxy's ``global``
     """
-    with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
-        port, tls_port = one.getsockname()[1], other.getsockname()[1]
+    port, tls_port = free_ports(2)
     pem = ensure(folder)[0]
     lines = lines.replace(f"http://{BEHIND}", behind if "://" in behind else f"http://{behind}").replace(BEHIND, behind)
     places = {"folder": folder, "pem": pem, "port": port, "tls_port": tls_port, "lines": lines}

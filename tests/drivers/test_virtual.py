@@ -484,8 +484,14 @@ def test_a_pulled_usb_cable_ends_the_wait(hid: VirtualHid, computer: Computer) -
     assert text_of(computer)[3] == "> aa", "pulling the cable releases what was held"
 
 
-def test_closing_ends_the_watch(hid: VirtualHid) -> None:
-    threading.Timer(0.05, hid.close).start()
+def test_closing_ends_the_watch(hid: VirtualHid, computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_for = computer.wait_for
+
+    def closing(condition: Callable[[], bool], timeout: float) -> bool:
+        threading.Timer(0.05, hid.close).start()
+        return wait_for(condition, timeout)
+
+    monkeypatch.setattr(computer, "wait_for", closing)
     assert hid.watch(30) is False
     with pytest.raises(DriverError, match="not open"):
         hid.send(KeyboardReport())

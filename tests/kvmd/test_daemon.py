@@ -20,7 +20,7 @@ import pytest
 from kvmd.access.credentials import Credentials
 from kvmd.system.ending import EXIT_HUNG
 from tests.kvmd.access.test_clock import LIBRARY
-from tests.kvmd.cli.test_main import free_ports
+from tests.ports import free_ports
 from tests.process import NAME, Served, served
 from tests.waiting import eventually, patience
 

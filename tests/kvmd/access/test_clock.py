@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from kvmd.access.limiter import FOR_ONE_USER, LONGEST
-from tests.kvmd.cli.test_main import free_ports
+from tests.ports import free_ports
 from tests.waiting import eventually, patience
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)

@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from click.testing import CliRunner
 from kvmd.access.credentials import Credentials
 from kvmd.cli.main import cli
 from kvmd.contract.board import Facts
+from tests.ports import free_ports
 from tests.process import install
 
 COMMANDS = [
@@ -470,12 +470,6 @@ class Demo:
         errors = self.process.stderr.read()
         self.process.stderr.close()
         return self.process.wait(), errors
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        socks = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [sock.getsockname()[1] for sock in socks]
 
 
 @pytest.fixture

@@ -13,15 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.waiting import eventually, patience
 
 KVMD = [sys.executable, "-m", "kvmd"]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def settings(folder: Path, listen: str) -> Path:

@@ -17,6 +17,7 @@ from tests.conftest import HOST, PASSWORD, USER, Daemon
 from tests.kvmd.client.peers import read_request, served_by
 from tests.kvmd.client.test_client import reach, typed
 from tests.kvmd.web.test_secure import web
+from tests.ports import free_port
 from tests.waiting import eventually, patience
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 36\r\n\r\n{"status":1,"info":"done","data":[]}'
@@ -202,8 +203,7 @@ def test_a_daemon_that_says_nothing_is_given_up() -> None:
 
 
 def test_nobody_there() -> None:
-    with socket.create_server((HOST, 0)) as sock:
-        port = sock.getsockname()[1]
+    port = free_port()
     with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port} cannot be reached: Connection refused"):
         Client(f"http://{HOST}:{port}").status()
 

@@ -17,6 +17,7 @@ import websocket
 
 from kvmd.contract.settings import WebSettings
 from tests.conftest import HOST, Daemon
+from tests.ports import free_port
 from tests.relay import Relay
 from tests.sockets import Picture, Socket
 from tests.waiting import eventually, patience
@@ -146,11 +147,6 @@ def serve(arguments: list[str], port: int) -> subprocess.Popen[bytes]:
 
     eventually(answers, f"{arguments[0]} listening")
     return process
-
-
-def free_port() -> int:
-    with sockets.create_server((HOST, 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 @contextmanager

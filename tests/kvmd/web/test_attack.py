@@ -20,6 +20,7 @@ from tests.wire import Wire, request
 HALF = request("POST", "/login_api", "Content-Length: 99") + b"{"
 LOGIN = b'{"username": "admin", "password": "%s"}'
 VIEWERS = 48
+ROLES = ("capture", "hid", "power")
 
 
 @contextlib.contextmanager
@@ -29,7 +30,8 @@ def attacked(folder: Path, files: int) -> Iterator[Served]:
     :param files: how many files it may have open
     """
     with served(folder, before=["prlimit", f"--nofile={files}:{files}"]) as daemon:
-        eventually(lambda: "capture: online" in daemon.log, "the daemon")
+        daemon.wait("READY=1")
+        eventually(lambda: all(f"{role}: online" in daemon.log for role in ROLES), "the daemon")
         yield daemon
 
 

@@ -40,6 +40,8 @@ class Receiver(VirtualCapture, EdidControl):
         Receiver.shown = data
 
     def _fail(self) -> None:
+        if Receiver.absent:  # it is made, and not opened
+            raise DriverError("EDID: the receiver is not plugged in")
         if Receiver.broken:
             raise DriverError(Receiver.broken)
 
