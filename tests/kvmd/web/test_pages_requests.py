@@ -13,6 +13,15 @@ from tests.kvmd.web.test_pages_socket import without_socket
 from tests.sockets import Socket
 from tests.waiting import eventually
 
+HANG = """async (count) => {
+  const {queue} = await import("/static/api.js");
+  let refused = 0;
+  addEventListener("sent", ({detail: error}) => (refused += Boolean(error)));
+  window.fetch = () => new Promise(() => {});
+  for (let number = 0; number < count; number++) queue("api/keyboard", {keycodes: ["KeyA"]});
+  return refused;
+}"""
+
 
 @pytest.fixture
 def console(browser: playwright.Browser, daemon: Daemon) -> Iterator[playwright.Page]:
@@ -71,6 +80,11 @@ def test_keys_during_a_long_text_are_refused_and_told(console: playwright.Page, 
     console.locator("#panel").get_by_role("button", name="Cancel").click()
     console.locator("#action.refused", has_text="of 3000 characters were typed").wait_for()
     assert "U" not in daemon.computer.state().keys[-8:]
+
+
+def test_no_more_than_64_inputs_wait_for_a_request_that_hangs(console: playwright.Page) -> None:
+    assert console.evaluate(HANG, 100) == 100 - 1 - 64
+    assert text_of(console, "#problem") != ""
 
 
 def test_somebody_who_has_the_keyboard_is_told_of(console: playwright.Page, daemon: Daemon) -> None:
