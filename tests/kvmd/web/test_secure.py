@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from tests.ports import free_ports
-from tests.waiting import eventually, patience
+import hashlib
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 
@@ -16,6 +16,7 @@ from kvmd.contract.settings import Plain, WebSettings
 from kvmd.web.secure import load_certificate
 from tests.conftest import HOST, PASSWORD, USER, Daemon
 from tests.kvmd.front.test_tls import client
+from tests.kvmd.web.conftest import differing, log_in, open_panel, opened, seen, snapshot, wait_for_stream
 from tests.ports import free_ports
 from tests.waiting import eventually, patience
 from tests.wire import Read, Wire, request
