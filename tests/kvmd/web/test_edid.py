@@ -4,22 +4,25 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
 
 import pytest
+from playwright import sync_api as playwright
 
-from kvmd import DeviceAbsent, DriverError, EdidControl, edid, hookimpl
+from kvmd import DeviceAbsent, DriverError, EdidControl, Timings, TimingsControl, edid, hookimpl
 from kvmd.plugins.hookspecs import PROJECT
 from kvmd.plugins.registry import Registry
 from kvmd_drivers.virtual import VirtualCapture
-from tests.conftest import USER, Daemon
+from tests.conftest import PASSWORD, USER, Daemon
+from tests.kvmd.web.conftest import log_in, open_panel, opened, wait_for_stream
 from tests.waiting import eventually
 
 OURS = edid.profile("1080p60")
 
 
-class Receiver(VirtualCapture, EdidControl):
-    """The virtual computer's screen, through a receiver that has an EDID."""
+class Receiver(VirtualCapture, EdidControl, TimingsControl):
+    """The virtual computer's screen, through a receiver that has an EDID and measures timings."""
 
     name = "receiver"
     shown = b""
@@ -38,6 +41,9 @@ class Receiver(VirtualCapture, EdidControl):
     def set_edid(self, data: bytes) -> None:
         self._fail()
         Receiver.shown = data
+
+    def timings(self) -> Timings:
+        return Timings(1280, 720, 59.94, 74_176_000)
 
     def _fail(self) -> None:
         if Receiver.absent:  # it is made, and not opened
@@ -112,7 +118,7 @@ class TestShowing:
         assert (data["hex"], data["decoded"]) == (bytes(128).hex(), None)
 
     def test_the_status_says_that_there_is_one(self, kvm: Daemon) -> None:
-        assert kvm.status()["capture"]["capabilities"] == ["edid"]
+        assert kvm.status()["capture"]["capabilities"] == ["edid", "timings"]
 
 
 class TestSetting:
@@ -228,3 +234,30 @@ def test_no_device(kvm: Daemon) -> None:
     for answer in (kvm.get("/api/edid"), kvm.put("/api/edid", {"clear": True})):
         assert (answer.code, answer.json["info"][:6]) == (503, "EDID: "), answer.json
     assert Receiver.shown == OURS
+
+
+def test_the_page_shows_and_changes_it(kvm: Daemon, browser: playwright.Browser, tmp_path: Path) -> None:
+    with opened(browser, kvm) as page:
+        log_in(page, PASSWORD)
+        wait_for_stream(page)
+        open_panel(page, "Screen")
+        page.locator("#picture-timings", has_text="1280×720p 59.94 Hz, 74.18 MHz").wait_for()
+        panel = page.locator("#panel")
+        panel.get_by_text("kvmd 1080p60 · ").wait_for()
+        panel.get_by_label("Use a profile").select_option("720p60")
+        panel.get_by_text("kvmd 720p60 · ").wait_for()
+        assert Receiver.shown == edid.profile("720p60")
+        panel.get_by_text("Change it").click()
+        panel.get_by_label("Name of the screen").fill("Acme")
+        panel.get_by_role("button", name="Save", exact=True).click()
+        panel.get_by_text("Acme · ").wait_for()
+        for name, content in (("edid.bin", OURS), ("edid.txt", OURS.hex(" ").encode())):
+            Receiver.shown = b""
+            (tmp_path / name).write_bytes(content)
+            panel.get_by_label("Load from a file").set_input_files(tmp_path / name)
+            panel.get_by_text("kvmd 1080p60 · ").wait_for()
+            assert Receiver.shown == OURS
+        (tmp_path / "edid.txt").write_text("no EDID")
+        panel.get_by_label("Load from a file").set_input_files(tmp_path / "edid.txt")
+        page.locator("#action.refused", has_text="this is no EDID").wait_for()
+        assert Receiver.shown == OURS

@@ -1,6 +1,7 @@
 """The page's panels in a real browser: what each does reaches the computer, the daemon, or a file."""
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,15 @@ def test_an_api_key_is_shown_once(console: playwright.Page, daemon: Daemon) -> N
     console.get_by_role("button", name="Remove script").click()
     console.locator("#question-yes").click()
     eventually(lambda: daemon.get("/api/me", token=key).code == 401, "its end")
+
+
+def test_the_log_and_the_audit_are_shown(console: playwright.Page, daemon: Daemon) -> None:
+    daemon.kvm.log.handle(logging.makeLogRecord({"name": "acme", "levelname": "WARNING", "msg": "a cable is loose"}))
+    open_panel(console, "Access")
+    console.get_by_text("Log", exact=True).click()
+    console.locator("#panel pre", has_text="warning acme: a cable is loose").wait_for()
+    console.get_by_text("Who did what").click()
+    console.locator("#panel li", has_text="login: admin").first.wait_for()
 
 
 def test_the_keyboard_is_taken_and_given_back(

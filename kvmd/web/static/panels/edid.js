@@ -6,19 +6,23 @@ import { kvm } from "../kvm.js";
 import { t } from "../words.js";
 import { attempt, choice, field, folded, part, tell } from "./parts.js";
 
-// The part for panels; empty where the device has no EDID.
+// The part for panels; hidden where the device has no EDID.
 export function edidPart() {
   const facts = h("p", { class: "note" });
   const section = part(t("edid.title"), facts);
-  section.hidden = true;
-  const show = (report) => {
-    section.hidden = false;
-    facts.textContent = report.problem ?? report.decoded?.name ?? t("edid.none");
-  };
-  call("api/edid").then(show, () => {}); // the device has none
+  const show = ({ problem, decoded }) => (facts.textContent = problem ?? (decoded ? words(decoded) : t("edid.none")));
   if (kvm.isAdmin) section.append(...changing(show));
+  let isKnown = false;
+  kvm.on("status", ({ capture }) => {
+    section.hidden = !capture?.capabilities.includes("edid");
+    if (section.hidden || isKnown) return;
+    isKnown = true;
+    call("api/edid").then(show, ({ message }) => (facts.textContent = message));
+  });
   return section;
 }
+
+const words = ({ name, preferred }) => [name, preferred?.name].filter(Boolean).join(" · ");
 
 function changing(show) {
   const put = async (body) => {

@@ -29,6 +29,7 @@ function facts() {
     const size = capture.resolution;
     const rows = {
       resolution: size ? `${size.width}×${size.height}` : "–",
+      ...(capture.timings && { timings: mode(capture.timings) }),
       format: capture.format ?? "–",
       rate: t("picture.rate_value", { fps: fps.toFixed(fps < 10 ? 1 : 0) }),
       bits: t("picture.bits_value", { kbit: Math.round(bits / 1000) }),
@@ -41,6 +42,12 @@ function facts() {
   setInterval(show, EVERY);
   requestAnimationFrame(show);
   return part(t("picture.now"), list);
+}
+
+// What the source sends, from hardware that measures it.
+function mode({ width, height, frame_rate: rate, pixel_clock: clock, interlaced }) {
+  const words = { width, height, scan: interlaced ? "i" : "p", rate: Number(rate.toFixed(2)), clock: Number((clock / 1e6).toFixed(2)) };
+  return t("picture.timings_value", words);
 }
 
 function flow() {
