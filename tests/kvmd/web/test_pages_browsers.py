@@ -20,7 +20,27 @@ from tests.kvmd.web.conftest import differing, is_at, pointer, snapshot
 from tests.relay import Relay
 from tests.waiting import eventually
 
+CHORDS = {
+    "Shift+H": ("Shift", "H"),
+    "Tab": ("Tab",),
+    "/": ("/",),
+    "'": ("'",),
+    "Alt": ("Alt",),
+    "F1": ("F1",),
+    "F3": ("F3",),
+    "F6": ("F6",),
+    "F7": ("F7",),
+    "F10": ("F10",),
+    "Escape": ("Escape",),
+    "Ctrl+F": ("Control", "f"),
+    "Ctrl+S": ("Control", "s"),
+    "Ctrl+P": ("Control", "p"),
+    "Alt+Up": ("Alt", "ArrowUp"),
+}
+"""What the computer calls them, and how they are pressed; browsers find, print, save and open menus with most."""
 LAUNCHERS = {"firefox": firefox, "webkitgtk": webkitgtk}
+MASKS = (1, 4, 2)
+"""HID's bits of the buttons that browsers call 0, 1 and 2."""
 WAY = "return import('/static/socket.js').then(({way}) => way())"
 """How the page's connection is: "open", or "none" where no socket can be had."""
 
@@ -88,6 +108,14 @@ def is_typed(daemon: Daemon, text: str) -> bool:
     return any(text in line.text for line in daemon.computer.state().lines)
 
 
+def wait_for_key(daemon: Daemon, name: str) -> None:
+    eventually(lambda: daemon.computer.state().keys[-1:] == (name,), f"{name}, not {daemon.computer.state().keys}")
+
+
+def wait_for_buttons(daemon: Daemon, mask: int) -> None:
+    eventually(lambda: pointer(daemon).buttons == mask, f"the buttons being {mask}")
+
+
 def test_what_is_typed_is_seen_in_the_page(tab: Tab, daemon: Daemon) -> None:
     tab.fill("[name=password]", "wrong")
     tab.click_on("#login button")
@@ -107,14 +135,9 @@ def test_what_is_typed_is_seen_in_the_page(tab: Tab, daemon: Daemon) -> None:
 
 
 def test_keys_go_to_the_computer_and_none_to_the_browser(console: Tab, daemon: Daemon) -> None:
-    chords = [
-        ("Shift", "H"), ("Tab",), ("/",), ("'",), ("Alt",), ("F1",), ("F3",), ("F6",), ("F7",), ("F10",), ("Escape",),
-        ("Control", "f"), ("Control", "s"), ("Control", "p"), ("Alt", "ArrowUp"),
-    ]  # fmt: skip
-    names = "Shift+H Tab / ' Alt F1 F3 F6 F7 F10 Escape Ctrl+F Ctrl+S Ctrl+P Alt+Up".split()
-    for chord, name in zip(chords, names, strict=True):
+    for name, chord in CHORDS.items():
         console.press(*chord)
-        eventually(lambda name=name: daemon.computer.state().keys[-1:] == (name,), f"{name}, {daemon.computer.state().keys}")
+        wait_for_key(daemon, name)
     assert daemon.down() == (0, ())
     assert console.focused() == "screen"
 
@@ -133,22 +156,23 @@ def test_what_is_held_is_let_go_with_the_focus_and_with_the_page(console: Tab, d
 
 
 def test_the_pointer_clicks_and_drags_where_it_points(console: Tab, daemon: Daemon) -> None:
-    for button, mask in ((0, 1), (1, 4), (2, 2)):
+    for button in console.buttons:
         console.move(*on_screen(console, 100, 100))
         console.hold(button)
-        eventually(lambda mask=mask: pointer(daemon).buttons == mask and is_at(daemon, 100, 100), "the press")
+        wait_for_buttons(daemon, MASKS[button])
+        assert is_at(daemon, 100, 100)
         console.move(*on_screen(console, 1279, 719))
         eventually(lambda: is_at(daemon, 1279, 719), "the far corner")
-        assert pointer(daemon).buttons == mask
+        assert pointer(daemon).buttons == MASKS[button]
         console.let_go(button)
-        eventually(lambda: not pointer(daemon).buttons, "the release")
+        wait_for_buttons(daemon, 0)
     console.move(*on_screen(console, 100, 100))
     console.hold()
     console.move(3, 500)
     eventually(lambda: is_at(daemon, 0, pointer(daemon).y), "the edge, of a drag that leaves the picture")
     assert pointer(daemon).buttons == 1
     console.let_go()
-    eventually(lambda: not pointer(daemon).buttons, "the release, outside of the picture")
+    wait_for_buttons(daemon, 0)
 
 
 def test_the_wheel_turns_by_its_steps(console: Tab, daemon: Daemon) -> None:
@@ -168,7 +192,7 @@ def test_a_text_is_typed_and_a_chord_is_sent(console: Tab, daemon: Daemon) -> No
     eventually(lambda: f"{len(text)} of {len(text)} characters were typed" in console.text("#action"), "its end")
     console.click_button("Keys")
     console.click_button("Ctrl+Alt+Del")
-    eventually(lambda: daemon.computer.state().keys[-1:] == ("Ctrl+Alt+Delete",), "the chord")
+    wait_for_key(daemon, "Ctrl+Alt+Delete")
     assert console.focused() == "screen"
 
 
@@ -235,8 +259,24 @@ def test_words_are_of_the_language_that_is_chosen(console: Tab) -> None:
     wait_for_pictures(console)
 
 
-def test_a_picture_is_saved(console: Tab, driven: Browser) -> None:
+def test_a_picture_is_saved_and_a_recording_made_or_refused_in_words(console: Tab, driven: Browser) -> None:
     console.click_button("Screen")
     console.click_button("Save picture")
-    saved = eventually(lambda: list(driven.folder.rglob("*.jpg")), "the file")
-    eventually(lambda: saved[0].read_bytes().startswith(b"\xff\xd8\xff"), "the picture")
+    picture = eventually(lambda: next(driven.folder.rglob("*.jpg"), None), "the file")
+    eventually(lambda: picture.read_bytes().startswith(b"\xff\xd8\xff"), "the picture")
+    if not console.run("return import('/static/recorder.js').then(({canRecord}) => canRecord())"):
+        assert "This browser cannot record." in console.text("#panel")
+        return
+    console.click_button("Record")
+    console.click_button("Stop recording (0:02)")
+    video = eventually(lambda: next(driven.folder.rglob("*.webm"), None), "the video")
+    eventually(lambda: video.read_bytes().startswith(b"\x1aE\xdf\xa3") and video.stat().st_size > 10_000, "its content")
+
+
+def test_a_narrow_page_is_as_wide_as_its_window(console: Tab) -> None:
+    console.resize(390, 844)
+    for panel in ("Keys", "Text", "Screen", "Settings"):
+        console.click_button(panel)
+        eventually(lambda: console.is_shown("#panel section"), "the panel")
+        assert console.run("return document.documentElement.scrollWidth - innerWidth") <= 0, panel
+        assert console.run("return document.querySelector('#panel').scrollWidth - innerWidth") <= 0, panel
