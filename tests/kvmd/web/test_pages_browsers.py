@@ -175,6 +175,23 @@ def test_the_pointer_clicks_and_drags_where_it_points(console: Tab, daemon: Daem
     wait_for_buttons(daemon, 0)
 
 
+@pytest.mark.parametrize("button", [0, 2])
+def test_a_tap_that_tells_of_no_buttons_is_a_click(console: Tab, daemon: Daemon, button: int) -> None:
+    """Of a Mac's trackpad, as Safari and Firefox there tell it: SDL issue 14640, noVNC issue 1970."""
+    x, y = on_screen(console, 300, 300)
+    console.run("addEventListener('pointermove', ({pointerId}) => (window.pointer = pointerId), true)")
+    console.move(x, y)
+    tap = (
+        "document.getElementById('stream').dispatchEvent(new PointerEvent('%s', {pointerId: window.pointer, buttons: 0,"
+        f" button: {button}, clientX: {x}, clientY: {y}, pointerType: 'mouse', isPrimary: true, bubbles: true}}))"
+    )
+    console.run(tap % "pointerdown")
+    wait_for_buttons(daemon, MASKS[button])
+    assert is_at(daemon, 300, 300)
+    console.run(tap % "pointerup")
+    wait_for_buttons(daemon, 0)
+
+
 def test_the_wheel_turns_by_its_steps(console: Tab, daemon: Daemon) -> None:
     before = pointer(daemon)
     for right, down in ((0, -100), (0, -50), (0, -50), (0, 300), (200, 0)):
