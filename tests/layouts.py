@@ -1,6 +1,6 @@
 """Make kvmd/input/layouts/: what each key writes, by xkeyboard-config and Compose, as libxkbcommon has them.
 
-``python -m tests.layouts`` (``make layouts``) writes the files; test_layout.py checks that there is nothing to write.
+``python -m tests.layouts`` (``make layouts``) writes the files; test_layouts.py checks that there is nothing to write.
 """
 
 from __future__ import annotations

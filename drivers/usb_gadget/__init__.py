@@ -169,6 +169,7 @@ class UsbGadget(HidDriver):
         self._options = options
         self._udc = options.udc or (device.name if device else None)
         self._nodes: dict[str, _Node] = {}
+        self._able = Capability(0)
         self._wakes = False
         self._leds: Leds | None = None
         self._told: str | None = None  # what watch() said last
@@ -180,10 +181,7 @@ class UsbGadget(HidDriver):
     @property
     def capabilities(self) -> Capability:
         """What the functions of the gadget can do."""
-        found = Capability(0)
-        for node in self._nodes.values():
-            found |= node.function.capability | (Capability.LEDS if node.function.leds else Capability(0))
-        return found
+        return self._able
 
     def open(self) -> None:
         """Find the gadget and open its nodes."""
@@ -201,7 +199,7 @@ class UsbGadget(HidDriver):
                 if path := paths.get(function.name):
                     nodes[function.name] = stack.enter_context(contextlib.closing(_Node(function, path)))
             self._resources = stack.pop_all()
-            self._nodes = nodes
+            self._nodes, self._able = nodes, _able(node.function for node in nodes.values())
 
     def send(self, report: Report) -> None:
         """Write a report and wait until the host has taken it."""
@@ -253,7 +251,7 @@ class UsbGadget(HidDriver):
         if self._nodes:
             os.eventfd_write(self._stop, 1)
         with self._sending, self._watching:
-            self._nodes = {}
+            self._nodes, self._able = {}, Capability(0)
             self._leds = None
             self._resources.close()
 
@@ -360,6 +358,13 @@ class UsbGadget(HidDriver):
             gauge.stuck = str(error)
             _wait({self._watch_state.fd: _STATE_CHANGED, self._stop: select.POLLIN}, SETTLE)
         return self._leds not in (None, before)
+
+
+def _able(functions: Iterable[Function]) -> Capability:
+    found = Capability(0)
+    for function in functions:
+        found |= function.capability | (Capability.LEDS if function.leds else Capability(0))
+    return found
 
 
 def _open_node(path: str) -> int:

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kvmd.contract.reports import CertificateReport
 from kvmd.errors import RequestError
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -161,6 +162,22 @@ def check(identity: Identity, now: datetime) -> None:
 def fits(key: Key, certificate: x509.Certificate) -> bool:
     """Tell whether a certificate is for a key."""
     return _spki(key.public_key()) == _spki(certificate.public_key())
+
+
+def report(identity: Identity) -> CertificateReport:
+    """Tell what there is to say of a certificate."""
+    own = identity.certificate
+    return CertificateReport(
+        subject=title(own),
+        names=alternative_names(own),
+        issuer=own.issuer.rfc4514_string(),
+        self_signed=own.issuer == own.subject,
+        not_before=own.not_valid_before_utc,
+        not_after=own.not_valid_after_utc,
+        sha256=fingerprint(own),
+        chain=[title(each) for each in identity.chain[1:]],
+        pem="".join(each.public_bytes(Encoding.PEM).decode() for each in identity.chain),
+    )
 
 
 def title(certificate: x509.Certificate) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from kvmd.cli.common import common_options, json_option, print_json, read_settings
 from kvmd.errors import RequestError
@@ -28,12 +28,13 @@ def certificate() -> None:
 def show(context: click.Context, pem: bool, as_json: bool) -> None:
     """Show the certificate that is in force."""
     from kvmd.access import certificate as store  # noqa: PLC0415  # cryptography is slow to import
+    from kvmd.access import pki  # noqa: PLC0415
 
     path, identity = store.in_force(*_where(context))
     if pem:
-        _print_pem(identity)
+        click.echo(pki.report(identity).pem, nl=False)
     elif as_json:
-        print_json({"file": str(path), **_facts(identity)})
+        print_json({"file": str(path), **msgspec.structs.asdict(pki.report(identity))})
     else:
         _print(path, identity)
 
@@ -115,40 +116,15 @@ def _read(path: Path) -> bytes:
         raise RequestError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _facts(identity: Identity) -> dict[str, Any]:
+def _print(path: Path, identity: Identity) -> None:
     from kvmd.access import pki  # noqa: PLC0415  # as in show
 
-    own = identity.certificate
-    return {
-        "subject": pki.title(own),
-        "names": pki.alternative_names(own),
-        "issuer": own.issuer.rfc4514_string(),
-        "self_signed": own.issuer == own.subject,
-        "not_before": own.not_valid_before_utc,
-        "not_after": own.not_valid_after_utc,
-        "sha256": pki.fingerprint(own),
-        "chain": [pki.title(each) for each in identity.chain[1:]],
-    }
-
-
-def _print(path: Path, identity: Identity) -> None:
-    facts = _facts(identity)
-    click.echo(f"subject:  {facts['subject']}")
-    click.echo(f"names:    {', '.join(facts['names'])}")
-    click.echo(f"issuer:   {'itself' if facts['self_signed'] else facts['issuer']}")
-    for each in facts["chain"]:
+    facts = pki.report(identity)
+    click.echo(f"subject:  {facts.subject}")
+    click.echo(f"names:    {', '.join(facts.names)}")
+    click.echo(f"issuer:   {'itself' if facts.self_signed else facts.issuer}")
+    for each in facts.chain:
         click.echo(f"chain:    {each}")
-    click.echo(f"valid:    {_day(facts['not_before'])} to {_day(facts['not_after'])}")
-    click.echo(f"SHA-256:  {facts['sha256']}")
+    click.echo(f"valid:    {facts.not_before:%Y-%m-%d} to {facts.not_after:%Y-%m-%d}")
+    click.echo(f"SHA-256:  {facts.sha256}")
     click.echo(f"file:     {path}")
-
-
-def _print_pem(identity: Identity) -> None:
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415  # as in show
-
-    for each in identity.chain:
-        click.echo(each.public_bytes(Encoding.PEM), nl=False)
-
-
-def _day(when: datetime) -> str:
-    return f"{when:%Y-%m-%d}"

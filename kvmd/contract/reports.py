@@ -219,6 +219,29 @@ class Status(msgspec.Struct, frozen=True):
     hung: tuple[Hang, ...]
 
 
+class CertificateReport(msgspec.Struct, frozen=True):
+    """The certificate that browsers are shown over HTTPS.
+
+    :param subject: whom it is for
+    :param names: the host names and addresses that it is for
+    :param issuer: who vouches for it
+    :param self_signed: whether nobody else does
+    :param sha256: its fingerprint, as browsers show it
+    :param chain: its issuers that are sent along
+    :param pem: it and its issuers in PEM, for who is to trust it
+    """
+
+    subject: str
+    names: list[str]
+    issuer: str
+    self_signed: bool
+    not_before: datetime
+    not_after: datetime
+    sha256: str
+    chain: list[str]
+    pem: str
+
+
 class DeviceReport(msgspec.Struct, frozen=True):
     """A device that is plugged in, and the drivers that are for it, the best first."""
 

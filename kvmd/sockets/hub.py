@@ -52,6 +52,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._members: Members = {}
         self._clients = Clients(clients=[])
         self.keyboard = HandOver(kvm.input, kvm.audit)
@@ -82,7 +83,8 @@ class Hub:
         self._woken.set()
         if self._following is None:
             self._following = self._loop.create_task(self._follow())
-            self._loop.call_later(PACE, self._look)
+        if self._looking is None:
+            self._looking = self._loop.call_later(PACE, self._look)
         return None
 
     def leave(self, session: Session) -> None:
@@ -118,13 +120,14 @@ class Hub:
 
     def _look(self) -> None:
         """See who may be here still."""
+        self._looking = None
         if not self._sessions or not self._loop:
             return
         now = time.monotonic()
         for session in tuple(self._sessions.values()):
             session.look(now)
         self.tell_clients()
-        self._loop.call_later(PACE, self._look)
+        self._looking = self._loop.call_later(PACE, self._look)
 
     def _changed(self, event: Event | None) -> None:
         """Note in whichever thread that something has happened, or that lamps have changed."""

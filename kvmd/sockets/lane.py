@@ -21,6 +21,8 @@ EARLY = 0.25
 """Seconds by which a client's idea of our clock may be ahead of it."""
 
 Order = Input | Turns | Power | Text
+Outcome = str | BaseException | None
+"""What was done, in words, or why it was not; None: it goes on elsewhere, and is answered there."""
 
 _REASONS: list[tuple[type[KvmdError], Why]] = [
     (RequestError, Why.MALFORMED),
@@ -60,6 +62,11 @@ class Entry:
         self.ids = [order.id] if order.id is not None else []
         self._came = milliseconds(time.monotonic())
 
+    @property
+    def left(self) -> float:
+        """Seconds before it is late."""
+        return LATE - self._age / 1000
+
     def check(self) -> None:
         """Refuse what was meant too long ago; letting go never is.
 
@@ -67,11 +74,16 @@ class Entry:
         """
         if isinstance(self.order, Release | ReleaseAll):
             return
-        age = milliseconds(time.monotonic()) - (self._came if self.order.at is None else self.order.at)
+        age = self._age
         if age > LATE * 1000:
             raise Refusal(Why.LATE, f"it was meant {age / 1000:.1f} s ago; after {LATE:g} s nothing is done any more")
         if age < -EARLY * 1000:
             raise Refusal(Why.EARLY, f"at is {-age / 1000:.1f} s ahead of the daemon's clock")
+
+    @property
+    def _age(self) -> float:
+        """Milliseconds since it was meant."""
+        return milliseconds(time.monotonic()) - (self._came if self.order.at is None else self.order.at)
 
     def merge(self, later: Entry) -> bool:
         """Make one move of two; tell whether that can be."""
@@ -86,8 +98,8 @@ class Lane:
     """Does what is asked, in order; its methods run in the loop.
 
     :param pool: has the threads
-    :param work: does what is asked, in a thread, and returns what was done in words
-    :param told: learns what came of an entry: these words, or an error
+    :param work: does what is asked, in a thread, and returns what came of it
+    :param told: learns what came of an entry: this, or an error
     :param most: entries that may wait
     :param at_once: entries that may be in work; where it is 1, none begins before the one before has ended
     """
@@ -95,8 +107,8 @@ class Lane:
     def __init__(
         self,
         pool: Executor,
-        work: Callable[[Entry], str],
-        told: Callable[[Entry, str | BaseException], None],
+        work: Callable[[Entry], str | None],
+        told: Callable[[Entry, Outcome], None],
         most: int,
         at_once: int = 1,
     ) -> None:
@@ -144,7 +156,7 @@ class Lane:
             self._working += 1
             done.add_done_callback(partial(self._done, entry))
 
-    def _done(self, entry: Entry, future: asyncio.Future[str]) -> None:
+    def _done(self, entry: Entry, future: asyncio.Future[str | None]) -> None:
         self._working -= 1
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         self._told(entry, error or future.result())

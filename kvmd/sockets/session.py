@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -13,12 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from kvmd.access.grant import Grant, UserRole
-from kvmd.contract.hid import MouseEvent
 from kvmd.front.websocket import MAX_MESSAGE, Code, WebSocket
 from kvmd.kvm import Kvm
 from kvmd.sockets import messages
 from kvmd.sockets.handover import HandOver
-from kvmd.sockets.lane import LATE, Entry, Lane, Order, Refusal, refusal_of
+from kvmd.sockets.hands import Hands
+from kvmd.sockets.lane import LATE, Entry, Lane, Outcome, Refusal, refusal_of
 from kvmd.sockets.messages import Why
 from kvmd.sockets.writing import Writing
 from kvmd.video.watcher import Watcher
@@ -81,6 +80,9 @@ class Session:
         self._why_not = why_not
         self.client = f"socket:{number}"
         """Under which name this one types."""
+        self._writing = Writing(kvm, self, self._why_stop, self._begin_text, self._tell_typed)
+        handed = partial(self._call_soon, crowd.tell_clients)
+        self._hands = Hands(kvm, self, self._writing, crowd.keyboard, handed)
         self._socket: WebSocket
         self._loop: asyncio.AbstractEventLoop
         self._watcher: Watcher
@@ -92,8 +94,6 @@ class Session:
         self._typing = False
         self._denied: str | None = None
         self._denied_before = False
-        self._turn = threading.Lock()
-        self._gone = False
         self._ended = False
 
     @property
@@ -112,10 +112,9 @@ class Session:
         self._let_in = True
         self.look(time.monotonic())
         pool = self._crowd.pool
-        self._typist = Lane(pool, self._type, self._told, WAITING)
-        self._presser = Lane(pool, self._press, self._told, PRESSING, PRESSING)
-        writing = Writing(self._kvm, self.grant, self.client, self._why_stop, self._tell_typed)
-        self._writer = Lane(pool, writing.work, self._told, PRESSING, PRESSING)
+        self._typist = Lane(pool, self._hands.type, self._told, WAITING)
+        self._presser = Lane(pool, self._hands.press, self._told, PRESSING, PRESSING)
+        self._writer = Lane(pool, self._writing.work, self._told_text, PRESSING, PRESSING)
         self._kvm.input.vouch(self.client, self._why_gone)
         bounds = messages.Bounds(LATE * 1000, SILENT * 1000, MAX_MESSAGE)
         self.send(
@@ -153,7 +152,7 @@ class Session:
         self._presser.clear()
         self._writer.clear()
         with contextlib.suppress(RuntimeError):  # the end has come, and with it everything is let go
-            self._crowd.pool.submit(self._leave)
+            self._crowd.pool.submit(self._hands.leave)
         self._crowd.leave(self)
 
     def send(self, news: News | bytes) -> None:
@@ -190,16 +189,13 @@ class Session:
                 self._deny(message, self._denied)
             case messages.Power():
                 self._presser.add(message)
-            case messages.Text():
-                self._begin_to_type()
-                self._writer.add(message)
             case messages.CancelText():
                 self._kvm.input.text.cancel(f"{self.grant.who} cancelled it")
                 self._answer(message.id)
             case _:
                 self._queue(message)
 
-    def _queue(self, order: messages.Input | messages.Turns) -> None:
+    def _queue(self, order: messages.Input | messages.Turns | messages.Text) -> None:
         if not isinstance(order, messages.Take | messages.Give):
             self._begin_to_type()
         self._typist.add(order)
@@ -225,78 +221,20 @@ class Session:
             self._typing = True
             self._crowd.tell_clients()
 
-    def _type(self, entry: Entry) -> str:
-        """Use keyboard or mouse, in a thread.
-
-        :raises Refusal: it is late
-        :raises KvmdError: as ``Input`` does
-        """
-        with self._turn:
-            if self._gone:
-                return ""
-            try:
-                entry.check()
-            except Refusal:
-                if isinstance(entry.order, messages.Point) and entry.order.buttons is not None:
-                    self._kvm.input.point(self.client, MouseEvent(buttons=[]))
-                raise
-            if isinstance(entry.order, messages.Take | messages.Give):
-                return self._hand_over(entry.order)
-            done = self._use(entry.order)
-            if not (isinstance(entry.order, messages.Point) and entry.order.is_move):
-                self._kvm.audit.typed(self.grant)
-            return done
-
-    def _hand_over(self, order: messages.Turns) -> str:
-        keyboard = self._crowd.keyboard
-        done = keyboard.take(self) if isinstance(order, messages.Take) else keyboard.give(self, order.to)
-        self._call_soon(self._crowd.tell_clients)
-        return done
-
-    def _use(self, order: Order) -> str:
-        hands, client = self._kvm.input, self.client
-        match order:
-            case messages.Press():
-                hands.press(client, order.keys)
-            case messages.Release():
-                hands.release(client, order.keys)
-            case messages.Tap():
-                hands.tap(client, order.keys)
-            case messages.ReleaseAll():
-                hands.release_all(client)
-                hands.point(client, MouseEvent(buttons=[]))
-            case messages.Point():
-                hands.point(client, order.event)
-            case messages.Power():
-                done = order.carry_out(self._kvm.power, self._kvm.settings.power)
-                self._kvm.audit.note("power", self.grant.who, self.grant.address, done)
-                return done
-        return ""
-
-    def _press(self, entry: Entry) -> str:
-        """Press one of the target's buttons, in a thread."""
-        entry.check()
-        return self._use(entry.order)
-
     def _why_stop(self) -> str | None:
         return "the socket has ended" if self._ended else self._denied
 
+    def _begin_text(self, text: messages.Text) -> None:
+        """Have a text typed beside what is done with the mouse meanwhile; from a thread."""
+        self._call_soon(partial(self._writer.add, text))
+
     def _tell_typed(self, news: messages.Typed) -> None:
         """Tell how far a text is, from a thread."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._send_typed, news)
+        self._call_soon(partial(self._send_typed, news))
 
     def _send_typed(self, news: messages.Typed) -> None:
         self._begin_to_type()
         self.send(news)
-
-    def _leave(self) -> None:
-        """Let go of all that is held, in a thread; what still waits for its turn finds that this one has gone."""
-        with self._turn:
-            self._gone = True
-            self._kvm.input.leave(self.client)
-            self._crowd.keyboard.leave(self)
-            self._call_soon(self._crowd.tell_clients)
 
     def _why_gone(self) -> str | None:
         """Tell keyboard and mouse, in a thread of theirs, why what is held is to be let go; asked while it is."""
@@ -319,8 +257,15 @@ class Session:
     def _send_released(self, why: str) -> None:
         self.send(messages.Released(reason=why))
 
-    def _told(self, entry: Entry, outcome: str | BaseException) -> None:
+    def _told_text(self, entry: Entry, outcome: Outcome) -> None:
+        if isinstance(entry.order, messages.Text):
+            self._writing.end(entry.order)
+        self._told(entry, outcome)
+
+    def _told(self, entry: Entry, outcome: Outcome) -> None:
         """Tell the client what came of it."""
+        if outcome is None:
+            return
         if isinstance(outcome, str):
             for number in entry.ids:
                 self.send(messages.Done(id=number, info=outcome))

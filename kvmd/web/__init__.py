@@ -24,7 +24,7 @@ from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
-from kvmd.web import accounts, blikvm, edid, log, openapi, pages, power, socket, status, text, video
+from kvmd.web import accounts, blikvm, certificate, edid, log, openapi, pages, power, socket, status, text, video
 from kvmd.web.calls import prepare
 from kvmd.web.envelope import failure, success
 from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
@@ -55,14 +55,14 @@ def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
     :raises ConfigError: the certificate cannot be used
     """
     web = kvm.settings.web
-    certificate = load_certificate(kvm.settings)
+    shown_with_tls = load_certificate(kvm.settings)
     proxies = Proxies(web.trusted_proxies)
     sites = []
     for app, plain, tls in (
         (create_app(kvm), "listen", "tls_listen"),
         (create_video_app(kvm), "video_listen", "video_tls_listen"),
     ):
-        for name, shown in ((plain, None), (tls, certificate)):
+        for name, shown in ((plain, None), (tls, shown_with_tls)):
             addresses = getattr(web, name) if shown or web.http != "off" else []
             knows = partial(_knows, app, kvm.auth)
             sites.append(Site(app, addresses, way_out(name), MAX_BODY, shown, knows, proxies))
@@ -106,7 +106,7 @@ def create_app(kvm: Kvm) -> Flask:
 
 
 def _add_api(app: Flask, kvm: Kvm) -> None:
-    for room in (accounts, blikvm, edid, log, openapi, power, status, text, video):
+    for room in (accounts, blikvm, certificate, edid, log, openapi, power, status, text, video):
         app.register_blueprint(room.make(kvm))
 
 

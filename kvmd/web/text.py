@@ -74,6 +74,7 @@ async def _type(kvm: Kvm, job: Job, grant: Grant) -> Done[TextReport]:
 
 def _type_noted(kvm: Kvm, job: Job, grant: Grant) -> TextReport:
     try:
-        return kvm.input.type(job, grant.client, partial(kvm.auth.why_not, grant, UserRole.OPERATOR))
+        why_stop = partial(kvm.auth.why_not, grant, UserRole.OPERATOR)
+        return kvm.input.type(job, grant.client, why_stop, told=lambda _: kvm.audit.typed(grant))
     finally:
         kvm.audit.note("typing", grant.who, grant.address, f"text: {job.how_far}")

@@ -3,6 +3,7 @@
 import importlib
 import os
 import select
+import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,16 +12,22 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from kvmd.input.keymap import KEYS
+
 from .waiting import eventually
 
 Press = tuple[int, int]
 
 INPUTS = Path("/sys/class/input")
 # linux/input-event-codes.h
-EV_KEY, EV_REL, EV_ABS = 1, 2, 3
+EV_SYN, EV_KEY, EV_REL, EV_ABS = 0, 1, 2, 3
+SYN_DROPPED = 3
 KEY_A, KEY_POWER, KEY_PLAYPAUSE, BTN_LEFT, ABS_X, REL_X = 30, 116, 164, 0x110, 0, 0
 # the value of the events that the host's kernel makes up while a key is down
 AUTOREPEAT = 2
+MODIFIERS = {key.evdev for key in KEYS.values() if key.modifier}
+# struct input_event of linux/input.h: when, type, code, value
+EVENT = struct.Struct("@llHHi")
 
 
 class Input(NamedTuple):
@@ -49,8 +56,8 @@ class HostInput:
         if grab:
             self.device.grab()
         self.gone = threading.Event()
+        self._raw = bytearray()
         self._events: list[Input] = []
-        self._dropped = False
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"reader of {node}", daemon=True)
@@ -64,9 +71,13 @@ class HostInput:
         :raise RuntimeError: the kernel's buffer has overflowed, so the list has gaps that are not kvmd's
         """
         with self._lock:
-            if self._dropped:
+            raw, self._raw = self._raw, bytearray()
+        for _, _, kind, code, value in EVENT.iter_unpack(raw):
+            if kind in (EV_REL, EV_ABS) or (kind == EV_KEY and value != AUTOREPEAT):
+                self._events.append(Input(kind, code, value))
+            if (kind, code) == (EV_SYN, SYN_DROPPED):
                 raise RuntimeError("events were lost on the way to the test (SYN_DROPPED): this machine is too busy")
-            return list(self._events)
+        return list(self._events)
 
     def presses(self) -> list[Press]:
         """All key and button events, in order: the code, and 1 for down or 0 for up."""
@@ -75,8 +86,8 @@ class HostInput:
     def clear(self) -> None:
         """Forget the events so far."""
         with self._lock:
-            self._events.clear()
-            self._dropped = False
+            self._raw.clear()
+        self._events.clear()
 
     def wait_for(self, *wanted: Press) -> None:
         """Wait until exactly these keys have come, in this order."""
@@ -104,26 +115,26 @@ class HostInput:
             if not select.select([self.device.fd], [], [], 0.1)[0]:
                 continue
             try:
-                events = list(self.device.read())
+                data = os.read(self.device.fd, 64 * EVENT.size)
             except OSError:
                 self.gone.set()
                 return
-            self._note(events)
-
-    def _note(self, events: list[Any]) -> None:
-        with self._lock:
-            self._events += [
-                Input(event.type, event.code, event.value)
-                for event in events
-                if event.type in (EV_REL, EV_ABS) or (event.type == EV_KEY and event.value != AUTOREPEAT)
-            ]
-            self._dropped |= any(
-                event.type == self.codes.EV_SYN and event.code == self.codes.SYN_DROPPED for event in events
-            )
+            with self._lock:
+                self._raw += data
 
 
 class HostKeyboard(HostInput):
     """A keyboard, with its lamps."""
+
+    def wait_for_strokes(self, strokes: int) -> None:
+        """Wait until so many keys went down beside modifiers, and all are up again."""
+
+        def has_come() -> bool:
+            presses = self.presses()
+            downs = [code for code, value in presses if value == 1]
+            return len(presses) == 2 * len(downs) and sum(code not in MODIFIERS for code in downs) >= strokes
+
+        eventually(has_come, f"{strokes} keys, and all of them up")
 
     def leds(self) -> set[int]:
         """The lamps that are lit, as LED_NUML and its like."""

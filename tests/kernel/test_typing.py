@@ -1,14 +1,17 @@
 """From HTTP to the computer: what /keyboard is asked for arrives as key events at the host of a real USB gadget."""
 
+import os
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kvmd.input.keymap import find_keys
+from kvmd.input.layout import CONTROLS, load
+from tests import xkb
 
 from .daemon import Daemon
 from .dummy_hcd import DummyHcd
@@ -19,8 +22,30 @@ from .waiting import eventually
 DOCUMENT = Path(__file__).parents[1] / "data" / "blikvm-api-v1.4.0.txt"
 NAMES = re.findall(r'"(\w+)"=> \d+', DOCUMENT.read_text())
 GADGET = Path("/sys/kernel/config/usb_gadget/kvmd")
+SYSRQ = Path("/proc/sys/kernel/sysrq")
 
 Host = Callable[..., HostKeyboard]
+
+
+@pytest.fixture
+def kernel_log() -> Iterator[Callable[[], str]]:
+    """A function that returns what the kernel has logged since the test began; Magic SysRq may do all meanwhile."""
+    before = SYSRQ.read_text()
+    log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    os.lseek(log, 0, os.SEEK_END)
+    lines: list[str] = []
+
+    def read() -> str:
+        try:
+            while True:
+                lines.append(os.read(log, 8192).decode())  # a record each time
+        except BlockingIOError:
+            return "".join(lines)
+
+    SYSRQ.write_text("1")
+    yield read
+    SYSRQ.write_text(before)
+    os.close(log)
 
 
 def test_each_name_of_the_document_arrives_as_one_press_and_one_release(typist: Daemon, host_keyboard: Host) -> None:
@@ -41,6 +66,16 @@ def test_a_chord_is_pressed_together_and_released(typist: Daemon, host_keyboard:
     assert {code for code, value in host.presses()[3:] if value == 0} == chord
 
 
+@pytest.mark.parametrize(("key", "answer"), [("KeyH", "sysrq: HELP"), ("KeyS", "sysrq: Emergency Sync")])
+def test_linux_takes_magic_sysrq_in_one_report(
+    typist: Daemon, host_keyboard: Host, kernel_log: Callable[[], str], key: str, answer: str
+) -> None:
+    host = host_keyboard(NAME)  # a grab would keep it from the kernel
+    tap(typist, "AltLeft", "PrintScreen", key)
+    eventually(lambda: answer in kernel_log(), f'"{answer}" in the kernel\'s log')
+    eventually(lambda: not host.held(), "all keys up")
+
+
 def test_a_thousand_random_keys_arrive_complete_and_in_order(typist: Daemon, host_keyboard: Host) -> None:
     host = host_keyboard(NAME, grab=True)
     seed = random.randrange(1 << 32)
@@ -51,6 +86,19 @@ def test_a_thousand_random_keys_arrive_complete_and_in_order(typist: Daemon, hos
     eventually(lambda: len(host.presses()) >= len(wanted), f"{len(wanted)} events, seed {seed}")
     assert host.presses() == wanted, f"seed {seed}"
     assert not host.held()
+
+
+def test_a_text_arrives_as_itself(typist: Daemon, host_keyboard: Host) -> None:
+    """Some with Shift, AltGr and dead keys; test_text.py has the others, and those of other layouts."""
+    host = host_keyboard(NAME, grab=True)
+    chords = load("de").chords
+    text = "".join([each for each in chords if each not in CONTROLS][::4])
+    answer = typist.request("POST", "/api/text", {"text": text, "layout": "de", "delay": 0})
+    assert answer.code == 200, answer
+    host.wait_for_strokes(sum(len(chords[each]) for each in text))
+    desktop = xkb.Keyboard("de")
+    assert desktop.text(host.presses()) == text
+    desktop.close()
 
 
 def test_the_hosts_lamps_are_in_the_status(typist: Daemon, host_keyboard: Host) -> None:

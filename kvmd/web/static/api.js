@@ -6,6 +6,7 @@ import { t } from "./words.js";
 const TIMEOUT = 10000; // ms for a request
 const HEADERS = { "X-Requested-With": "kvmd" }; // a proxy's HTTP Basic, which the browser adds, is none of the daemon's
 const LATE = 2000; // ms after which nothing is typed any more
+const MOST = 64; // inputs that wait
 
 export class Refused extends Error {
   constructor(code, info) {
@@ -27,7 +28,8 @@ export function ask(path, body, timeout) {
 // The whole answer; throws Refused, or the browser's own error.
 export async function request(method, path, body, timeout = TIMEOUT) {
   const options = { method, headers: HEADERS, signal: AbortSignal.timeout(timeout) };
-  if (body) Object.assign(options, { body: JSON.stringify(body), keepalive: true });
+  // what is short is done though the page is left; what is long, such as a text, ends with it
+  if (body) Object.assign(options, { body: JSON.stringify(body), keepalive: timeout <= TIMEOUT });
   const response = await fetch(path, options);
   const answer = await response.json();
   if (!response.ok) throw new Refused(response.status, answer.info);
@@ -41,7 +43,18 @@ let busy = false;
 export function queue(path, body, isMove = false) {
   const last = waiting.at(-1);
   if (isMove && last?.isMove && merge(last.body, body)) last.since = performance.now();
-  else waiting.push({ path, body: { ...body }, isMove, since: performance.now() });
+  else if (waiting.length < MOST || letsGo(body)) add({ path, body: { ...body }, isMove });
+  else tellSent(new Error(t("refused.late")));
+}
+
+// Do something else after those before it; what comes later waits for its end, but no longer than it may.
+// :param act: called with whether it is late; its promise never fails
+export function inTurn(act) {
+  add({ act });
+}
+
+function add(entry) {
+  waiting.push({ ...entry, since: performance.now() });
   if (!busy) work();
 }
 
@@ -54,13 +67,20 @@ export function sendLast(...requests) {
 async function work() {
   busy = true;
   while (waiting.length) {
-    const { path, body, since } = waiting.shift();
-    const late = performance.now() - since > LATE && !letsGo(body);
-    const detail = late ? new Error(t("refused.late")) : await attempt(path, body);
-    dispatchEvent(new CustomEvent("sent", { detail }));
+    const { act, path, body, since } = waiting.shift();
+    const late = performance.now() - since > LATE;
+    if (act) await Promise.race([act(late), new Promise((go) => setTimeout(go, LATE))]);
+    else await send(path, body, late);
   }
   busy = false;
 }
 
+// Of what lets go only a refusal is told: that it was done would take the words away that a refused press has left.
+async function send(path, body, late) {
+  if (late && !letsGo(body)) return tellSent(new Error(t("refused.late")));
+  const error = await call(path, body).then(() => null, (reason) => reason);
+  if (error || !letsGo(body)) tellSent(error);
+}
+
+const tellSent = (error) => dispatchEvent(new CustomEvent("sent", { detail: error }));
 const letsGo = (body) => body.release || body.release_all || body.buttons?.length === 0;
-const attempt = (path, body) => call(path, body).then(() => null, (error) => error);

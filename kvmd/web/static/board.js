@@ -35,6 +35,7 @@ export function toggleBoard() {
 function showBoard() {
   if (!keys) build();
   $("board").hidden = false;
+  tell();
   show();
 }
 
@@ -42,8 +43,12 @@ function hideBoard() {
   const inside = $("board").contains(document.activeElement);
   releaseBoard();
   $("board").hidden = true;
+  tell();
   if (inside) $("screen").focus();
 }
+
+// It was shown or hidden.
+const tell = () => $("board").dispatchEvent(new Event("toggle"));
 
 function build() {
   select = h("select", { "aria-label": t("text.layout"), onchange: () => setPref("layout", select.value) });

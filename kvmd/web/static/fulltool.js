@@ -1,18 +1,18 @@
 // The tool for full screen, and what is said of it.
 
-import { $, h, icon } from "./dom.js";
+import { $ } from "./dom.js";
 import { canFullscreen, fullscreenState, onFullscreen, toggleFullscreen } from "./fullscreen.js";
+import { tool } from "./tool.js";
 import { t } from "./words.js";
 
 export function attachFullscreen() {
   if (!canFullscreen()) return;
-  const words = t("fullscreen.title");
   const toggle = () => toggleFullscreen($("console")).catch(({ message }) => say(message, true));
-  const tool = h("button", { type: "button", class: "tool", "aria-pressed": "false", title: words, onclick: toggle }, icon("fullscreen"), h("span", { class: "name" }, words));
-  $("tools").append(tool);
+  const button = tool("fullscreen", t("fullscreen.title"), toggle, { "aria-pressed": "false" });
+  $("tools").append(button);
   onFullscreen(() => {
     const { on, keys, why } = fullscreenState();
-    tool.setAttribute("aria-pressed", String(on));
+    button.setAttribute("aria-pressed", String(on));
     if (on) $("screen").focus();
     say(on ? t(`fullscreen.${keys === "none" ? why : keys}`) : "");
   });

@@ -103,9 +103,17 @@ function tellState(state, reason) {
 
 function useRequests() {
   tellLost("");
+  forgetOthers();
   showPictures(true);
   timers = [setInterval(askStatus, STATUS_EVERY), setInterval(renew, RENEW_EVERY)];
   askStatus();
+}
+
+// Nobody tells of them any more.
+function forgetOthers() {
+  kvm.keyboard = null;
+  kvm.typists = [];
+  kvm.tell("clients", []);
 }
 
 function renew() {

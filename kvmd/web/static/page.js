@@ -1,6 +1,7 @@
 // The page: log in, see the screen, type and point into it.
 
 import { call, sendLast } from "./api.js";
+import { attachBoard } from "./boardtool.js";
 import { $, fillWords } from "./dom.js";
 import { attachFullscreen } from "./fulltool.js";
 import { attachKeyboard, releaseKeys, swapIso, typedLately } from "./keyboard.js";
@@ -113,6 +114,7 @@ async function begin() {
   attachPictures($("stream"));
   attachPower(tellPowers);
   attachPanels();
+  attachBoard();
   attachFullscreen();
   attachStatus(tellStale);
   askBeforeLeaving(() => isOpen() && typedLately());

@@ -1,7 +1,8 @@
 // The panels beside the screen: one at a time; its file is loaded when it is first opened.
 
-import { $, h, icon } from "./dom.js";
+import { $, h } from "./dom.js";
 import { pref, setPref } from "./prefs.js";
+import { tool } from "./tool.js";
 import { t } from "./words.js";
 
 // In the order of the bar. `only`: the roles that see it; all where none is named.
@@ -24,13 +25,8 @@ export function attachPanels() {
   const power = $("power");
   for (const panel of PANELS) {
     const open = () => (opened === panel.name ? closePanel() : openPanel(panel.name));
-    panel.button = h(
-      "button",
-      { type: "button", class: "tool", "aria-expanded": "false", "aria-controls": "panel", onclick: open },
-      icon(panel.drawing ?? panel.name),
-      h("span", { class: "name" }, t(`${panel.name}.title`)),
-    );
-    panel.button.title = t(`${panel.name}.title`);
+    const state = { "aria-expanded": "false", "aria-controls": "panel" };
+    panel.button = tool(panel.drawing ?? panel.name, t(`${panel.name}.title`), open, state);
     power.before(panel.button);
   }
   $("panel-close").addEventListener("click", closePanel);
@@ -58,6 +54,7 @@ export async function openPanel(name, focus = true) {
   mark();
   $("panel-title").textContent = t(`${name}.title`);
   $("panel").hidden = false;
+  $("panel-body").replaceChildren();
   if (!built.has(name)) built.set(name, await build(panel));
   if (opened !== name) return;
   $("panel-body").replaceChildren(built.get(name));

@@ -1,11 +1,13 @@
-// Text that becomes keys: one after the other, each followed to its end.
+// Text that becomes keys: each followed to its end, and none before what was typed and pointed until then.
 
-import { ask, call, request } from "./api.js";
+import { ask, call, inTurn, request } from "./api.js";
 import { pref } from "./prefs.js";
-import { say, way } from "./socket.js";
+import { daemonsNow, say, way } from "./socket.js";
 import { t } from "./words.js";
 
-const LONGEST = 50000; // characters of one, see docs/text.md
+const LONGEST = 10000; // characters of one: as JSON they are less than a message may have (64 KiB), whatever they are
+const FOLLOWED = 1000; // ms; what is typed in less may be followed by another before its end: the daemon has that wait
+const QUICKEST = 10; // ms for a character, as far as one can expect
 const EVERY = 500; // ms between two looks at how far it is, where requests carry it
 const WITHIN = 3600000; // ms for all of it
 
@@ -13,67 +15,80 @@ const WITHIN = 3600000; // ms for all of it
 export const texts = new EventTarget();
 
 const waiting = [];
-let current = null; // {id, text, length}
+const sent = new Map(); // by id: the length, and whether it was cancelled; in order
 let number = 0;
 
-const tell = (state, typed, info = "") => {
-  texts.dispatchEvent(new CustomEvent("text", { detail: { state, typed, length: current.length, info } }));
+const tell = (state, typed, length, info = "") => {
+  texts.dispatchEvent(new CustomEvent("text", { detail: { state, typed, length, info } }));
 };
 
 // Type a text after those before it, on the layout of the preferences.
 export function typeText(text) {
-  for (let rest = [...text]; rest.length; rest = rest.slice(LONGEST)) waiting.push(rest.slice(0, LONGEST).join(""));
-  if (!current) next();
+  for (let rest = [...text]; rest.length; rest = rest.slice(LONGEST)) waiting.push(rest.slice(0, LONGEST));
+  sendSome();
 }
 
 // Stop it, and those that wait.
 export function cancelText() {
   waiting.length = 0;
+  for (const each of sent.values()) each.cancelled = true;
   if (way() === "none") request("DELETE", "api/text").catch(() => {});
   else say({ type: "cancel_text" });
 }
 
-function next() {
-  const text = waiting.shift();
-  current = text === undefined ? null : { id: -++number, text, length: [...text].length };
-  if (!current) return;
-  tell("typing", 0);
-  const layout = pref("layout", "");
-  const body = { text, delay: pref("delay", 10), ...(layout ? { layout } : {}) };
-  if (way() === "none") typeByRequest(body);
-  else if (!say({ type: "text", id: current.id, ...body })) end("refused", 0, t("refused.line"));
+const underWay = () => [...sent.values()].reduce((sum, { length }) => sum + length, 0);
+
+// Words from an input method follow one another at once, as keys do; a long text has to end before the next.
+function sendSome() {
+  const delay = pref("delay", 10);
+  while (waiting.length && underWay() * Math.max(delay, QUICKEST) < FOLLOWED) {
+    const characters = waiting.shift();
+    const id = -++number;
+    sent.set(id, { length: characters.length, cancelled: false });
+    if (sent.size === 1) tell("typing", 0, characters.length);
+    transmit(id, characters.join(""), delay);
+  }
 }
 
-function end(state, typed, info) {
-  if (!current) return;
+function transmit(id, text, delay) {
+  const layout = pref("layout", "");
+  const body = { text, delay, ...(layout ? { layout } : {}) };
+  if (way() === "none") inTurn((late) => typeByRequest(id, body, late));
+  else if (way() !== "open" || !say({ type: "text", id, ...body, at: daemonsNow() })) end(id, "refused", t("refused.line"));
+}
+
+function end(id, state, info) {
+  const { length } = sent.get(id);
+  sent.delete(id);
   if (state === "refused") waiting.length = 0;
-  tell(state, typed, info);
-  next();
+  if (state === "refused" || !sent.size) tell(state, state === "done" ? length : 0, length, info);
+  sendSome();
 }
 
 // What the socket says of a text.
 // :return: whether it is of one
 export function hearText({ type, id, typed, info }) {
-  if (!current || id !== current.id) return false;
-  if (type === "typed") tell("typing", typed);
-  if (type === "done") end("done", current.length, info);
-  if (type === "refused") end("refused", 0, info);
+  if (!sent.has(id)) return false;
+  if (type === "typed") tell("typing", typed, sent.get(id).length);
+  else end(id, type, info);
   return true;
 }
 
 // The line is gone, and what was being typed with it: the daemon stops.
 export function loseText() {
-  if (current && way() !== "none") end("refused", 0, t("refused.line"));
+  if (way() !== "none") for (const id of [...sent.keys()]) end(id, "refused", t("refused.line"));
 }
 
-async function typeByRequest(body) {
-  const look = () => call("api/text").then(({ typed }) => current && tell("typing", typed), () => {});
+async function typeByRequest(id, body, late) {
+  const { length, cancelled } = sent.get(id);
+  if (late || cancelled) return end(id, "refused", t("refused.late"));
+  const look = () => call("api/text").then(({ typed }) => sent.has(id) && tell("typing", typed, length), () => {});
   const looking = setInterval(look, EVERY);
   try {
     const { info } = await ask("api/text", body, WITHIN);
-    end("done", current.length, info);
+    end(id, "done", info);
   } catch (error) {
-    end("refused", 0, error.message);
+    end(id, "refused", error.code ? error.message : t("refused.line"));
   } finally {
     clearInterval(looking);
   }

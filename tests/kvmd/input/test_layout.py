@@ -35,9 +35,9 @@ BROKEN_OFF = {("de(neo)", "⁺"), ("de(neo)", "⁻"), ("de(T3)", "⫰")}
 
 same_version = pytest.mark.skipif(
     layouts.version() != layouts.kept_version(),
-    reason=f"xkeyboard-config here is {layouts.version() or 'none'}, not {layouts.kept_version()}: the guest has it",
+    reason=f"xkeyboard-config here is {layouts.version() or 'none'}, not {layouts.kept_version()}",
 )
-"""The tables are of Debian 13, as is the guest of the kernel tests, where they are always compared."""
+"""The tables are of Debian 13; tests/test_layouts.py compares them wherever there are kernel tests."""
 
 
 def presses(chords: Iterable[Chord]) -> Iterator[tuple[int, int]]:

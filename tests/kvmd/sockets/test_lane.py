@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kvmd.sockets.lane import Entry, Lane, Refusal
+from kvmd.sockets.lane import Entry, Lane, Outcome, Refusal
 from kvmd.sockets.messages import Message, Point, Press, Release, ReleaseAll, Tap, Why
 from tests.loop import Loop
 from tests.waiting import eventually, patience
@@ -30,7 +30,7 @@ class Device:
         self.taken.append(entry.order)
         return "done"
 
-    def tell(self, entry: Entry, outcome: str | BaseException) -> None:
+    def tell(self, entry: Entry, outcome: Outcome) -> None:
         word = outcome.reason.value if isinstance(outcome, Refusal) else str(outcome)
         numbers: list[int | None] = [*entry.ids] or [None]
         self.told += [(each, word) for each in numbers]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from kvmd.access.grant import UserRole
+from kvmd.contract.hid import AbsoluteMouseReport, KeyboardReport, RelativeMouseReport, Report
+from kvmd.input.keymap import KEYS
 from tests.conftest import PASSWORD, Daemon
 from tests.sockets import Socket
 from tests.waiting import eventually
@@ -45,6 +48,63 @@ def test_text_is_typed_and_answered(daemon: Daemon, socket: Socket) -> None:
 def test_the_last_news_is_that_all_is_typed(socket: Socket) -> None:
     socket.send("text", text="abc")
     assert socket.wait("typed", wanted=lambda news: news["typed"] == 3)["id"] is None
+
+
+def test_keys_and_clicks_follow_the_texts_before_them(
+    daemon: Daemon, socket: Socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = noted(daemon, monkeypatch)
+    socket.send("tap", keys=["KeyA"], id=1)
+    socket.send("text", text="bc", delay=100, id=2)
+    socket.send("text", text="d", id=3)
+    socket.send("tap", keys=["KeyE"], id=4)
+    socket.send("mouse", click="left", id=5)
+    answers = [socket.wait("done", "refused") for _ in range(5)]
+    assert [(answer["type"], answer["id"]) for answer in answers] == [("done", number) for number in range(1, 6)]
+    assert seen == ["KeyA", "KeyB", "KeyC", "KeyD", "KeyE", "left"]
+
+
+def test_a_key_does_not_wait_for_a_text_that_takes_too_long(daemon: Daemon, socket: Socket) -> None:
+    socket.send("text", text="abc", delay=900, id=70)  # 2.7 s
+    assert socket.refused("tap", keys=["KeyB"])["reason"] == "busy"
+    socket.send("mouse", x=0.5, y=0.5, id=71)  # nor does the mouse
+    assert socket.wait("done")["id"] == 71
+    daemon.request("DELETE", "/api/text")
+    assert socket.wait("refused")["reason"] == "cancelled"
+
+
+def test_a_key_waits_no_longer_than_it_may(daemon: Daemon, socket: Socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device takes its time, so that a text which could be typed at once is not."""
+    held_up = threading.Event()
+    take = daemon.computer.take
+
+    def wait(report: Report) -> None:
+        held_up.wait(1.0)
+        take(report)
+
+    monkeypatch.setattr(daemon.computer, "take", wait)
+    socket.send("text", text="abcd", delay=0, id=70)
+    refused = socket.refused("tap", keys=["KeyB"])
+    held_up.set()
+    assert refused["reason"] == "busy"
+    assert "a text is being typed" in refused["info"]
+    assert socket.wait("done")["id"] == 70
+
+
+def noted(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What goes down at the computer from now on: keys, and "left" for the mouse's button."""
+    seen: list[str] = []
+    take = daemon.computer.take
+
+    def note(report: Report) -> None:
+        if isinstance(report, KeyboardReport) and report.keys:
+            seen.extend(name for name in KEYS if KEYS[name].usage in report.keys and name.startswith("Key"))
+        if isinstance(report, AbsoluteMouseReport | RelativeMouseReport) and report.buttons:
+            seen.append("left")
+        take(report)
+
+    monkeypatch.setattr(daemon.computer, "take", note)
+    return seen
 
 
 def test_what_is_refused(daemon: Daemon, socket: Socket) -> None:

@@ -40,6 +40,7 @@ PROTECTED = [
     ("GET", "/api/status"),
     ("GET", "/api/devices"),
     ("GET", "/api/openapi.json"),
+    ("GET", "/api/certificate"),
     ("GET", "/api/edid"),
     ("GET", "/api/edid/profiles"),
     ("GET", "/api/power"),

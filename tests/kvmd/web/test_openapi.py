@@ -172,6 +172,7 @@ ASKED: list[tuple[str, str, Any]] = [
     ("GET", "/api/apikeys", None),
     ("DELETE", "/api/apikeys/script", None),
     ("GET", "/api/audit", None),
+    ("GET", "/api/certificate", None),
     ("GET", "/api/log", None),
     ("GET", "/api/log?level=warning&since=3", None),
     ("GET", "/api/log?level=loud", None),

@@ -1,5 +1,6 @@
 """The page in a real browser: see, type, hold, and be told what is lost."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any, Literal
@@ -301,6 +302,31 @@ def test_the_pages_files(daemon: Daemon) -> None:
     again = daemon.get("/static/page.js", token="", headers={"If-None-Match": answer.headers["ETag"] or ""})
     assert again.code in {200, 304}
     assert json.loads(daemon.get("/static/", token="").body)["status"] == 0
+
+
+def test_the_pages_files_are_packed_for_who_takes_it(daemon: Daemon) -> None:
+    for path in ("", "static/page.js", "static/words/ja.json", "static/icons.svg"):
+        plain = daemon.get(f"/{path}", token="")
+        packed = daemon.get(f"/{path}", token="", headers={"Accept-Encoding": "br, gzip"})
+        assert (plain.headers["Content-Encoding"], packed.headers["Content-Encoding"]) == (None, "gzip")
+        assert gzip.decompress(packed.body) == plain.body
+        assert packed.headers["ETag"] != plain.headers["ETag"]
+        assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+        again = {"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}
+        assert daemon.get(f"/{path}", token="", headers=again).code == 304
+    refused = daemon.get("/", token="", headers={"Accept-Encoding": "gzip;q=0"})
+    assert refused.headers["Content-Encoding"] is None
+
+
+SENT = """() => ["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind))
+    .filter(({name}) => name.startsWith("http"))
+    .map(({name, encodedBodySize}) => [new URL(name).pathname, encodedBodySize])"""
+
+
+def test_the_first_view_is_small(console: playwright.Page) -> None:
+    sent = dict(console.evaluate(SENT))
+    assert {"/", "/static/page.js", "/static/console.css", "/static/words/en.json", "/static/icons.svg"} <= set(sent)
+    assert sum(sent.values()) < 100_000, sent
 
 
 def noted(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[Any]:

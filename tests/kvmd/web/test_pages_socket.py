@@ -12,12 +12,13 @@ from kvmd.access.grant import UserRole
 from kvmd.access.totp import PERIOD, code_at, new_secret
 from kvmd.web import make_server
 from tests.conftest import HOST, PASSWORD, Daemon
-from tests.kvmd.web.conftest import log_in, on_screen, opened, pointer, text_of, wait_for_stream
+from tests.kvmd.web.conftest import log_in, on_screen, open_panel, opened, pointer, text_of, wait_for_stream
 from tests.kvmd.web.test_pages import end_sessions
 from tests.relay import Relay
 from tests.waiting import eventually
 
 NO_SOCKET = ("WebSocket connection to",)
+WITHOUT_SOCKET = (*NO_SOCKET, "status of 400")
 LOST = (*NO_SOCKET, "net::ERR_", "Failed to load resource")
 HIDE = """hidden => {
   Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
@@ -49,13 +50,25 @@ def test_a_letter_travels_by_the_socket(console: playwright.Page, daemon: Daemon
     assert [url for url in asked if "/api/" in url or "/stream" in url] == []
 
 
+def test_a_text_of_any_length_goes_in_messages_that_are_taken(console: playwright.Page, daemon: Daemon) -> None:
+    open_panel(console, "Text")
+    console.locator("#layout").select_option("fr")
+    console.locator("#text").fill("é" * 40_000)  # 80,000 bytes, of which a message may have 65,536
+    console.get_by_role("button", name="Type", exact=True).click()
+    eventually(lambda: daemon.kvm.input.text.status().typed > 2, "the beginning")
+    console.locator("#panel").get_by_role("button", name="Cancel").click()
+    console.locator("#action.refused", has_text="characters were typed").wait_for()
+    assert text_of(console, "#line") == ""
+
+
 @contextmanager
-def without_socket(browser: playwright.Browser, daemon: Daemon) -> Iterator[playwright.Page]:
-    """The page behind a proxy that passes no WebSocket on."""
+def without_socket(browser: playwright.Browser, daemon: Daemon, user: str = "admin") -> Iterator[playwright.Page]:
+    """The page behind a proxy that passes no WebSocket on, logged in."""
     with (
         Relay(daemon.port, refuses=b"GET /api/ws") as relay,
-        opened(browser, daemon, f"http://{HOST}:{relay.port}/", NO_SOCKET) as page,
+        opened(browser, daemon, f"http://{HOST}:{relay.port}/", WITHOUT_SOCKET) as page,
     ):
+        page.locator("input[name=username]").fill(user)
         enter(page)
         yield page
 

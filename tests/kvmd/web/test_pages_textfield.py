@@ -1,27 +1,37 @@
 """The field for what comes without keys, as of phones and input methods; Chromium itself composes into it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from playwright import sync_api as playwright
 
 from tests.conftest import PASSWORD, Daemon
-from tests.kvmd.web.conftest import log_in, opened, wait_for_stream
+from tests.kvmd.web.conftest import log_in, opened, text_of, wait_for_stream
 from tests.kvmd.web.test_pages_keyboard import seen
+from tests.kvmd.web.test_pages_socket import without_socket
 from tests.waiting import eventually
 
 __all__ = ["seen"]
 
-ATTACH = """async () => {
+ATTACH = """async (type) => {
   const field = document.createElement("textarea");
   document.body.append(field);
   const {attachTextField} = await import("/static/textfield.js");
+  const {typeText} = await import("/static/texts.js");
   window.typed = [];
-  attachTextField(field, (text) => window.typed.push(text));
+  attachTextField(field, type ? typeText : (text) => window.typed.push(text));
   field.focus();
   window.field = field;
 }"""
+WRITE = """things => {
+  for (const each of things) {
+    if (typeof each === "string") document.execCommand("insertText", false, each);
+    else window.field.dispatchEvent(new KeyboardEvent("keydown", {...each, code: each.key, cancelable: true}));
+  }
+}"""
+"""Texts and keys at once, faster than any of them is typed."""
 LANGUAGES = "Object.defineProperty(navigator, 'languages', {{value: {}}}); 0"
 
 
@@ -106,3 +116,36 @@ def test_a_new_line_is_typed_and_nothing_is_left_in_the_field(field: playwright.
     field.keyboard.insert_text("more")
     field.evaluate("window.field.blur()")
     assert "more" not in field.input_value("textarea")
+
+
+@contextmanager
+def with_socket(browser: playwright.Browser, daemon: Daemon) -> Iterator[playwright.Page]:
+    with opened(browser, daemon) as page:
+        log_in(page, PASSWORD)
+        wait_for_stream(page)
+        yield page
+
+
+@pytest.fixture(params=[with_socket, without_socket])
+def typing(request: pytest.FixtureRequest, browser: playwright.Browser, daemon: Daemon) -> Iterator[playwright.Page]:
+    """A page with the field, whose texts are typed."""
+    with request.param(browser, daemon) as page:
+        page.evaluate(ATTACH, True)
+        yield page
+
+
+def test_a_key_after_a_text_is_typed_after_it(typing: playwright.Page, seen: list[str]) -> None:
+    typing.evaluate(WRITE, ["qqqqqqqqqq", {"key": "Enter"}, "w", {"key": "Backspace"}, "e"])
+    wanted = [*["KeyQ"] * 10, "Enter", "KeyW", "Backspace", "KeyE"]
+    eventually(lambda: [keys for keys in seen if keys][13:], "the last of them")
+    assert [keys for keys in seen if keys] == wanted
+    assert text_of(typing, "#problem") == ""
+
+
+def test_what_is_deleted_is_deleted_before_what_is_written_in_its_place(
+    typing: playwright.Page, seen: list[str]
+) -> None:
+    typing.evaluate(LANGUAGES.format(["en"]))
+    compose(typing, "teh", end="the ")
+    keys = ["KeyT", "KeyE", "KeyH", "Backspace", "Backspace", "KeyH", "KeyE", "Space"]
+    eventually(lambda: [each for each in seen if each] == keys, "the word as it was corrected")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 
@@ -15,8 +17,8 @@ from kvmd.contract.settings import Plain, WebSettings
 from kvmd.web.secure import load_certificate
 from tests.conftest import HOST, PASSWORD, USER, Daemon
 from tests.kvmd.front.test_tls import client
-from tests.kvmd.web.conftest import differing, log_in, opened, seen, snapshot, wait_for_stream
-from tests.waiting import eventually
+from tests.kvmd.web.conftest import differing, log_in, open_panel, opened, seen, snapshot, wait_for_stream
+from tests.waiting import eventually, patience
 from tests.wire import Read, Wire, request
 
 BROWSER = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -233,6 +235,30 @@ def test_off_listens_nowhere_without_tls(make_daemon: Callable[..., Daemon]) -> 
 def test_no_certificate_is_made_where_nobody_needs_one(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kvmd.access.certificate", None)
     assert load_certificate(daemon.kvm.settings) is None
+    assert daemon.get("/api/certificate").json["data"] is None
+
+
+def test_the_certificate_that_is_told_is_the_one_that_is_shown(secure: Daemon) -> None:
+    told = secure.get("/api/certificate").json["data"]
+    port = int(secure.kvm.settings.web.tls_listen[0].rpartition(":")[2])
+    shown = ssl.get_server_certificate((HOST, port), timeout=patience())
+    assert shown.strip() == told["pem"].strip()
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).hexdigest()
+    assert told["sha256"].replace(":", "").lower() == digest
+    assert told["self_signed"] is True
+    assert "localhost" in told["names"]
+
+
+def test_the_page_shows_the_certificate(secure: Daemon, browser: playwright.Browser) -> None:
+    told = secure.get("/api/certificate").json["data"]
+    with opened(browser, secure) as page:
+        log_in(page, PASSWORD)
+        wait_for_stream(page)
+        open_panel(page, "Settings")
+        page.locator("#fingerprint", has_text=told["sha256"]).wait_for()
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="Save the certificate").click()
+        assert saved.value.path().read_text() == told["pem"]
 
 
 @pytest.mark.parametrize("host", ["[::1]", "[::1]:80", "kvm.example", "kvm.example:80"])

@@ -66,7 +66,8 @@ function bin(words, act) {
 
 function sessions() {
   const { list, show } = listed("api/sessions", ({ id, user, address: from, idle, own }) => {
-    const what = own ? t("people.you") : t("access.idle", { minutes: Math.floor(idle / 60) });
+    const minutes = Math.floor(idle / 60);
+    const what = own ? t("people.you") : minutes ? t("access.idle", { minutes }) : t("access.in_use");
     const end = () => attempt(() => request("DELETE", address("api", "sessions", id))).then(show);
     const words = h("span", {}, user, " ", h("small", {}, `${from} · ${what}`));
     return h("li", {}, words, button(t("access.end"), end));
@@ -109,7 +110,7 @@ function audit() {
 
 function log() {
   const lines = h("pre", { tabindex: "0" });
-  const show = () => attempt(async () => (lines.textContent = (await call("api/log")).lines.slice(-LINES).map(line).join("\n")));
+  const show = () => attempt(async () => (lines.textContent = (await call("api/log")).slice(-LINES).map(line).join("\n")));
   const details = h("details", {}, h("summary", {}, t("access.log")), button(t("access.again"), show), lines);
   details.addEventListener("toggle", () => details.open && show());
   return part("", details);

@@ -23,8 +23,11 @@ function chordButton({ keys, about }) {
     sendChord(keys);
     $("screen").focus();
   };
-  return button(labelOfChord(keys), act, { title: about && t(about) });
+  return button(breakable(labelOfChord(keys)), act, { title: about && t(about) });
 }
+
+// A label that is too long goes on after a plus.
+const breakable = (label) => label.split("+").flatMap((part, place) => (place ? ["+", h("wbr"), part] : [part]));
 
 function own() {
   const list = h("ul", { class: "list" });

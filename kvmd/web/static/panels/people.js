@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { kvm } from "../kvm.js";
-import { say } from "../socket.js";
+import { say, way } from "../socket.js";
 import { t } from "../words.js";
 import { button, part } from "./parts.js";
 
@@ -20,7 +20,8 @@ function keyboard() {
   const show = () => {
     const holder = kvm.clients.find(({ number }) => number === kvm.keyboard);
     const ours = kvm.keyboard !== null && kvm.keyboard === kvm.me.number;
-    words.textContent = ours ? t("people.ours") : holder ? t("people.theirs", { who: holder.who }) : t("people.free");
+    const free = way() === "none" ? "" : t("people.free");
+    words.textContent = ours ? t("people.ours") : holder ? t("people.theirs", { who: holder.who }) : free;
     take.hidden = !kvm.mayType || ours || kvm.clients.length === 0;
     give.hidden = !ours;
   };
@@ -32,7 +33,9 @@ function keyboard() {
 
 export function build(element) {
   const here = h("ul", { class: "list", id: "people-here" });
-  element.append(part(t("people.here"), here), keyboard());
+  const unknown = h("p", { class: "note", hidden: way() !== "none" }, t("people.unknown"));
+  element.append(part(t("people.here"), unknown, here), keyboard());
+  kvm.addEventListener("clients", () => (unknown.hidden = way() !== "none"));
   kvm.on("clients", (clients) => {
     const byRequests = kvm.typists.map((who) => h("li", {}, h("span", {}, who), h("small", {}, t("people.typing"))));
     here.replaceChildren(...clients.map(entry), ...byRequests);

@@ -1,12 +1,14 @@
 // The screen's panel: what comes, how much of it, and keeping it.
 
 import { call } from "../api.js";
-import { $, h } from "../dom.js";
+import { h } from "../dom.js";
+import { download } from "../files.js";
 import { kvm } from "../kvm.js";
 import { latestPicture, pictureAge, pictureRates } from "../pictures.js";
 import { pref, setPref } from "../prefs.js";
 import { markRegion, readRegion } from "../reading.js";
 import { canRecord, isRecording, recordedSeconds, startRecording, stopRecording } from "../recorder.js";
+import { way } from "../socket.js";
 import { t } from "../words.js";
 import { edidPart } from "./edid.js";
 import { attempt, button, choice, part, tell } from "./parts.js";
@@ -45,11 +47,18 @@ function flow() {
   const qualities = Object.fromEntries(["high", "medium", "low"].map((name) => [name, t(`picture.${name}`)]));
   const rates = { 0: t("picture.fps_all") };
   for (const fps of LIMITS) rates[fps] = t("picture.fps_value", { fps });
-  return part(
-    "",
+  const choices = [
     choice(t("picture.quality"), qualities, pref("quality", "high"), (name) => setPref("quality", name)),
     choice(t("picture.fps"), rates, pref("fps", 0), (fps) => setPref("fps", Number(fps))),
-  );
+  ];
+  const note = h("p", { class: "note" }, t("picture.no_choice"));
+  const show = () => {
+    for (const each of choices) each.hidden = way() === "none";
+    note.hidden = way() !== "none";
+  };
+  kvm.addEventListener("clients", show);
+  show();
+  return part("", ...choices, note);
 }
 
 function keep() {
@@ -97,15 +106,6 @@ function reading() {
     why.textContent = reason ?? "";
   }, ({ code, message }) => (why.textContent = code === 404 ? t("reading.absent") : message));
   return part(t("reading.title"), read, why, result);
-}
-
-// Give a file to the user, named after the KVM and the local time.
-function download(blob, ending) {
-  const now = new Date();
-  const local = new Date(now - now.getTimezoneOffset() * 60000).toISOString().slice(0, 19).replaceAll(":", "-");
-  const address = URL.createObjectURL(blob);
-  h("a", { href: address, download: `${$("name").textContent.trim()} ${local}.${ending}` }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60000);
 }
 
 // Clipboards take PNG alone; a promise, as Safari asks for the permission while the click is still going on.

@@ -4,6 +4,7 @@ import { h } from "../dom.js";
 import { kvm } from "../kvm.js";
 import { pref, setPref } from "../prefs.js";
 import { LANGUAGES, chooseLanguage, t } from "../words.js";
+import { certificatePart } from "./certificate.js";
 import { button, choice, part } from "./parts.js";
 
 export function build(element) {
@@ -18,6 +19,7 @@ export function build(element) {
       choice(t("settings.theme"), themes, pref("theme", "auto"), (theme) => setPref("theme", theme)),
     ),
     part(t("settings.session"), who, button(t("settings.logout"), leave, { id: "logout" })),
+    certificatePart(),
     h("p", {}, h("a", { href: "api/openapi.json", target: "_blank", rel: "noopener" }, t("settings.api"))),
   );
   kvm.on("me", ({ who: name, role }) => {
