@@ -143,7 +143,7 @@ def test_keys_go_to_the_computer_and_none_to_the_browser(console: Tab, daemon: D
     for name, chord in CHORDS.items():
         console.press(*chord)
         wait_for_key(daemon, name)
-    assert daemon.down() == (0, ())
+    eventually(lambda: daemon.down() == (0, ()), "the last release")
     assert console.focused() == "screen"
 
 
