@@ -234,7 +234,7 @@ def test_without_a_socket_requests_and_the_stream_do_it(driven: Browser, daemon:
         tab.open(f"http://{HOST}:{relay.port}/")
         enter(tab)
         tab.type("world")
-        eventually(lambda: is_typed(daemon, "world"), "the text")
+        eventually(lambda: is_typed(daemon, "world") and daemon.down() == (0, ()), "the text, and the last release")
         assert tab.run(WAY) == "none"
         assert tab.text("#problem") + tab.text("#line") == ""
 
