@@ -237,6 +237,10 @@ def test_without_a_socket_requests_and_the_stream_do_it(driven: Browser, daemon:
         eventually(lambda: is_typed(daemon, "world") and daemon.down() == (0, ()), "the text, and the last release")
         assert tab.run(WAY) == "none"
         assert tab.text("#problem") + tab.text("#line") == ""
+        tab.down("a")
+        eventually(lambda: daemon.down() != (0, ()), "the key being held")
+        tab.open(f"http://{HOST}:{relay.port}/static/icon.svg")
+        eventually(lambda: daemon.down() == (0, ()), "the release, by the page that is left")
 
 
 def test_a_restart_of_the_daemon_needs_no_reload(
