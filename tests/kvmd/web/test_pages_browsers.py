@@ -294,7 +294,9 @@ def test_a_picture_is_saved_and_a_recording_made_or_refused_in_words(console: Ta
         assert "This browser cannot record." in console.text("#panel")
         return
     console.click_button("Record")
-    console.click_button("Stop recording (0:02)")
+    seconds = "return import('/static/recorder.js').then(({recordedSeconds}) => recordedSeconds())"
+    eventually(lambda: console.run(seconds) >= 2, "two seconds of it")
+    console.click_on("#panel button[aria-pressed=true]")
     video = eventually(lambda: next(driven.folder.rglob("*.webm"), None), "the video")
     eventually(lambda: video.read_bytes().startswith(b"\x1aE\xdf\xa3") and video.stat().st_size > 10_000, "its content")
 
