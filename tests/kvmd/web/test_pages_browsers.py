@@ -298,7 +298,8 @@ def test_a_picture_is_saved_and_a_recording_made_or_refused_in_words(console: Ta
     eventually(lambda: console.run(seconds) >= 2, "two seconds of it")
     console.click_on("#panel button[aria-pressed=true]")
     video = eventually(lambda: next(driven.folder.rglob("*.webm"), None), "the video")
-    eventually(lambda: video.read_bytes().startswith(b"\x1aE\xdf\xa3") and video.stat().st_size > 10_000, "its content")
+    eventually(lambda: video.read_bytes().startswith(b"\x1aE\xdf\xa3"), "its content")
+    eventually(lambda: video.stat().st_size > 1_000, "more than its header")
 
 
 def test_a_narrow_page_is_as_wide_as_its_window(console: Tab) -> None:
