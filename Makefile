@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 
 DEMO_PACKAGES := python3-venv libudev1 curl
 LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs e2fsprogs debian-archive-keyring uidmap git
-TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode iproute2 chromium faketime openssl \
+TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode iproute2 faketime openssl \
+	chromium firefox-esr webkit2gtk-driver xvfb \
 	testssl.sh nginx-light caddy haproxy wget \
 	tesseract-ocr tesseract-ocr-eng
 ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)

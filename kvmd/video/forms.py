@@ -11,6 +11,8 @@ from kvmd.system.clock import milliseconds
 
 BOUNDARY = "kvmd"
 CONTENT_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+PLAIN_TYPE = f"multipart/mixed; boundary={BOUNDARY}"
+"""The same, for scripts of pages: WebKit takes the other one apart by itself, and gives them nothing of it."""
 FIRST = f"--{BOUNDARY}\r\n".encode()
 """What comes before the first part."""
 

@@ -14,7 +14,7 @@ from kvmd.access.grant import UserRole
 from kvmd.contract.endpoint import endpoint
 from kvmd.front.app import exchange_of
 from kvmd.kvm import Kvm
-from kvmd.video.forms import CONTENT_TYPE
+from kvmd.video.forms import CONTENT_TYPE, PLAIN_TYPE
 
 LONGEST_WAIT = 60.0
 
@@ -41,8 +41,9 @@ def make(kvm: Kvm) -> Blueprint:
         """Send the video, as Motion JPEG."""
         why_not = partial(kvm.auth.why_not, g.grant, UserRole.VIEWER)
         exchange_of(request.environ).taker = lambda: kvm.video.viewer(query.fps, why_not)
+        is_plain = list(request.accept_mimetypes.values()) == [PLAIN_TYPE.partition(";")[0]]
         # nginx would keep pictures for a viewer that is slow, without end.
-        return Response(content_type=CONTENT_TYPE, headers={"X-Accel-Buffering": "no"})
+        return Response(content_type=PLAIN_TYPE if is_plain else CONTENT_TYPE, headers={"X-Accel-Buffering": "no"})
 
     @blueprint.get("/snapshot")
     @endpoint(content={200: "image/jpeg", 503: "image/jpeg"})

@@ -113,7 +113,7 @@ def firefox(folder: Path) -> Iterator[Browser]:
     profile = folder / "profile"
     profile.mkdir()
     (profile / "user.js").write_text(PREFERENCES.format(folder=folder))
-    command = [PROGRAM, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0"]
+    command = [PROGRAM, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0"]
     log = folder / "log"
     with (
         log.open("w") as sink,
@@ -133,4 +133,4 @@ def address(log: Path, process: subprocess.Popen[bytes]) -> str:
     """Wait until it listens."""
     found = eventually(lambda: LISTENING.search(log.read_text()) or process.poll() is not None, "Firefox")
     assert isinstance(found, re.Match), log.read_text()
-    return found[1]
+    return str(found[1])

@@ -35,7 +35,7 @@ if (!window.said) {
   }
   addEventListener("error", ({message, target}) => say(message ?? `not loaded: ${target.src ?? target.href}`), true);
   addEventListener("unhandledrejection", ({reason}) => say(reason));
-  addEventListener("securitypolicyviolation", ({violatedDirective, blockedURI}) => say(`${violatedDirective} ${blockedURI}`));
+  addEventListener("securitypolicyviolation", (event) => say(`${event.violatedDirective} ${event.blockedURI}`));
 }
 """
 """Notes what goes wrong in the page from now on."""
@@ -56,6 +56,9 @@ return [left + width / 2, top + height / 2];
 
 class Tab(ABC):
     """A page, in a window of the size of `SIZE` at first."""
+
+    buttons: tuple[int, ...] = (0, 1, 2)
+    """Those of the mouse that can be pressed and let go of: left, middle and right."""
 
     def __init__(self) -> None:
         self._keys: set[str] = set()

@@ -58,6 +58,8 @@ class WebKitGtk(Browser):
 class WebKitTab(Tab):
     """Its one page."""
 
+    buttons = (0,)  # WebKitWebDriver 2.50 takes the left one to go up, whichever went down
+
     def __init__(self, browser: WebKitGtk) -> None:
         super().__init__()
         self._call = browser.call
@@ -71,6 +73,8 @@ class WebKitTab(Tab):
 
     def act(self, kind: str, *actions: dict[str, Any]) -> None:
         self._call("POST", "/actions", actions=[{"type": kind, "id": kind, "actions": actions}])
+        if kind == "wheel":  # it turns by how far one turn differs from the one before, unless that is forgotten
+            self._call("DELETE", "/actions")
 
     def shot(self) -> bytes:
         return base64.b64decode(self._call("GET", "/screenshot"))

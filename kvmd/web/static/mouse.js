@@ -16,12 +16,15 @@ import { attachZoom, follow, placeOf, zoomBy } from "./zoom.js";
 export { forgetButtons, releaseButtons, renewButtons };
 
 const STEP = { 0: 100, 1: 3, 2: 1 }; // pixels, lines, pages to a step of the wheel, by WheelEvent.deltaMode
+const BITS = [1, 4, 2, 8, 16]; // of MouseEvent.buttons, by MouseEvent.button
 const PINCH = 0.01; // how much of its logarithm a picture grows by a pixel of a pinch on a trackpad
 
 let screen, picture;
 
 const captured = () => document.pointerLockElement === screen;
 const isFinger = ({ pointerType }) => pointerType === "touch";
+// A tap on a Mac's trackpad goes down without any in Safari and Firefox: SDL issue 14640, noVNC issue 1970
+const maskOf = ({ type, button, buttons }) => buttons || (type === "pointerdown" ? BITS[button] : 0);
 const where = (event) => (captured() ? { dx: event.movementX, dy: event.movementY } : placeOf(event));
 
 // Every change of the buttons is an event of its own, also while others are held, where browsers tell it as a move.
@@ -32,9 +35,9 @@ function point(event) {
   if (free && (!pointsAt() || event.target !== picture)) return;
   event.preventDefault();
   if (free) follow(event);
-  const ours = !free || picture.hasPointerCapture(event.pointerId);
+  const ours = !free || event.type === "pointerdown" || picture.hasPointerCapture(event.pointerId);
   const to = where(event);
-  if (hold("mouse", ours ? buttonsOf(event.buttons) : [], to)) return;
+  if (hold("mouse", ours ? buttonsOf(maskOf(event)) : [], to)) return;
   if (free) moveTo(to);
   else moveBy(to);
 }

@@ -21,7 +21,9 @@ export function closeStream() {
 }
 
 async function read(signal, take) {
-  const response = await fetch("stream", { signal, headers: { "X-Requested-With": "kvmd" }, cache: "no-store" });
+  // WebKit gives scripts nothing of a multipart/x-mixed-replace
+  const headers = { "X-Requested-With": "kvmd", Accept: "multipart/mixed" };
+  const response = await fetch("stream", { signal, headers, cache: "no-store" });
   if (!response.ok) return;
   const parts = new Parts(take);
   for (const reader = response.body.getReader(); ; ) {

@@ -20,7 +20,32 @@ from tests.kvmd.web.conftest import differing, is_at, pointer, snapshot
 from tests.relay import Relay
 from tests.waiting import eventually
 
+CHORDS = {
+    "Shift+H": ("Shift", "H"),
+    "Tab": ("Tab",),
+    "/": ("/",),
+    "'": ("'",),
+    "Alt": ("Alt",),
+    "F1": ("F1",),
+    "F3": ("F3",),
+    "F6": ("F6",),
+    "F7": ("F7",),
+    "F10": ("F10",),
+    "Escape": ("Escape",),
+    "Ctrl+F": ("Control", "f"),
+    "Ctrl+S": ("Control", "s"),
+    "Ctrl+P": ("Control", "p"),
+    "Alt+Up": ("Alt", "ArrowUp"),
+}
+"""What the computer calls them, and how they are pressed; browsers find, print, save and open menus with most."""
 LAUNCHERS = {"firefox": firefox, "webkitgtk": webkitgtk}
+MASKS = (1, 4, 2)
+"""HID's bits of the buttons that browsers call 0, 1 and 2."""
+BEYOND = (
+    "return Math.max(...[document.documentElement, document.getElementById('panel-body')]"
+    ".map(({scrollWidth, clientWidth}) => scrollWidth - clientWidth))"
+)
+"""By how many pixels the page, or its panel, is wider than what is seen of it."""
 WAY = "return import('/static/socket.js').then(({way}) => way())"
 """How the page's connection is: "open", or "none" where no socket can be had."""
 
@@ -88,6 +113,14 @@ def is_typed(daemon: Daemon, text: str) -> bool:
     return any(text in line.text for line in daemon.computer.state().lines)
 
 
+def wait_for_key(daemon: Daemon, name: str) -> None:
+    eventually(lambda: daemon.computer.state().keys[-1:] == (name,), f"{name}, not {daemon.computer.state().keys}")
+
+
+def wait_for_buttons(daemon: Daemon, mask: int) -> None:
+    eventually(lambda: pointer(daemon).buttons == mask, f"the buttons being {mask}")
+
+
 def test_what_is_typed_is_seen_in_the_page(tab: Tab, daemon: Daemon) -> None:
     tab.fill("[name=password]", "wrong")
     tab.click_on("#login button")
@@ -107,15 +140,10 @@ def test_what_is_typed_is_seen_in_the_page(tab: Tab, daemon: Daemon) -> None:
 
 
 def test_keys_go_to_the_computer_and_none_to_the_browser(console: Tab, daemon: Daemon) -> None:
-    chords = [
-        ("Shift", "H"), ("Tab",), ("/",), ("'",), ("Alt",), ("F1",), ("F3",), ("F6",), ("F7",), ("F10",), ("Escape",),
-        ("Control", "f"), ("Control", "s"), ("Control", "p"), ("Alt", "ArrowUp"),
-    ]  # fmt: skip
-    names = "Shift+H Tab / ' Alt F1 F3 F6 F7 F10 Escape Ctrl+F Ctrl+S Ctrl+P Alt+Up".split()
-    for chord, name in zip(chords, names, strict=True):
+    for name, chord in CHORDS.items():
         console.press(*chord)
-        eventually(lambda name=name: daemon.computer.state().keys[-1:] == (name,), f"{name}, {daemon.computer.state().keys}")
-    assert daemon.down() == (0, ())
+        wait_for_key(daemon, name)
+    eventually(lambda: daemon.down() == (0, ()), "the last release")
     assert console.focused() == "screen"
 
 
@@ -133,22 +161,40 @@ def test_what_is_held_is_let_go_with_the_focus_and_with_the_page(console: Tab, d
 
 
 def test_the_pointer_clicks_and_drags_where_it_points(console: Tab, daemon: Daemon) -> None:
-    for button, mask in ((0, 1), (1, 4), (2, 2)):
+    for button in console.buttons:
         console.move(*on_screen(console, 100, 100))
         console.hold(button)
-        eventually(lambda mask=mask: pointer(daemon).buttons == mask and is_at(daemon, 100, 100), "the press")
+        wait_for_buttons(daemon, MASKS[button])
+        assert is_at(daemon, 100, 100)
         console.move(*on_screen(console, 1279, 719))
         eventually(lambda: is_at(daemon, 1279, 719), "the far corner")
-        assert pointer(daemon).buttons == mask
+        assert pointer(daemon).buttons == MASKS[button]
         console.let_go(button)
-        eventually(lambda: not pointer(daemon).buttons, "the release")
+        wait_for_buttons(daemon, 0)
     console.move(*on_screen(console, 100, 100))
     console.hold()
     console.move(3, 500)
     eventually(lambda: is_at(daemon, 0, pointer(daemon).y), "the edge, of a drag that leaves the picture")
     assert pointer(daemon).buttons == 1
     console.let_go()
-    eventually(lambda: not pointer(daemon).buttons, "the release, outside of the picture")
+    wait_for_buttons(daemon, 0)
+
+
+@pytest.mark.parametrize("button", [0, 2])
+def test_a_tap_that_tells_of_no_buttons_is_a_click(console: Tab, daemon: Daemon, button: int) -> None:
+    """Of a Mac's trackpad, as Safari and Firefox there tell it: SDL issue 14640, noVNC issue 1970."""
+    x, y = on_screen(console, 300, 300)
+    console.run("addEventListener('pointermove', ({pointerId}) => (window.pointer = pointerId), true)")
+    console.move(x, y)
+    tap = (
+        "document.getElementById('stream').dispatchEvent(new PointerEvent('%s', {pointerId: window.pointer, buttons: 0,"
+        f" button: {button}, clientX: {x}, clientY: {y}, pointerType: 'mouse', isPrimary: true, bubbles: true}}))"
+    )
+    console.run(tap % "pointerdown")
+    wait_for_buttons(daemon, MASKS[button])
+    assert is_at(daemon, 300, 300)
+    console.run(tap % "pointerup")
+    wait_for_buttons(daemon, 0)
 
 
 def test_the_wheel_turns_by_its_steps(console: Tab, daemon: Daemon) -> None:
@@ -168,7 +214,7 @@ def test_a_text_is_typed_and_a_chord_is_sent(console: Tab, daemon: Daemon) -> No
     eventually(lambda: f"{len(text)} of {len(text)} characters were typed" in console.text("#action"), "its end")
     console.click_button("Keys")
     console.click_button("Ctrl+Alt+Del")
-    eventually(lambda: daemon.computer.state().keys[-1:] == ("Ctrl+Alt+Delete",), "the chord")
+    wait_for_key(daemon, "Ctrl+Alt+Delete")
     assert console.focused() == "screen"
 
 
@@ -188,9 +234,13 @@ def test_without_a_socket_requests_and_the_stream_do_it(driven: Browser, daemon:
         tab.open(f"http://{HOST}:{relay.port}/")
         enter(tab)
         tab.type("world")
-        eventually(lambda: is_typed(daemon, "world"), "the text")
+        eventually(lambda: is_typed(daemon, "world") and daemon.down() == (0, ()), "the text, and the last release")
         assert tab.run(WAY) == "none"
         assert tab.text("#problem") + tab.text("#line") == ""
+        tab.down("a")
+        eventually(lambda: daemon.down() != (0, ()), "the key being held")
+        tab.open(f"http://{HOST}:{relay.port}/static/icon.svg")
+        eventually(lambda: daemon.down() == (0, ()), "the release, by the page that is left")
 
 
 def test_a_restart_of_the_daemon_needs_no_reload(
@@ -235,8 +285,26 @@ def test_words_are_of_the_language_that_is_chosen(console: Tab) -> None:
     wait_for_pictures(console)
 
 
-def test_a_picture_is_saved(console: Tab, driven: Browser) -> None:
+def test_a_picture_is_saved_and_a_recording_made_or_refused_in_words(console: Tab, driven: Browser) -> None:
     console.click_button("Screen")
     console.click_button("Save picture")
-    saved = eventually(lambda: list(driven.folder.rglob("*.jpg")), "the file")
-    eventually(lambda: saved[0].read_bytes().startswith(b"\xff\xd8\xff"), "the picture")
+    picture = eventually(lambda: next(driven.folder.rglob("*.jpg"), None), "the file")
+    eventually(lambda: picture.read_bytes().startswith(b"\xff\xd8\xff"), "the picture")
+    if not console.run("return import('/static/recorder.js').then(({canRecord}) => canRecord())"):
+        assert "This browser cannot record." in console.text("#panel")
+        return
+    console.click_button("Record")
+    seconds = "return import('/static/recorder.js').then(({recordedSeconds}) => recordedSeconds())"
+    eventually(lambda: console.run(seconds) >= 2, "two seconds of it")
+    console.click_on("#panel button[aria-pressed=true]")
+    video = eventually(lambda: next(driven.folder.rglob("*.webm"), None), "the video")
+    eventually(lambda: video.read_bytes().startswith(b"\x1aE\xdf\xa3"), "its content")
+    eventually(lambda: video.stat().st_size > 1_000, "more than its header")
+
+
+def test_a_narrow_page_is_as_wide_as_its_window(console: Tab) -> None:
+    console.resize(390, 844)
+    for panel in ("Keys", "Text", "Screen", "Settings"):
+        console.click_button(panel)
+        eventually(lambda: console.is_shown("#panel section"), "the panel")
+        assert console.run(BEYOND) <= 0, panel

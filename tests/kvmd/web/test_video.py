@@ -128,6 +128,20 @@ def test_a_head_of_the_stream_says_what_it_is(daemon: Daemon) -> None:
     assert daemon.kvm.video.broadcaster.viewers == 0
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("multipart/mixed", "multipart/mixed"),
+        ("*/*", "multipart/x-mixed-replace"),
+        ("image/avif,image/webp,*/*;q=0.8", "multipart/x-mixed-replace"),
+        ("image/jpeg", "multipart/x-mixed-replace"),
+    ],
+)
+def test_who_asks_for_a_plain_multipart_gets_it(daemon: Daemon, accept: str, kind: str) -> None:
+    answer = daemon.request("HEAD", "/stream", headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == f"{kind}; boundary=kvmd"
+
+
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 @pytest.mark.parametrize("port", ["port", "video_port"])
 def test_the_stream_is_a_multipart_of_jpegs(daemon: Daemon, version: str, port: str) -> None:
