@@ -237,11 +237,11 @@ def test_no_device(kvm: Daemon) -> None:
 
 
 def test_the_page_shows_and_changes_it(kvm: Daemon, browser: playwright.Browser, tmp_path: Path) -> None:
-    with opened(browser, kvm) as page:
+    with opened(browser, kvm, expected=("status of 400",)) as page:
         log_in(page, PASSWORD)
         wait_for_stream(page)
         open_panel(page, "Screen")
-        page.locator("#picture-timings", has_text="1280×720p 59.94 Hz, 74.18 MHz").wait_for()
+        page.locator("#picture-timings", has_text="1280\N{MULTIPLICATION SIGN}720p 59.94 Hz, 74.18 MHz").wait_for()
         panel = page.locator("#panel")
         panel.get_by_text("kvmd 1080p60 · ").wait_for()
         panel.get_by_label("Use a profile").select_option("720p60")

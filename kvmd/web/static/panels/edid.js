@@ -34,7 +34,10 @@ function changing(show) {
     load.querySelector("select").append(...profiles.map(({ name }) => h("option", { value: name }, name)));
   });
   const file = h("input", { type: "file", accept: ".bin,.hex,.txt,.edid" });
-  file.addEventListener("change", () => attempt(async () => put({ hex: await hexOf(file.files[0]) })));
+  file.addEventListener("change", async () => {
+    await attempt(async () => put({ hex: await hexOf(file.files[0]) }));
+    file.value = ""; // the same one can be chosen again
+  });
   const edit = folded(
     t("edid.edit"),
     t("access.save"),
