@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.browsers.tab import COLLECT, SIZE, Browser, Tab
 from tests.conftest import HOST
+from tests.ports import free_port
 from tests.waiting import eventually, patience
 
 PROGRAM = "/usr/bin/WebKitWebDriver"
@@ -95,8 +96,7 @@ class WebKitTab(Tab):
 @contextmanager
 def webkitgtk(folder: Path) -> Iterator[Browser]:
     """Run it, with the folder for its home."""
-    with socket.create_server((HOST, 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with running(DISPLAY) as display:
         assert display.stdout
         number = display.stdout.readline().decode().strip()
