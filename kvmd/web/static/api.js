@@ -25,15 +25,19 @@ export function ask(path, body, timeout) {
   return request(body ? "POST" : "GET", path, body, timeout);
 }
 
-// The whole answer; throws Refused, or the browser's own error.
+// The whole answer; throws Refused, or an Error whose message says that there was none of the KVM's.
 export async function request(method, path, body, timeout = TIMEOUT) {
   const options = { method, headers: HEADERS, signal: AbortSignal.timeout(timeout) };
   // what is short is done though the page is left; what is long, such as a text, ends with it
   if (body) Object.assign(options, { body: JSON.stringify(body), keepalive: timeout <= TIMEOUT });
-  const response = await fetch(path, options);
-  const answer = await response.json();
+  const response = await fetch(path, options).catch(() => fail("refused.unanswered"));
+  const answer = await response.json().catch(() => fail("refused.strange", { code: response.status }));
   if (!response.ok) throw new Refused(response.status, answer.info);
   return answer;
+}
+
+function fail(name, places) {
+  throw new Error(t(name, places));
 }
 
 const waiting = [];

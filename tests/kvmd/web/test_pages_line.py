@@ -90,7 +90,11 @@ def frozen(page: playwright.Page, relay: Relay) -> None:
     session.send("Page.setWebLifecycleState", {"state": "active"})
 
 
-@pytest.mark.parametrize("happen", [lost, frozen, lambda _, relay: relay.cut()], ids=["lost", "frozen", "cut"])
+def cut(_: playwright.Page, relay: Relay) -> None:
+    relay.cut()
+
+
+@pytest.mark.parametrize("happen", [lost, frozen, cut])
 def test_it_comes_back_by_itself(
     browser: playwright.Browser, daemon: Daemon, happen: Callable[[playwright.Page, Relay], None]
 ) -> None:
@@ -103,6 +107,23 @@ def test_it_comes_back_by_itself(
         eventually(lambda: is_typed(page, daemon, "l"), "a letter")
         eventually(lambda: page.locator("#stream").get_attribute("src") != shown, "a new picture")
         eventually(lambda: "lost" not in (page.locator("#console").get_attribute("class") or ""), "the line")
+
+
+def test_without_a_socket_too(browser: playwright.Browser, daemon: Daemon) -> None:
+    """By requests and the stream: a stream that has ended, and one on which nothing comes any more."""
+    with (
+        Relay(daemon.port, refuses=b"GET /api/ws") as relay,
+        opened(browser, daemon, f"http://{HOST}:{relay.port}/", (*LOST, "status of 400")) as page,
+    ):
+        log_in(page, PASSWORD)
+        wait_for_stream(page)
+        for happen in (cut, lost):
+            shown = page.locator("#stream").get_attribute("src")
+            happen(page, relay)
+            relay.flow()
+            eventually(lambda: is_typed(page, daemon, "w"), "a letter")
+            eventually(lambda shown=shown: page.locator("#stream").get_attribute("src") != shown, "a new picture")
+            page.keyboard.press("Enter")
 
 
 def test_it_says_for_how_long_it_was_away(browser: playwright.Browser, daemon: Daemon) -> None:

@@ -178,6 +178,20 @@ def test_the_log_and_the_audit_are_shown(console: playwright.Page, daemon: Daemo
     console.locator("#panel li", has_text="login: admin").first.wait_for()
 
 
+def test_an_answer_that_is_not_the_daemons_is_told_in_words(browser: playwright.Browser, daemon: Daemon) -> None:
+    with opened(browser, daemon, expected=("ERR_FAILED",)) as page:
+        log_in(page, PASSWORD)
+        open_panel(page, "Access")
+        end = page.get_by_role("button", name="End", exact=True).first
+        page.route("**/api/sessions/*", lambda route: route.fulfill(status=409, body="<h1>from a proxy</h1>"))
+        end.click()
+        page.locator("#action.refused", has_text="Something on the way answered in the KVM's place (409).").wait_for()
+        page.unroute("**/api/sessions/*")
+        page.route("**/api/sessions/*", lambda route: route.abort())
+        end.click()
+        page.locator("#action.refused", has_text="The KVM did not answer.").wait_for()
+
+
 def test_the_keyboard_is_taken_and_given_back(
     console: playwright.Page, browser: playwright.Browser, daemon: Daemon
 ) -> None:
