@@ -36,6 +36,7 @@ COMMANDS = [
     "edid",
     "gadget",
     "power",
+    "type",
 ]
 ACCOUNTS = [f"user {name}" for name in ("add", "list", "remove", "role", "totp")]
 ACCOUNTS += [f"session {name}" for name in ("list", "end")]
