@@ -48,19 +48,20 @@ class _Typing:
         self._wish = wish
         self._said = ""
         self._error: KvmdError | None = None
-        self._thread = threading.Thread(target=self._ask, name="kvmd-type", daemon=True)
+        # not join(): one that Ctrl+C interrupts takes a thread that runs for one that has ended, see Python's issue 90882
+        self._ended = threading.Event()
 
     def wait(self) -> str:
         """Show how far it is until it has ended, and return what was done.
 
         :raises KvmdError: not all was typed
         """
-        self._thread.start()
+        threading.Thread(target=self._ask, name="kvmd-type", daemon=True).start()
         try:
             self._follow()
         except KeyboardInterrupt:
             ask(self._settings, "DELETE", "/api/text")
-            self._thread.join(PATIENCE)
+            self._ended.wait(PATIENCE)
         if self._error:
             raise self._error
         return self._said or "it was cancelled"
@@ -70,12 +71,13 @@ class _Typing:
             self._said = ask(self._settings, "POST", "/api/text", self._wish, patience=None)["info"]
         except KvmdError as error:
             self._error = error
+        finally:
+            self._ended.set()
 
     def _follow(self) -> None:
         shows = sys.stderr.isatty()
-        while self._thread.is_alive():
-            self._thread.join(PACE)
-            report = ask(self._settings, "GET", "/api/text")["data"] if self._thread.is_alive() else {}
+        while not self._ended.wait(PACE):
+            report = ask(self._settings, "GET", "/api/text")["data"]
             if shows and report.get("state") == "typing":
                 click.echo(f"\r{report['typed']} of {report['length']} characters", nl=False, err=True)
         if shows:
