@@ -48,7 +48,7 @@ class _Typing:
         self._wish = wish
         self._said = ""
         self._error: KvmdError | None = None
-        # not join(): one that Ctrl+C interrupts takes a thread that runs for one that has ended, see Python's issue 90882
+        # not join(): one that Ctrl+C interrupts takes a thread that runs for one that has ended (CPython issue 90882)
         self._ended = threading.Event()
 
     def wait(self) -> str:
