@@ -139,6 +139,7 @@ class TestSettings:
             "hid.driver",
             "hid.options",
             "hid.hold_timeout",
+            "hid.layout",
             "power.driver",
             "power.options",
             "power.short_press",
