@@ -77,6 +77,10 @@ def test_a_picture_that_is_old_is_told(page: playwright.Page, picky: Picky) -> N
     eventually(lambda: line(page) == "", "the newest picture")
 
 
+def wait_for_another_picture(page: playwright.Page, than: str | None) -> None:
+    eventually(lambda: page.locator("#stream").get_attribute("src") != than, "a new picture")
+
+
 def lost(page: playwright.Page, relay: Relay) -> None:
     relay.stall()
     page.locator("#line", has_text="Connection lost; connecting again").wait_for()
@@ -105,7 +109,7 @@ def test_it_comes_back_by_itself(
         happen(page, relay)
         relay.flow()
         eventually(lambda: is_typed(page, daemon, "l"), "a letter")
-        eventually(lambda: page.locator("#stream").get_attribute("src") != shown, "a new picture")
+        wait_for_another_picture(page, shown)
         eventually(lambda: "lost" not in (page.locator("#console").get_attribute("class") or ""), "the line")
 
 
@@ -122,7 +126,7 @@ def test_without_a_socket_too(browser: playwright.Browser, daemon: Daemon) -> No
             happen(page, relay)
             relay.flow()
             eventually(lambda: is_typed(page, daemon, "w"), "a letter")
-            eventually(lambda shown=shown: page.locator("#stream").get_attribute("src") != shown, "a new picture")
+            wait_for_another_picture(page, shown)
             page.keyboard.press("Enter")
 
 
