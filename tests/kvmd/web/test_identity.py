@@ -46,7 +46,7 @@ PROTECTED = [
     ("GET", "/api/power"),
     ("GET", "/api/text"),
     ("GET", "/api/layouts"),
-    ("GET", "/api/layouts/us"),
+    ("GET", "/api/layouts/<name>"),
     ("GET", "/api/virtual"),
     ("GET", "/stream"),
     ("GET", "/snapshot"),
