@@ -37,6 +37,11 @@ def patience() -> float:
     return LIMIT * slowness()
 
 
+def moment(seconds: float) -> float:
+    """Return what is so many seconds on an idle machine of the usual speed, for deadlines that a test shortens."""
+    return seconds * patience() / LIMIT
+
+
 class Deadline:
     """A point in time that moves away while the machine is slow.
 

@@ -48,9 +48,9 @@ def test_pictures_come_in_order_until_one_has_enough(daemon: Daemon) -> None:
 
 
 def test_a_rate(daemon: Daemon) -> None:
-    with reach(daemon) as kvm, contextlib.closing(kvm.stream(fps=1, timeout=patience())) as stream:
-        numbers = [next(stream).sequence for _ in range(3)]
-        assert numbers[2] - numbers[1] >= 15, "at 30 pictures a second"
+    with reach(daemon) as kvm, contextlib.closing(kvm.stream(fps=0.5, timeout=patience())) as stream:
+        times = [next(stream).timestamp for _ in range(6)]
+        assert times[-1] - times[0] >= 4, "six seconds behind two pictures at once, less the age of one"
 
 
 def test_a_rate_that_makes_no_sense_is_refused_in_the_daemons_words(daemon: Daemon) -> None:

@@ -15,7 +15,7 @@ import pytest
 from kvmd.front import connection, pools, server, tally
 from kvmd.front.admission import Admission
 from tests.kvmd.front.conftest import KNOWN, Serve, make_app
-from tests.waiting import eventually, patience
+from tests.waiting import eventually, moment, patience
 from tests.wire import Wire, request
 
 Where = tuple[str, int]
@@ -29,10 +29,8 @@ SHARE = Admission(FILES).each
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what takes seconds take moments."""
     monkeypatch.setattr(server, "TURN", 0.02)
-    monkeypatch.setattr(connection, "WHOLE", 0.3)
-    monkeypatch.setattr(connection, "IDLE", 0.3)
-    monkeypatch.setattr(connection, "STALLED", 0.3)
-    monkeypatch.setattr(connection, "LINGER", 0.3)
+    for name in ("WHOLE", "IDLE", "STALLED", "LINGER"):
+        monkeypatch.setattr(connection, name, moment(0.3))
 
 
 @pytest.fixture
@@ -109,7 +107,7 @@ class TestTime:
         with Wire(where) as wire:
             wire.send(request("GET", f"/large?size={1 << 26}"))
             wire.sock.recv(1000)
-            time.sleep(1)
+            time.sleep(moment(1))
             size = 0
             with contextlib.suppress(ConnectionError):
                 while got := wire.sock.recv(1 << 20):
@@ -118,12 +116,12 @@ class TestTime:
         assert not caplog.records
 
     def test_an_answer_that_is_taken_slowly_comes_whole(self, where: Where, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(connection, "STALLED", 2.0)
+        monkeypatch.setattr(connection, "STALLED", moment(2))
         size = 1 << 23
         with Wire(where) as wire:
             wire.send(request("GET", f"/large?size={size}") + request("GET", "/echo"))
             for _ in range(8):
-                time.sleep(0.4)
+                time.sleep(moment(0.4))
                 wire.file.read(size // 16)
             left = wire.file.read(size // 2)
             assert len(left) == size // 2
@@ -132,7 +130,7 @@ class TestTime:
     def test_what_takes_the_app_long_does_not_end(self, app: flask.Flask, serve: Serve) -> None:
         with Wire(serve(app)) as wire:
             wire.send(request("GET", "/wait"))
-            time.sleep(0.8)
+            time.sleep(moment(0.8))
             app.config["go"].set()
             assert wire.answer()[2] == b"done"
 

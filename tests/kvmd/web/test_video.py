@@ -175,11 +175,10 @@ def test_what_is_typed_is_seen_in_the_stream(daemon: Daemon) -> None:
 
 
 def test_the_stream_can_be_slower(daemon: Daemon) -> None:
-    """Numbers are of what was captured: a limited stream leaves pictures out."""
-    with Stream(daemon, "/stream?fps=1") as stream:
+    with Stream(daemon, "/stream?fps=0.5") as stream:
         pictures = iter(stream)
-        numbers = [int(next(pictures)[0]["X-Sequence"]) for _ in range(3)]
-    assert numbers[2] - numbers[1] >= 15, "at 30 pictures a second"
+        times = [float(next(pictures)[0]["X-Timestamp"]) for _ in range(6)]
+    assert times[-1] - times[0] >= 4, "six seconds behind two pictures at once, less the age of one"
 
 
 def test_a_lost_signal_is_a_slate_on_the_open_stream(daemon: Daemon) -> None:
@@ -200,11 +199,11 @@ def test_one_who_comes_later_sees_nothing_old(daemon: Daemon) -> None:
     with Stream(daemon) as stream:
         next(iter(stream))
     eventually(lambda: not daemon.kvm.video.broadcaster.watched, "nobody watching")
-    time.sleep(1)
+    time.sleep(3)
     before = time.time()
     with Stream(daemon) as stream:
         headers, _ = next(iter(stream))
-    assert float(headers["X-Timestamp"]) > before - 0.7
+    assert float(headers["X-Timestamp"]) > before - 2
 
 
 def test_streams_take_none_of_the_servers_threads(daemon: Daemon) -> None:
