@@ -20,7 +20,8 @@ from tests.waiting import Deadline, patience
 
 from .errors import GuestLost
 from .qemu import Launch, Places
-from .usb.service import Service as UsbDevices
+from .usb import arguments
+from .usb.process import Devices
 
 # how many lines of the console a failure shows
 TAIL = 60
@@ -53,8 +54,8 @@ class Machine:
         self._limits = limits
         self._work = Path(tempfile.mkdtemp(prefix="kvmd-lab-"))
         self._failure = ""
-        self._usb = UsbDevices(self._work, self._fail)
-        self._places = Places(self._work / "port", share, logs, self._usb.arguments())
+        self._usb = Devices(self._work, self._fail)
+        self._places = Places(self._work / "port", share, logs, arguments(self._work))
         self._process: subprocess.Popen[bytes] | None = None
         self._port: socket.socket | None = None
         self._reader: threading.Thread | None = None
@@ -132,7 +133,7 @@ class Machine:
         shutil.rmtree(self._work, ignore_errors=True)
 
     def _fail(self, reason: str) -> None:
-        """End a guest whose USB devices are lost, from their thread."""
+        """End a guest whose USB devices are lost, from the thread that watches them."""
         self._failure = f"the guest's USB devices are lost: {reason}"
         self.kill()
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.usb import usbredir
+from tests.lab.errors import GuestLost
+from tests.lab.usb import arguments, usbredir
 from tests.lab.usb.camera.descriptors import Identity
 from tests.lab.usb.camera.firmware import Camera
 from tests.lab.usb.camera.pictures import Fault
@@ -15,6 +16,7 @@ from tests.lab.usb.ch340 import Ch340
 from tests.lab.usb.ch9329 import Ch9329
 from tests.lab.usb.control import DEVICES, Control
 from tests.lab.usb.port import Port
+from tests.lab.usb.process import Devices
 from tests.lab.usb.service import Service
 from tests.lab.usb.usbredir import Endpoint, Packet, Parser, Request, Status, Transfer, Type
 from tests.lab.usb_host import Host
@@ -208,12 +210,29 @@ def test_service_leaves_no_thread_and_no_file(tmp_path: Path) -> None:
     assert str(tmp_path) not in Path("/proc/net/unix").read_text()
 
 
+def test_process_ends_with_the_lab_and_leaves_no_socket(tmp_path: Path) -> None:
+    devices = Devices(tmp_path, pytest.fail)
+    devices.start()
+    with connect(tmp_path, "usb-control") as control:
+        control.sendall(b'{"command": "state", "port": 1}\n')
+        assert control.recv(4096) == b'{"plugged": false}\n'
+    devices.stop()
+    assert str(tmp_path) not in Path("/proc/net/unix").read_text()
+
+
+def test_process_that_cannot_listen_says_why(tmp_path: Path) -> None:
+    devices = Devices(tmp_path / "missing", pytest.fail)
+    with pytest.raises(GuestLost, match=r"(?s)USB devices do not start: .*No such file or directory"):
+        devices.start()
+    devices.stop()
+
+
 def test_service_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
     Service(tmp_path, pytest.fail).stop()
 
 
-def test_qemu_is_told_of_every_socket(service: Service, tmp_path: Path) -> None:
-    words = service.arguments()
+def test_qemu_is_told_of_every_socket(tmp_path: Path) -> None:
+    words = arguments(tmp_path)
     assert {word for word in words if "path=" in word} == {
         f"socket,id={name},path={tmp_path / name}" for name in ("usb1", "usb2", "usb-control")
     }

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from . import CONTROL, PORTS
+from . import COMMANDS, PORTS, port_name
 from .control import Control
 from .port import Port
 
@@ -85,8 +85,8 @@ class Service:
         self._folder = folder
         self._failed = failed
         self._ports = {number: Port() for number in PORTS}
-        self._peers: dict[str, Peer] = {f"usb{number}": port for number, port in self._ports.items()}
-        self._peers["usb-control"] = Control(self._ports)
+        self._peers: dict[str, Peer] = {port_name(number): port for number, port in self._ports.items()}
+        self._peers[COMMANDS] = Control(self._ports)
         self._lines: list[Line] = []
         self._selector = selectors.DefaultSelector()
         self._stopper, self._stopped = socket.socketpair()
@@ -110,15 +110,6 @@ class Service:
             line.close()
         self._selector.close()
         self._stopped.close()
-
-    def arguments(self) -> list[str]:
-        """What QEMU is told: a controller with the ports, and a virtio port for commands; it needs a virtio-serial."""
-        words = ["-device", "qemu-xhci,id=usb"]
-        for name in self._peers:
-            words += ["-chardev", f"socket,id={name},path={self._folder / name}"]
-        for number in self._ports:
-            words += ["-device", f"usb-redir,chardev=usb{number},bus=usb.0,port={number}"]
-        return [*words, "-device", f"virtserialport,chardev=usb-control,name={CONTROL}"]
 
     def _run(self) -> None:
         try:
