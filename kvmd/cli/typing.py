@@ -56,8 +56,8 @@ class _Typing:
 
         :raises KvmdError: not all was typed
         """
-        threading.Thread(target=self._ask, name="kvmd-type", daemon=True).start()
         try:
+            threading.Thread(target=self._ask, name="kvmd-type", daemon=True).start()
             self._follow()
         except KeyboardInterrupt:
             ask(self._settings, "DELETE", "/api/text")

@@ -53,6 +53,6 @@ def test_power_and_its_question(console_in: playwright.Page) -> None:
 @pytest.mark.parametrize("width", [1400, 1000, 390])
 def test_on_screen_keyboard(console_in: playwright.Page, width: int) -> None:
     console_in.set_viewport_size({"width": width, "height": 800})
-    console_in.get_by_role("button", name="On-screen keyboard").click()
+    console_in.get_by_role("button", name="Keyboard", exact=True).click()
     console_in.locator("#board [data-code=KeyQ]").wait_for()
     assert faults(console_in) == ""
