@@ -43,11 +43,10 @@ SHOWN = "(element) => element.getClientRects().length > 0"
 FIND = f"""
 const shown = {SHOWN};
 const names = (button) => [button.textContent, button.title, button.ariaLabel].map((name) => (name ?? "").trim());
-const buttons = [...document.querySelectorAll("button")].filter(shown);
-return buttons.findIndex((button) => names(button).includes(wanted));
+const element = [...document.querySelectorAll("button")].filter(shown).find((button) => names(button).includes(wanted));
 """
 PLACE = """
-const element = (%s);
+if (!element?.getClientRects().length) return null;
 element.scrollIntoView({block: "nearest"});
 const {left, top, width, height} = element.getBoundingClientRect();
 return [left + width / 2, top + height / 2];
@@ -140,15 +139,22 @@ class Tab(ABC):
         self.act("wheel", {"type": "scroll", "deltaX": right, "deltaY": down, **place})
 
     def click_on(self, selector: str) -> None:
-        eventually(lambda: self.is_shown(selector), selector)
-        self.click(*self.run(PLACE % f"document.querySelector({json.dumps(selector)})"))
+        """Click an element, once it is shown."""
+        self.click(*self._place(f"const element = document.querySelector({json.dumps(selector)});", selector))
 
     def click_button(self, name: str) -> None:
         """Click the button with this text or title, once it is shown."""
-        find = f"const wanted = {json.dumps(name)}; {FIND}"
-        eventually(lambda: self.run(find) >= 0, f"the button {name!r}")
-        nth = f"[...document.querySelectorAll('button')].filter({SHOWN})[{self.run(find)}]"
-        self.click(*self.run(PLACE % nth))
+        self.click(*self._place(f"const wanted = {json.dumps(name)}; {FIND}", f"the button {name!r}"))
+
+    def _place(self, find: str, what: str) -> tuple[float, float]:
+        """Return where an element is, once it stands still: what is loaded above it moves it."""
+        seen: list[Any] = [None]
+
+        def look() -> tuple[float, float] | None:
+            seen.append(self.run(find + PLACE))
+            return (seen[-1][0], seen[-1][1]) if seen[-1] and seen[-1] == seen[-2] else None
+
+        return eventually(look, f"{what} to stand still", pause=0.1)
 
     def fill(self, selector: str, text: str) -> None:
         """Type a text into an empty field."""
