@@ -134,7 +134,7 @@ def test_the_menu_by_keyboard(console: playwright.Page, daemon: Daemon, asked: l
     console.keyboard.press("ArrowDown")
     assert (menu.is_visible(), focused(console)) == (True, "on")
     console.keyboard.press("Tab")
-    assert (menu.is_hidden(), focused(console)) == (True, "capture-mouse")
+    assert (menu.is_hidden(), focused(console)) == (True, "board-button")
     assert daemon.computer.state().keys == typed, "none of it is typed on the computer"
     assert not asked
 
@@ -220,10 +220,8 @@ def test_a_refusal_is_shown_until_the_menu_opens_again(console: playwright.Page,
         choose(console, "press")
         console.locator("#action.refused", has_text="the reset button is pressed, for ").wait_for()
         tell.set()
-        wait_for_state(console, "reset pressed")
-        assert reasons(console) == ON | dict.fromkeys(
-            ("off", "press", "reset", "force_off"), "The reset button is pressed."
-        )
+        wait_for_state(console, "reset button pressed")
+        assert reasons(console) == ON | dict.fromkeys(("off", "press", "reset", "force_off"), "A button is pressed.")
     console.mouse.move(*on_screen(console, 300, 300))
     eventually(lambda: console.evaluate("true") and is_at(daemon, 300, 300), "the mouse")  # messages pass meanwhile
     wait_for_state(console, "on")

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import kvmd.web
+from kvmd.contract.power import PowerButton
+from kvmd.contract.reports import PowerState, State
 
 STATIC = Path(kvmd.web.__file__).parent / "static"
 SOURCES = [path.read_text() for path in (*STATIC.rglob("*.js"), STATIC / "index.html")]
@@ -63,6 +65,17 @@ def test_every_word_that_the_page_names_is_there() -> None:
     named = found(r'\bt\("([^"]+)"', r'data-t(?:-title|-label)?="([^"]+)"', rf'"((?:{sections()})\.[\w.]+)"')
     assert len(named) > 100
     assert named - set(words("en")) == set()
+
+
+def test_whatever_state_the_daemon_tells_has_words() -> None:
+    told = {
+        "state": [state.value for state in State],
+        "power.state": [state.value for state in PowerState],
+        "power.pressed": [button.value for button in PowerButton],
+    }
+    for section, values in told.items():
+        there = [name.rpartition(".") for name in words("en")]
+        assert sorted(name for prefix, _, name in there if prefix == section) == sorted(values)
 
 
 def test_every_word_is_used() -> None:
