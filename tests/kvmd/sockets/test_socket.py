@@ -318,33 +318,38 @@ def test_it_ends_with_the_session_that_it_came_with(daemon: Daemon) -> None:
     eventually(lambda: daemon.down() == (0, ()), "the key being let go")
 
 
-def test_it_ends_with_its_session_also_where_all_had_just_left(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_ends_with_its_session_also_where_all_had_just_left(
+    make_daemon: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The next one comes while the status is asked for those who were there, after the last look at them."""
     asked, asks, looked = threading.Event(), threading.Event(), threading.Event()
-    status, look = daemon.kvm.status, hub.Hub._look  # what ends is nothing that can be seen
-
-    def ask() -> Status:
-        asked.set()
-        asks.wait(patience())
-        return status()
+    look = hub.Hub._look  # what ends is nothing that can be seen
 
     def note(self: hub.Hub) -> None:
         look(self)
         if not self._sessions:
             looked.set()
 
-    monkeypatch.setattr(daemon.kvm, "status", ask)
     monkeypatch.setattr(hub.Hub, "_look", note)
-    token = daemon.login()
-    with Socket(daemon):
-        assert asked.wait(patience())
-    assert looked.wait(patience())
-    with Socket(daemon, token=token) as socket:
-        socket.wait("hello")
-        asks.set()
-        socket.wait("clients")
-        daemon.post("/api/logout", {}, token=token)
-        assert socket.end()[0] == 4401
+    with make_daemon().running() as daemon:  # of its own: where others were just now, a look at them may be due
+        status = daemon.kvm.status
+
+        def ask() -> Status:
+            asked.set()
+            asks.wait(patience())
+            return status()
+
+        monkeypatch.setattr(daemon.kvm, "status", ask)
+        token = daemon.login()
+        with Socket(daemon):
+            assert asked.wait(patience())
+        assert looked.wait(patience())
+        with Socket(daemon, token=token) as socket:
+            socket.wait("hello")
+            asks.set()
+            socket.wait("clients")
+            daemon.post("/api/logout", {}, token=token)
+            assert socket.end()[0] == 4401
 
 
 def test_it_ends_with_its_api_key(daemon: Daemon) -> None:

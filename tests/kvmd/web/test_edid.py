@@ -255,8 +255,8 @@ def test_the_page_shows_and_changes_it(kvm: Daemon, browser: playwright.Browser,
             Receiver.shown = b""
             (tmp_path / name).write_bytes(content)
             panel.get_by_label("Load from a file").set_input_files(tmp_path / name)
+            eventually(lambda: Receiver.shown == OURS, f"{name} in the receiver")
             panel.get_by_text("kvmd 1080p60 · ").wait_for()
-            assert Receiver.shown == OURS
         (tmp_path / "edid.txt").write_text("no EDID")
         panel.get_by_label("Load from a file").set_input_files(tmp_path / "edid.txt")
         page.locator("#action.refused", has_text="this is no EDID").wait_for()
