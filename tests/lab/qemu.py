@@ -18,6 +18,9 @@ ACCELERATOR = "tcg,thread=multi,tb-size=256"
 # other waits for. Seen: "Oops: int3", since the emulator ran code from before the other CPU had patched it, and
 # dummy_hcd's list of requests in pieces, so that unbinding a gadget never ended
 CPUS = "1"
+# beside three guests the tests that need no kernel, one after the other, would get a quarter of two CPUs, and go on for
+# ten minutes on one of them after the guests have ended
+NICE = "3"
 # no_timer_check: on a busy host the guest's timer may miss the moment in which the kernel tests it, which then panics
 # clearcpuid=cx16: after CMPXCHG16B, QEMU 7.2 may take an address for the flags, as it computes them from what the last
 # block of code has left (target/i386, helper_cmpxchg16b). Seen: "PANIC: double fault" in kmem_cache_alloc, as a timer
@@ -62,6 +65,7 @@ def launching(image: Image) -> Launch:
         return [
             # a guest must not outlive a pytest that was killed
             *("setpriv", "--pdeathsig", "KILL"),
+            *("nice", "-n", NICE),
             "qemu-system-x86_64",
             *("-machine", "q35", "-accel", ACCELERATOR, "-cpu", "max", "-smp", CPUS, "-m", "2048"),
             *("-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{places.console}"),
