@@ -9,7 +9,7 @@ LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs e2fsprogs debian-archive-ke
 TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode iproute2 faketime openssl \
 	chromium firefox-esr webkit2gtk-driver xvfb \
 	testssl.sh nginx-light caddy haproxy wget \
-	tesseract-ocr tesseract-ocr-eng
+	tesseract-ocr tesseract-ocr-eng oathtool
 ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)
 TEST_PACKAGES += gcc-multilib
 endif

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import queue
 import threading
 import time
@@ -31,7 +32,7 @@ def auth(tmp_path: Path) -> Auth:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Time passes only where a test says so, however busy the machine is."""
-    clock = SimpleNamespace(now=time.monotonic())
+    clock = SimpleNamespace(now=math.floor(time.monotonic()))  # so that sums and differences of seconds are exact
     for module in ("sessions", "audit"):
         monkeypatch.setattr(f"kvmd.access.{module}.time", SimpleNamespace(monotonic=lambda: clock.now))
     monkeypatch.setattr("kvmd.system.delays.time", SimpleNamespace(monotonic=lambda: clock.now))

@@ -72,7 +72,8 @@ def test_the_layouts_are_listed(config: Path) -> None:
 
 
 def test_ctrl_c_cancels(served: Daemon, config: Path) -> None:
-    command = [*KVMD, "type", LONG, "--delay", "20", "--config", str(config)]
+    # whoever started the tests may have them ignore SIGINT, as a shell does with what it runs in the background
+    command = ["env", "--default-signal=INT", *KVMD, "type", LONG, "--delay", "20", "--config", str(config)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         eventually(lambda: report(served)["state"] == "typing" and report(served)["typed"] > 3, "some of it")
         running.send_signal(signal.SIGINT)
