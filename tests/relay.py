@@ -29,7 +29,7 @@ class Relay:
         self._flows = threading.Event()
         self._flows.set()
         self._drips = False
-        self._threads = [threading.Thread(target=self._accept)]
+        self._threads = [threading.Thread(target=self._accept)]  # and two of each connection
         self._threads[0].start()
 
     def __enter__(self) -> Relay:
@@ -37,10 +37,11 @@ class Relay:
 
     def __exit__(self, *_: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(patience())
         self._listener.close()
-        self.cut()
+        self.cut()  # after the last that was accepted, which would be waited for else
         self._flows.set()
-        for thread in self._threads:
+        for thread in self._threads[1:]:
             thread.join(patience())
 
     def stall(self) -> None:
