@@ -37,7 +37,7 @@ from kvmd_drivers.usb_gadget.descriptors import FUNCTIONS, KEYBOARD
 
 from .dummy_hcd import DummyHcd
 from .host_input import EV_KEY, EV_REL, HostKeyboard, HostMouse, Input
-from .waiting import eventually, patience, run
+from .waiting import eventually, patience, run, settle
 
 NAME = "Keyboard and mouse"  # the gadget's own strings are what the host calls its inputs
 CONFIGFS = Path("/sys/kernel/config/usb_gadget")
@@ -319,6 +319,7 @@ def test_open_refuses_reports_of_another_version() -> None:
 @pytest.mark.usefixtures("made")
 def test_node_that_may_not_be_opened_names_the_group_and_needs_no_root() -> None:
     nodes = [Path(node) for node in gadget.gadget_nodes("kvmd").values()]
+    settle()  # udev gives them their mode, too
     for node in nodes:
         node.chmod(0o600)
     with as_nobody(), pytest.raises(DriverError, match="group kvmd"):
