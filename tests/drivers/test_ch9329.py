@@ -46,7 +46,7 @@ from kvmd_drivers.ch9329.port import Port, Refused, Silent
 from kvmd_drivers.ch9329.pretended import PretendedChip, Target
 from kvmd_drivers.ch9329.protocol import BAUDS, Command, Status, in_words
 from kvmd_drivers.ch9329.simulator import Fault, Simulator
-from tests.waiting import eventually
+from tests.waiting import eventually, moment
 
 A = KeyboardReport(keys=(0x04,))
 B = KeyboardReport(keys=(0x05,))
@@ -77,7 +77,7 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the chip's 0.5 s to reply are not what is tried; one that is late is waited for longer."""
-    monkeypatch.setattr(port, "REPLY_TIME", 0.1)
+    monkeypatch.setattr(port, "REPLY_TIME", moment(0.1))
     monkeypatch.setattr(port, "ATTEMPTS", 10)
 
 
@@ -98,6 +98,24 @@ def driver_on(simulator: Simulator, **options: Any) -> Ch9329:
 
 Sent = tuple[Command, bytes]
 """A command, and its data."""
+
+
+@contextlib.contextmanager
+def found(simulator: Simulator) -> Iterator[Ch9329]:
+    """Open a driver that has to find the speed, again and again as the core does: in a hurry a reply may be missed."""
+    driver = driver_on(simulator)
+
+    def opens() -> bool:
+        with contextlib.suppress(DriverError):
+            driver.open()
+            return True
+        return False
+
+    eventually(opens, "the chip's speed")
+    try:
+        yield driver
+    finally:
+        driver.close()
 
 
 @contextlib.contextmanager
@@ -194,7 +212,7 @@ class TestReports:
 
 
 class TestFaults:
-    @pytest.mark.usefixtures("hasty")
+    @pytest.mark.usefixtures("driver", "hasty")  # in a hurry only once it is open
     @pytest.mark.parametrize("fault", OF_THE_LINE, ids=lambda fault: fault.value)
     @pytest.mark.parametrize("report", [A, RelativeMouseReport(1, 5, -5, 1), AbsoluteMouseReport(2, 9, 9, 1)], ids=str)
     def test_of_the_line_are_mended(
@@ -205,7 +223,7 @@ class TestFaults:
         fault: Fault,
         report: KeyboardReport | RelativeMouseReport | AbsoluteMouseReport,
     ) -> None:
-        simulator.late = 0.15
+        simulator.late = 1.5 * port.REPLY_TIME
         simulator.fail(fault)
         driver.send(report)
         first, *again = target.arrived
@@ -525,7 +543,7 @@ class TestOpen:
     @pytest.mark.usefixtures("hasty")
     @pytest.mark.parametrize("baud", BAUDS)
     def test_the_speed_is_found_and_remembered(self, baud: int) -> None:
-        with Simulator(PretendedChip(Config(baud=baud))) as simulator, opened(simulator) as driver:
+        with Simulator(PretendedChip(Config(baud=baud))) as simulator, found(simulator) as driver:
             assert f"at {baud} baud" in driver.status().device
             driver.send(A)
             assert simulator.chip.target.arrived == data_of(A)
@@ -535,7 +553,7 @@ class TestOpen:
     @pytest.mark.usefixtures("hasty")
     def test_a_speed_that_is_not_the_remembered_one_is_found_too(self, simulator: Simulator) -> None:
         remember(driver_on(simulator)._memory, b"9600")
-        with opened(simulator):
+        with found(simulator):
             assert recall(driver_on(simulator)._memory) == b"115200"
 
     @pytest.mark.usefixtures("hasty")
@@ -545,7 +563,7 @@ class TestOpen:
 
         monkeypatch.setattr("serial.Serial._set_special_baudrate", refuse)
         chip = PretendedChip(Config(baud=4800))
-        with Simulator(chip) as simulator, opened(simulator) as driver:
+        with Simulator(chip) as simulator, found(simulator) as driver:
             assert "at 4800 baud" in driver.status().device
 
     @pytest.mark.parametrize("content", [b"", b"fast", b"300"])
