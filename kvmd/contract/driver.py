@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
 from kvmd.contract.device import Device, DriverOptions, Match
+
+NAME: Final = re.compile("[a-z][a-z0-9_]*")
+"""What a driver may be called."""
 
 
 class DriverStatus(msgspec.Struct, frozen=True):
@@ -28,7 +32,7 @@ class BaseDriver(ABC):
     """
 
     name: ClassVar[str]
-    """The name under which settings and boards know the driver."""
+    """The name under which settings and boards know the driver: small letters, digits and underscores."""
 
     Options: ClassVar[type[DriverOptions]] = DriverOptions
     """Its options, a frozen struct: each with type, default and a ``Meta(description=...)``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -107,18 +107,25 @@ class Choice(Generic[D]):
         return f"no {self._role} device{whose}{asked} is plugged in"
 
 
-def choose(role: Role[D, Any], offered: Mapping[str, type[D]], settings: RoleSettings, source: str) -> Choice[D]:
+def choose(
+    role: Role[D, Any],
+    offered: Mapping[str, type[D]],
+    settings: RoleSettings,
+    source: str,
+    problem_of: Callable[[type[BaseDriver]], str | None],
+) -> Choice[D]:
     """Check the settings of a role and find the drivers that may fill it.
 
     :param offered: the role's drivers, by name
     :param source: where the settings come from, for the message
+    :param problem_of: says why a driver cannot be used on this machine
     :raises ConfigError: there is no such driver, or no driver has these options
     """
     if settings.driver != "auto" and settings.driver not in offered:
         names = ", ".join(f'"{name}"' for name in ("auto", *offered))
         raise ConfigError(f'{source}: {role.name}.driver = "{settings.driver}" cannot be used; accepted: {names}')
     if settings.driver == "auto":
-        wanted = [driver for driver in offered.values() if is_recognised(driver) and not driver.problem()]
+        wanted = [driver for driver in offered.values() if is_recognised(driver) and not problem_of(driver)]
     else:
         wanted = [offered[settings.driver]]
     usable: list[tuple[type[D], DriverOptions]] = []
