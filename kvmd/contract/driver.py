@@ -57,7 +57,7 @@ class BaseDriver(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Make the device ready; also after ``close``.
+        """Make the device ready; also after ``close``, and once a device that was gone is back.
 
         :raises DeviceAbsent: it is not there
         :raises DriverError: it is there and cannot be used
@@ -69,4 +69,7 @@ class BaseDriver(ABC):
 
     @abstractmethod
     def status(self) -> DriverStatus:
-        """Tell how things stand, in the struct of the driver's role; from any thread, without I/O that could block."""
+        """Tell how things stand, in the struct of the driver's role.
+
+        Called in any thread, also while it is being opened or closed; without I/O that could block.
+        """

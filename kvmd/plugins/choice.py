@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from kvmd.contract.device import Device, DriverOptions, best_match, device_at, list_devices
+from kvmd.contract.device import Device, DriverOptions, Match, best_match, device_at, list_devices
 from kvmd.contract.driver import BaseDriver
 from kvmd.contract.roles import Role
 from kvmd.contract.settings import RoleSettings
@@ -58,6 +58,11 @@ class Choice(Generic[D]):
         self._present: list[Device] = []
         self._listed_at = -math.inf
 
+    @property
+    def matches(self) -> list[Match]:
+        """The rows by which their devices are known."""
+        return [match for driver, _ in self._drivers for match in driver.matches]
+
     def changed(self) -> None:
         """Note that something was plugged in or out."""
         self._listed_at = -math.inf
@@ -93,7 +98,7 @@ class Choice(Generic[D]):
         now = time.monotonic()
         if now - self._listed_at > RELIST:
             self._listed_at = now  # before the list is made: what changes meanwhile makes it old
-            self._present = list_devices({match.subsystem for driver, _ in self._drivers for match in driver.matches})
+            self._present = list_devices({match.subsystem for match in self.matches})
         return self._present
 
     def _absent(self) -> str:
