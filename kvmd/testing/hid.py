@@ -110,8 +110,10 @@ class HidConformance(DriverConformance):
         """A report is taken while another thread waits in watch()."""
         _need(opened, Capability.KEYBOARD)
         for seconds in self.waits:
-            watch = Beside(partial(opened.watch, seconds))
-            within(seconds + PATIENCE, opened.send, KeyboardReport())
+            watch, half = Beside(partial(opened.watch, seconds)), time.monotonic() + seconds / 2
+            while time.monotonic() < half:  # it may take a moment until it waits
+                within(seconds + PATIENCE, opened.send, KeyboardReport())
+                time.sleep(seconds / 20)
             is_beside = watch.is_alive()
             error = watch.end(seconds + PATIENCE)
             assert error is None, f"watch() failed beside send(): {error!r}"
