@@ -73,7 +73,7 @@ def within(seconds: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwar
     if thread.is_alive():
         pytest.fail(f"{_name(call)}() did not come back within {seconds:g} s")
     for error in errors:
-        error.add_note(f"It came out of {_name(call)}().")
+        error.add_note(f"It was raised by {_name(call)}().")
         raise error
     return results[0]
 

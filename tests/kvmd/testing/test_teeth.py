@@ -11,6 +11,7 @@ from kvmd.contract import driver as driver_contract
 from kvmd.contract import hid as hid_contract
 from kvmd.contract import power as power_contract
 from kvmd.testing import CaptureConformance, HidConformance, PowerConformance, capture, driver, hid, power
+from kvmd.testing.driver import where
 from tests.kvmd.testing.faults import FAULTS
 from tests.kvmd.testing.faults.fault import Fault
 from tests.waiting import moment
@@ -40,7 +41,7 @@ def test_a_fault_is_found_and_said(fault: Fault, monkeypatch: pytest.MonkeyPatch
             monkeypatch.setattr(module, "PATIENCE", moment(1.0))
     said = fault.failure()
     assert fault.says in said
-    assert all(place in said for place in fault.places)
+    assert all(where(place) in said for place in fault.places)
 
 
 def test_every_check_has_a_fault() -> None:

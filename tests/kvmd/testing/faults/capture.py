@@ -316,7 +316,7 @@ FAULTS = [
     _fault(EndsEarly, "test_frames_again", "frames() ended, although the driver is open"),
     _fault(BeginsWithTheOld, "test_frames_again", "the second iterator began with an old picture"),
     _fault(GoesOn, "test_frames_end_with_close", "frames() goes on, although the driver is closed"),
-    _fault(OpensOnce, "test_open_again", "It came out of open()"),
+    _fault(OpensOnce, "test_open_again", "It was raised by open()"),
     _fault(
         FreezesThePicture,
         "test_signal_lost_and_back",

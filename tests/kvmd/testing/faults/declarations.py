@@ -177,10 +177,10 @@ FAULTS = [
     _fault(MatchesBelowZero, "test_devices_are_tables", "has a score below 0"),
     _fault(WakesByOneName, "test_devices_are_tables", "WakesByOneName.wakes is no list of names"),
     _fault(HasNoWords, "test_problem_is_words", "problem() returned True"),
-    _fault(TouchesItsDevice, "test_is_made_without_its_device", "It came out of TouchesItsDevice()"),
-    _fault(HasNoStatusYet, "test_status_before_open", "It came out of status()"),
-    _fault(ClosesWhatIsOpen, "test_close_needs_no_open", "It came out of close()"),
-    _fault(ClosesWhatIsOpen, "test_close_twice", "It came out of close()"),
+    _fault(TouchesItsDevice, "test_is_made_without_its_device", "It was raised by TouchesItsDevice()"),
+    _fault(HasNoStatusYet, "test_status_before_open", "It was raised by status()"),
+    _fault(ClosesWhatIsOpen, "test_close_needs_no_open", "It was raised by close()"),
+    _fault(ClosesWhatIsOpen, "test_close_twice", "It was raised by close()"),
     _fault(HangsInClose, "test_close_twice", "close() did not come back within", hasty=True),
     _fault(
         OpensNever,
@@ -192,6 +192,6 @@ FAULTS = [
         "test_open_without_the_device",
         "open() has to raise DeviceAbsent, with a reason, while the device is not there; it raised nothing",
     ),
-    _fault(MourningIsLoud, "test_open_without_the_device", "It came out of close()"),
-    _fault(OpensOnce, "test_open_again", "It came out of open()"),
+    _fault(MourningIsLoud, "test_open_without_the_device", "It was raised by close()"),
+    _fault(OpensOnce, "test_open_again", "It was raised by open()"),
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kvmd.testing.driver import Beside, DriverConformance, where
+from kvmd.testing.driver import Beside, DriverConformance
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,10 @@ class Fault:
         return inspect.cleandoc(self._function.__doc__ or "")
 
     @property
-    def places(self) -> list[str]:
+    def places(self) -> tuple[str, ...]:
         """Where the contract asks for it."""
-        return [where(place) for place in vars(self._function)["places"]]
+        places: tuple[str, ...] = vars(self._function)["places"]
+        return places
 
     @property
     def _function(self) -> Callable[..., None]:

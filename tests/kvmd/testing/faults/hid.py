@@ -200,7 +200,7 @@ def _fault(kind: type[Keyboard], check: str, says: str, *, hasty: bool = False) 
 FAULTS = [
     _fault(NamesWhatItCan, "test_capabilities_are_declared", "capabilities are ('keyboard',), no Capability"),
     _fault(HasLampsAlone, "test_capabilities_are_declared", "the driver declares neither a keyboard nor a mouse"),
-    _fault(LacksModifiers, "test_press_and_release", "It came out of send()"),
+    _fault(LacksModifiers, "test_press_and_release", "It was raised by send()"),
     _fault(
         TakesAll,
         "test_what_is_declared_is_sent",
@@ -211,7 +211,7 @@ FAULTS = [
         "test_what_is_declared_is_sent",
         "send() has to raise Unsupported, with a reason, for AbsoluteMouseReport, as ABSOLUTE_MOUSE is not declared",
     ),
-    _fault(PromisesAMouse, "test_what_is_declared_is_sent", "It came out of send()"),
+    _fault(PromisesAMouse, "test_what_is_declared_is_sent", "It was raised by send()"),
     _fault(SeesNoHost, "test_status", "a host is there, and host_connected = False"),
     _fault(InventsLamps, "test_status", "leds are known, and LEDS is not declared"),
     _fault(HasLampsAsBits, "test_status", "leds = 2"),
@@ -220,7 +220,7 @@ FAULTS = [
     _fault(TypesAfterWatching, "test_send_beside_watch", "send() came back only when watch() had"),
     _fault(MissesLamps, "test_lock_key_lights_lamp", "watch() did not tell that a lamp changed since the last call"),
     _fault(KeepsLamps, "test_lock_key_lights_lamp", "a lamp changed, and the status still says Leds("),
-    _fault(OpensOnce, "test_open_again", "It came out of open()"),
+    _fault(OpensOnce, "test_open_again", "It was raised by open()"),
     _fault(
         TypesIntoTheVoid,
         "test_host_lost_and_back",
