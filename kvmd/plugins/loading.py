@@ -103,21 +103,21 @@ class Plugins:
         """Call a hook of every plug-in; return what they answer, each with the plug-in's name; report those that fail.
 
         :param problem_of: says why something cannot be an answer
-        :raises ConfigError: the settings of a plug-in cannot be used
+        :raises ConfigError: the settings of a plug-in, which it asks the KVM for, cannot be used
         """
         answers: list[tuple[str, Any]] = []
         for name, call in self.implementations(hook, **arguments):
             if name in self._left:
                 continue
             try:
-                found = self.call(name, f"{hook}()", PATIENCE, partial(_listed, call))
-            except ConfigError:  # it is the user's, and told as all others are
-                raise
+                found = self.call(name, f"{hook}()", PATIENCE, partial(_listed, call, problem_of))
             except Exception as error:  # as at import
+                if arguments and isinstance(error, ConfigError):  # it is the user's, and told as all others are
+                    raise
                 self._fail(name, hook, error)
                 continue
-            for answer in found:
-                if problem := problem_of(answer):
+            for answer, problem in found:
+                if problem:
                     self.report(name, hook, problem)
                 else:
                     answers.append((name, answer))
@@ -167,5 +167,8 @@ class Plugins:
             self.report(name, what, error)
 
 
-def _listed(call: Callable[[], Iterable[T] | None]) -> list[T]:
-    return list(call() or ())
+def _listed(
+    call: Callable[[], Iterable[T] | None], problem_of: Callable[[T], str | None]
+) -> list[tuple[T, str | None]]:
+    """List what a hook returns, and what is wrong with each."""
+    return [(answer, problem_of(answer)) for answer in call() or ()]
