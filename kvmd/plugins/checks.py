@@ -60,12 +60,12 @@ def driver_problem(driver: object) -> str | None:
 
 def declaration_problem(driver: type[BaseDriver]) -> str | None:
     """Look at what a driver says of itself, all of which is read before it is made."""
-    name, where = getattr(driver, "name", None), _named(driver)
+    name, options, where = getattr(driver, "name", None), getattr(driver, "Options", None), _named(driver)
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         return f"{where}.name = {name!r}: a name has small letters, digits and underscores, and begins with a letter"
-    if not (isinstance(driver.Options, type) and issubclass(driver.Options, DriverOptions)):
+    if not (isinstance(options, type) and issubclass(options, DriverOptions)):
         return f"{where}.Options does not derive from DriverOptions"
-    if problem := _options_problem(driver.Options):
+    if problem := _options_problem(options):
         return f"{where}.Options cannot be made of no options: {problem}"
     if not (_is_list(driver.matches) and all(isinstance(match, Match) for match in driver.matches)):
         return f"{where}.matches is no list of Match"
