@@ -61,6 +61,8 @@ class Plugins:
         self._left: set[str] = set()
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
+        specs = {name: caller.spec for name, caller in vars(self._manager.hook).items()}
+        self._hooks = {name: spec.argnames for name, spec in specs.items() if spec}
         for point in sorted(points, key=lambda point: (not _is_bundled(point), point.name)):
             if self._takes_name(point) and point.name not in disabled:
                 self._load(point)
@@ -144,19 +146,17 @@ class Plugins:
 
     def _hook_problem(self, plugin: object) -> str | None:
         """Look at everything in a plug-in that answers a hook, or should."""
-        specs = {name: caller.spec for name, caller in vars(self._manager.hook).items()}
-        hooks = {name: spec.argnames for name, spec in specs.items() if spec}
-        for name in dir(plugin):
-            marked = self._manager.parse_hookimpl_opts(plugin, name)
-            if marked is None:
-                problem = f"{name} has no @hookimpl" if name in hooks else None
-            elif marked["optionalhook"] and name not in hooks:
-                problem = None
-            else:
-                problem = hook_problem(marked["specname"] or name, getattr(plugin, name), hooks)
-            if problem:
-                return problem
-        return None
+        marked = [name for name in dir(plugin) if hasattr(getattr(plugin, name, None), f"{PROJECT}_impl")]
+        bare = [name for name in self._hooks if hasattr(plugin, name)]
+        return next(filter(None, (self._problem_of(plugin, name) for name in dict.fromkeys([*marked, *bare]))), None)
+
+    def _problem_of(self, plugin: object, name: str) -> str | None:
+        marked = self._manager.parse_hookimpl_opts(plugin, name)
+        if marked is None:
+            return f"{name} has no @hookimpl" if name in self._hooks else None
+        if marked["optionalhook"] and name not in self._hooks:
+            return None
+        return hook_problem(marked["specname"] or name, getattr(plugin, name), self._hooks)
 
     def _fail(self, name: str, what: str, error: Exception) -> None:
         """Report what failed; of one that hangs nothing more is asked, as that would cost as long once more."""
