@@ -141,7 +141,8 @@ class TestConforms(HidConformance):
         self._link = tmp_path / "port"
         with contextlib.ExitStack() as self._chip:
             self._plug_in(self._chip)
-            yield Ch9329(Ch9329.Options(device=str(self._link), baud=FAST), None)
+            options: dict[str, Any] = {"device": str(self._link), "baud": FAST}
+            yield Ch9329(Ch9329.Options(**options), None)
 
     def _plug_in(self, chip: contextlib.ExitStack) -> None:
         simulator = chip.enter_context(Simulator(PretendedChip(Config(baud=FAST))))

@@ -142,7 +142,8 @@ def test_a_vendor_runs_it_by_name(run: Callable[..., subprocess.CompletedProcess
 
 
 def test_what_is_wrong_is_an_error_of_usage(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"driver": None, "options": []}.items():
+    given: dict[str, object] = {"driver": None, "options": []}
+    for name, value in given.items():
         monkeypatch.setattr(pytestconfig.option, name, value, raising=False)
     with pytest.raises(pytest.UsageError, match=r"^name a driver with --driver; there are: "):
         named.pytest_configure(pytestconfig)
