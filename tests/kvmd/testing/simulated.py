@@ -81,6 +81,18 @@ class Plugged:
             raise DriverError("it is closed")
 
 
+class PluggedOnce(Plugged):
+    """One that can be opened only once, which is wrong."""
+
+    was_open = False
+
+    def open(self) -> None:
+        if self.was_open:
+            raise DriverError("it was open before")
+        self.was_open = True
+        super().open()  # type: ignore[misc]  # that of the driver which this is mixed into
+
+
 class Camera(Plugged, CaptureDriver, EdidControl, TimingsControl):
     """Sees small pictures, every few milliseconds."""
 

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 from PIL import Image
 
-from kvmd import CaptureStatus, DriverError, Frame, NoSignal, PixelFormat, Signal, Timings, edid
+from kvmd import CaptureStatus, Frame, NoSignal, PixelFormat, Signal, Timings, edid
 from tests.kvmd.testing.faults.fault import Fault
-from tests.kvmd.testing.simulated import HEIGHT, WIDTH, Camera, OnTheCamera
+from tests.kvmd.testing.simulated import HEIGHT, WIDTH, Camera, OnTheCamera, PluggedOnce
 
 replace = msgspec.structs.replace
 
@@ -159,16 +159,8 @@ class GoesOn(Camera):
             yield self.picture()
 
 
-class OpensOnce(Camera):
+class OpensOnce(PluggedOnce, Camera):
     """It can be opened only once."""
-
-    was_open = False
-
-    def open(self) -> None:
-        if self.was_open:
-            raise DriverError("it was open before")
-        self.was_open = True
-        super().open()
 
 
 class FreezesThePicture(Camera):

@@ -11,7 +11,7 @@ import msgspec
 
 from kvmd import Capability, DeviceLost, DriverError, HidOffline, HidStatus, KeyboardReport, Leds, Report
 from tests.kvmd.testing.faults.fault import Fault
-from tests.kvmd.testing.simulated import Keyboard, OnTheKeyboard
+from tests.kvmd.testing.simulated import Keyboard, OnTheKeyboard, PluggedOnce
 
 replace = msgspec.structs.replace
 
@@ -127,16 +127,8 @@ class KeepsLamps(Keyboard):
         return replace(super().status(), leds=Leds())
 
 
-class OpensOnce(Keyboard):
+class OpensOnce(PluggedOnce, Keyboard):
     """It can be opened only once."""
-
-    was_open = False
-
-    def open(self) -> None:
-        if self.was_open:
-            raise DriverError("it was open before")
-        self.was_open = True
-        super().open()
 
 
 class TypesIntoTheVoid(Keyboard):

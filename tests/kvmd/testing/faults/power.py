@@ -12,7 +12,7 @@ import msgspec
 from kvmd import DeviceLost, DriverError, PowerButton, PowerCapability, PowerStatus
 from kvmd.testing.driver import Beside
 from tests.kvmd.testing.faults.fault import Fault
-from tests.kvmd.testing.simulated import OnThePanel, Panel, Wakes
+from tests.kvmd.testing.simulated import OnThePanel, Panel, PluggedOnce, Wakes
 
 replace = msgspec.structs.replace
 
@@ -161,16 +161,8 @@ class LeavesPressedAtOpen(Panel):
         self.is_open = True
 
 
-class OpensOnce(Panel):
+class OpensOnce(PluggedOnce, Panel):
     """It can be opened only once."""
-
-    was_open = False
-
-    def open(self) -> None:
-        if self.was_open:
-            raise DriverError("it was open before")
-        self.was_open = True
-        super().open()
 
 
 class ForgetsToTell(Panel):
