@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -285,9 +285,7 @@ class CapturesAlone(Camera):
         super().set_edid(data)
 
 
-def _fault(kind: type[Camera], check: str, says: str, *, hasty: bool = False) -> Fault:
-    return Fault(kind, OnTheCamera, check, says, hasty)
-
+_fault = partial(Fault, OnTheCamera)
 
 FAULTS = [
     _fault(SendsShortFrames, "test_frames_are_whole", "a frame of 383 bytes, and its size, stride and format need 384"),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -154,9 +155,7 @@ class OpensOnce(PluggedOnce, Keyboard):
     """It can be opened only once."""
 
 
-def _fault(kind: type[Keyboard], check: str, says: str, *, hasty: bool = False) -> Fault:
-    return Fault(kind, OnTheKeyboard, check, says, hasty)
-
+_fault = partial(Fault, OnTheKeyboard)
 
 FAULTS = [
     _fault(Shouts, "test_name_can_stand_in_settings", "'My Keyboard' cannot be used as a driver's name"),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -185,9 +186,7 @@ class LosesInOtherWords(Keyboard):
             raise HidOffline(str(error)) from error
 
 
-def _fault(kind: type[Keyboard], check: str, says: str, *, hasty: bool = False) -> Fault:
-    return Fault(kind, OnTheKeyboard, check, says, hasty)
-
+_fault = partial(Fault, OnTheKeyboard)
 
 FAULTS = [
     _fault(NamesWhatItCan, "test_capabilities_are_declared", "capabilities are ('keyboard',), no Capability"),

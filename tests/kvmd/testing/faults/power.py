@@ -205,9 +205,7 @@ class LosesInOtherWords(Panel):
             raise DriverError(str(error)) from error
 
 
-def _fault(kind: type[Panel], check: str, says: str, *, hasty: bool = False) -> Fault:
-    return Fault(kind, OnThePanel, check, says, hasty)
-
+_fault = partial(Fault, OnThePanel)
 
 FAULTS = [
     _fault(DeclaresNothing, "test_capabilities_are_declared", "the driver declares nothing that it can do"),
