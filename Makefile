@@ -43,7 +43,7 @@ bench: $(BIN)/.test
 	@tools/need ffmpeg
 	$(BIN)/python -m bench
 
-docs: $(BIN)/.demo
+docs: $(BIN)/.test
 	$(BIN)/python -m docs.generate
 
 # The tables of text, from this machine's layouts, or those that XKB_CONFIG_ROOT and XLOCALEDIR name: docs/text.md.

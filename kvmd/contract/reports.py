@@ -203,11 +203,19 @@ class BoardReport(msgspec.Struct, frozen=True):
     why: str
 
 
+class Broken(msgspec.Struct, frozen=True):
+    """What a plug-in cannot do: the plug-in's name, and why."""
+
+    name: str
+    reason: str
+
+
 class Status(msgspec.Struct, frozen=True):
     """Everything worth knowing.
 
     :param began: when the daemon was started, by the wall clock
     :param hung: what hangs, by the watchdog
+    :param broken: what plug-ins could not do since then, the latest of each kind
     """
 
     version: str
@@ -217,6 +225,7 @@ class Status(msgspec.Struct, frozen=True):
     hid: HidReport
     power: PowerReport
     hung: tuple[Hang, ...]
+    broken: list[Broken]
 
 
 class CertificateReport(msgspec.Struct, frozen=True):
