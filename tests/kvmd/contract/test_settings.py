@@ -37,7 +37,10 @@ class TestMistakesInTheFile:
     @pytest.mark.parametrize(
         ("text", "expected"),
         [
-            ("foo = 1", "foo is not known; there are: auth, board, capture, hid, plugins, power, web"),
+            (
+                "foo = 1",
+                "foo is not known; there are: auth, board, capture, disabled_plugins, hid, plugins, power, web",
+            ),
             (
                 "[web]\nport = 80",
                 "web.port is not known; there are: certificate, hsts, http, key, listen, names, tls_listen, "
@@ -133,6 +136,7 @@ class TestSettings:
     def test_settings_are_listed_in_their_order(self) -> None:
         assert [option.key for option in options_of(Settings)] == [
             "board",
+            "disabled_plugins",
             "capture.driver",
             "capture.options",
             "capture.quality",
