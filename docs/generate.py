@@ -1,4 +1,4 @@
-"""Make what is made from the code: the page of settings, the tables of options, boards and endpoints, the udev rules.
+"""Make what is made from the code: the page of settings, the tables of options, boards, endpoints and findings, rules.
 
 ``python -m docs.generate`` writes them; tests/test_docs.py checks that there is nothing to write.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from docs import endpoints
+from docs import endpoints, findings
 from kvmd.contract.board import Board, in_words
 from kvmd.contract.driver import BaseDriver
 from kvmd.contract.roles import ROLES, role_of
@@ -89,10 +89,11 @@ def outputs() -> dict[Path, str]:
     pages |= {page: _between_markers(page, "options", _table(PLUGINS[page.stem])) for page in map(_page, PLUGINS)}
     rules = udev_rules(match for driver in drivers for match in driver.matches)
     made = {ROOT / "docs/configuration.md": configuration(), ROOT / "etc/70-kvmd.rules": rules}
-    boards, api = ROOT / "docs/boards.md", ROOT / "docs/api.md"
+    boards, api, doctor = ROOT / "docs/boards.md", ROOT / "docs/api.md", ROOT / "docs/doctor.md"
     tables = {
         boards: _between_markers(boards, "boards", _boards_table()),
         api: _between_markers(api, "endpoints", endpoints.table()),
+        doctor: _between_markers(doctor, "findings", findings.tables()),
     }
     return {**made, **pages, **tables}
 

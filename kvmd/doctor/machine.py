@@ -104,7 +104,7 @@ class Machine:
 
     def is_enabled(self, unit: str) -> bool:
         """Tell whether another unit wants this one, by a link that ``systemctl enable`` makes."""
-        return any(path.is_symlink() for path in self.paths(f"etc/systemd/system/*.wants/{unit}"))
+        return any((folder / unit).is_symlink() for folder in self.paths("etc/systemd/system/*.wants"))
 
     def _comm(self, path: Path) -> str:
         try:

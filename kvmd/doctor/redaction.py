@@ -32,8 +32,13 @@ SHAPES = (
     re.compile(r"(?<=://)[^/\s@]+(?=@)"),
     re.compile(r"\bkvmd_token_\w+=[^\s;\"']+"),
 )
-_NAMED = re.compile(rf"(?i)((?:{_NAMES})s?[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s\"',;&}}\]]+)")
-_ADDRESS = re.compile(r"(?<![\w.:])[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]*[0-9A-Fa-f](?![\w:])")
+_NAMED = re.compile(
+    rf"(?i)((?:{_NAMES})s?\\?[\"']?\s*[=:]\s*)(?:(\\?[\"'])(?:\\.|(?!\2)[^\\])*\2|\[[^\]\n]*\]|[^\s\"',;&}}\]]+)"
+)
+"""What stands behind a name of a secret, also in JSON, and in JSON within JSON."""
+_ADDRESS = re.compile(
+    r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)|(?<![\w.:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:]|\.\d)"
+)
 _MAC = re.compile(r"\b([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){2})(?::[0-9A-Fa-f]{2}){3}\b")
 
 
@@ -59,7 +64,7 @@ class Redaction:
             text = self._known.sub(HIDDEN, text)
         for shape in SHAPES:
             text = shape.sub(HIDDEN, text)
-        text = _NAMED.sub(rf"\1{HIDDEN}", text)
+        text = _NAMED.sub(lambda found: f"{found[1]}{found[2] or ''}{HIDDEN}{found[2] or ''}", text)
         return _MAC.sub(r"\1:xx:xx:xx", _ADDRESS.sub(self._number, text))
 
     def _number(self, found: re.Match[str]) -> str:

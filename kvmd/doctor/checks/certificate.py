@@ -39,7 +39,7 @@ OTHER_NAMES = Kind(
     Severity.WARNING,
     "the certificate is for {names}, and not for {missing}",
     "a browser that opens this machine under a name that is not in the certificate says that it is unsafe",
-    "{mend}",
+    "{command}",
 )
 
 OWN = "sudo kvmd certificate new"
@@ -84,9 +84,9 @@ def _names(names: list[str], ours: list[str], *, is_own: bool) -> Iterator[Findi
     """Compare: our own has to have every name, one of an authority any; that may be for a name that others give us."""
     missing = [name for name in ours if name not in names]
     if is_own and missing:
-        yield OTHER_NAMES.found(names=", ".join(names), missing=", ".join(missing), mend=OWN)
+        yield OTHER_NAMES.found(names=", ".join(names), missing=", ".join(missing), command=OWN)
     elif not is_own and not _share(names, ours):
-        yield OTHER_NAMES.found(names=", ".join(names), missing="any name of this machine", mend=FOREIGN)
+        yield OTHER_NAMES.found(names=", ".join(names), missing="any name of this machine", command=FOREIGN)
 
 
 def _share(names: Iterable[str], ours: Iterable[str]) -> bool:

@@ -23,9 +23,9 @@ WRONG = Kind(
 NOT_SYNCHRONISED = Kind(
     "clock-alone",
     Severity.WARNING,
-    "nothing keeps the clock right",
+    "the clock is not synchronised with the network",
     "one-time codes are refused once it is half a minute wrong; a board without a battery loses it at each start",
-    "sudo apt-get install systemd-timesyncd, then: sudo timedatectl set-ntp true",
+    "let the machine reach the network, then: sudo timedatectl set-ntp true (package systemd-timesyncd)",
 )
 JUMPED = Kind(
     "clock-jumped",

@@ -34,14 +34,14 @@ NOT_ENABLED = Kind(
 SILENT = Kind(
     "silent",
     Severity.WARNING,
-    "{silence}",
+    "{reason}",
     "without it there is no picture and no keyboard; what it alone knows was not looked at",
     "sudo systemctl start kvmd; why it ended: journalctl -u kvmd -e",
 )
 HANGS = Kind(
     "hangs",
     Severity.FAULT,
-    "{what}",
+    "{hang}",
     "what waits for it does not go on",
     "sudo systemctl restart kvmd; if it comes again, write to whoever made the driver or plug-in, with `kvmd report`",
 )
@@ -81,9 +81,9 @@ def _answers(daemon: Daemon) -> Iterator[Finding | Unseen]:
     if daemon.hidden:
         yield Unseen("what the daemon says", daemon.hidden)
     elif daemon.status is None:
-        yield SILENT.found(silence=daemon.silence)
+        yield SILENT.found(reason=daemon.silence)
     else:
-        yield from (HANGS.found(what=hang) for hang in daemon.status.hung)
+        yield from (HANGS.found(hang=hang) for hang in daemon.status.hung)
 
 
 def _secrets(path: Path) -> Iterator[Finding | Unseen]:

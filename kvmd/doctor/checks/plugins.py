@@ -18,7 +18,7 @@ BROKEN_PLUGIN = Kind(
 BROKEN_BOARD = Kind(
     "broken-board",
     Severity.FAULT,
-    "{error}",
+    "a board cannot be used: {problem}",
     "the daemon does not start with this file",
     "correct the file, or remove it; kvmd boards shows what is wrong",
 )
@@ -30,4 +30,4 @@ def look(case: Case) -> Iterator[Finding | Unseen]:
         yield BROKEN_PLUGIN.found(name=broken.name, reason=broken.reason)
     _, problems = survey_boards(case.machine.path(str(FOLDER)))
     for error in problems.values():
-        yield BROKEN_BOARD.found(error=error)
+        yield BROKEN_BOARD.found(problem=error)

@@ -12,9 +12,9 @@ from kvmd.doctor.findings import Finding, Kind, Severity, Unseen
 OTHER_KVM = Kind(
     "other-kvm",
     Severity.FAULT,
-    "another KVM program runs on this machine: {program} ({what})",
+    "another KVM program runs on this machine: {program} ({unit})",
     "both want the same devices and ports, and each takes them from the other",
-    "{mend}",
+    "{command}",
 )
 PORT_TAKEN = Kind(
     "port-taken",
@@ -55,12 +55,12 @@ def _others(case: Case) -> Iterator[Finding]:
     machine = case.machine
     active = {program: unit for unit, program in UNITS.items() if machine.is_active(unit)}
     for program, unit in active.items():
-        yield OTHER_KVM.found(program=program, what=unit, mend=f"sudo systemctl disable --now {unit}")
+        yield OTHER_KVM.found(program=program, unit=unit, command=f"sudo systemctl disable --now {unit}")
     for process in machine.processes:
         program = PROCESSES.get(process.name, "")
         if program and program not in active and not {"PiKVM", "TinyPilot"} & active.keys():
-            mend = f"end it for good; for now: sudo kill {process.pid}"
-            yield OTHER_KVM.found(program=program, what=process, mend=mend)
+            command = f"end it for good; for now: sudo kill {process.pid}"
+            yield OTHER_KVM.found(program=program, unit=process, command=command)
 
 
 def _ports(case: Case) -> Iterator[Finding | Unseen]:
