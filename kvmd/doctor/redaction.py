@@ -53,6 +53,7 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = {secret for secret in secrets if len(secret) >= SHORTEST}
+        known |= {msgspec.json.encode(secret).decode()[1:-1] for secret in known}  # as it stands in JSON and in TOML
         # The longest first, as one may be a part of another.
         parts = [re.escape(secret) for secret in sorted(known, key=len, reverse=True)]
         self._known = re.compile("|".join(parts)) if parts else None

@@ -36,6 +36,13 @@ def test_what_is_taken_out(text: str, clean: str) -> None:
     assert Redaction(["hunter2", "hunter"]).clean(text) == clean
 
 
+def test_a_secret_is_found_in_json_too() -> None:
+    assert (
+        Redaction(['open "sesame"']).clean(r'{"message": "said open \"sesame\" twice"}')
+        == '{"message": "said (hidden) twice"}'
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -51,6 +58,6 @@ def test_what_stays(text: str) -> None:
     assert Redaction(["no", ""]).clean(text) == text
 
 
-def test_a_long_text_of_odd_characters_takes_no_longer_than_its_length() -> None:
+def test_long_texts_of_odd_characters_are_no_trap() -> None:
     clean = Redaction([]).clean
-    assert len(clean('password="' + "\\" * 50_000) + clean("a:" * 50_000) + clean("1." * 50_000)) > 100_000
+    assert len(clean('password="' + "\\" * 10_000) + clean("a:" * 10_000) + clean("1." * 10_000)) > 20_000
