@@ -29,7 +29,7 @@ def status(context: click.Context, as_json: bool) -> None:
     The password that the first start has made is shown, too, until it is changed. Needs sudo.
     """
     settings = read_settings(context)
-    shown = {
+    shown: dict[str, Any] = {
         "status": ask(settings, "GET", "/api/status")["data"],
         "pages": list(pages(settings)),
         "sessions": ask(settings, "GET", "/api/sessions")["data"],

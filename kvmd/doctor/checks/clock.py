@@ -67,7 +67,7 @@ def is_synchronised(machine: Machine) -> bool | None:
     if machine.path(TIMESYNCD).exists():
         return True
     libc = ctypes.CDLL(None, use_errno=True)
-    state = libc.adjtimex(ctypes.create_string_buffer(SIZE_OF_TIMEX))  # modes 0: it is asked, and nothing is set
+    state: int = libc.adjtimex(ctypes.create_string_buffer(SIZE_OF_TIMEX))  # modes 0: it is asked, and nothing is set
     return None if state < 0 else state != TIME_ERROR
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +14,7 @@ import pytest
 from kvmd.contract.reports import CaptureReport, HidReport, PowerReport, PowerState, State, Status
 from kvmd.contract.settings import AuthSettings, RoleSettings, Settings
 from kvmd.doctor.case import Case
-from kvmd.doctor.findings import Finding, Unseen
+from kvmd.doctor.findings import Finding
 from kvmd.doctor.machine import Machine
 from kvmd.plugins.choice import RoleReport
 
@@ -46,9 +46,9 @@ class Tree:
         settings = Settings(auth=AuthSettings(file=str(self.state / "auth.json")))
         return Case(**{"machine": Machine(self.root), "settings": settings, **given})
 
-    def look(self, check: ModuleType, **given: Any) -> list[Finding | Unseen]:
-        found: Iterable[Finding | Unseen] = check.look(self.case(**given))
-        return list(found)
+    def look(self, check: ModuleType, **given: Any) -> list[Any]:
+        """Make a check; return its findings and what it cannot look at."""
+        return list(check.look(self.case(**given)))
 
     def kinds(self, check: ModuleType, **given: Any) -> list[str]:
         """Name what a check finds; "unseen" for what it cannot look at."""
@@ -74,10 +74,17 @@ def named(role: str, driver: str, **options: object) -> dict[str, RoleSettings]:
 def make_status() -> Callable[..., Status]:
     """How a test gets a status: ``capture={"state": State.LOST}`` for what is not well."""
     now = datetime.now(UTC)
-    common = {"state": State.ONLINE, "reason": "", "since": now, "driver": "virtual", "device": "x", "remarks": ()}
-    capture = {name: 0 for name in CaptureReport.__struct_fields__ if name not in common}
-    hid = {"host_connected": True, "leds": None, "capabilities": []}
-    power = {"target": PowerState.ON, "disk_active": None, "press": None, "capabilities": []}
+    common: dict[str, Any] = {
+        "state": State.ONLINE,
+        "reason": "",
+        "since": now,
+        "driver": "virtual",
+        "device": "x",
+        "remarks": (),
+    }
+    capture: dict[str, Any] = {name: 0 for name in CaptureReport.__struct_fields__ if name not in common}
+    hid: dict[str, Any] = {"host_connected": True, "leds": None, "capabilities": []}
+    power: dict[str, Any] = {"target": PowerState.ON, "disk_active": None, "press": None, "capabilities": []}
 
     def make(**changed: Any) -> Status:
         status = Status(

@@ -1,14 +1,13 @@
 """The roles: what the daemon says of them, and what is plugged in where it does not run."""
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import pytest
 
 from kvmd.contract.reports import State, Status
 from kvmd.doctor.case import Daemon
 from kvmd.doctor.checks import roles
-from kvmd_drivers.virtual import kvmd_drivers
+from kvmd_drivers.virtual import VirtualCapture
 from tests.kvmd.doctor.conftest import Tree, named, without
 
 
@@ -47,8 +46,8 @@ def test_without_the_daemon_what_is_plugged_in_counts(tree: Tree) -> None:
 
 
 def test_a_driver_that_is_named_and_cannot_be_used(tree: Tree) -> None:
-    class Bare(kvmd_drivers()[0]):  # type: ignore[misc]
-        name: ClassVar[str] = "bare"
+    class Bare(VirtualCapture):
+        name = "bare"
 
         @classmethod
         def problem(cls) -> str | None:
