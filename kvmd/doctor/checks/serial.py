@@ -34,6 +34,8 @@ MODEM_MANAGER = Kind(
 ADAPTERS = {"1a86:7523": "ch341", "1a86:fe0c": "cdc_acm"}
 """Adapters that HID chips are behind, and their modules."""
 
+BRLTTY_UNITS = ("brltty.service", "brltty-udev.service")
+
 
 def look(case: Case) -> Iterator[Finding | Unseen]:
     """Look whether each adapter has its port."""
@@ -47,7 +49,7 @@ def look(case: Case) -> Iterator[Finding | Unseen]:
 
 
 def _why(machine: Machine, adapter: Device) -> Finding:
-    if any(process.name == "brltty" for process in machine.processes) or machine.is_active("brltty.service"):
+    if any(process.name == "brltty" for process in machine.processes) or any(map(machine.is_active, BRLTTY_UNITS)):
         return BRLTTY.found(adapter=adapter.usb_id)
     return NO_PORT.found(adapter=adapter.usb_id, module=ADAPTERS[adapter.usb_id or ""])
 

@@ -23,6 +23,11 @@ def test_an_adapter_that_brltty_has_taken(tree: Tree) -> None:
     assert (found.kind, "1a86:7523" in found.what) == ("brltty", True)
 
 
+def test_the_daemon_which_sees_no_process_of_others_sees_the_unit(tree: Tree) -> None:
+    (tree.root / "sys/fs/cgroup/system.slice/brltty-udev.service").mkdir(parents=True)
+    assert tree.kinds(serial, **PLUGGED) == ["brltty"]
+
+
 def test_modem_manager_matters_where_there_is_an_adapter(tree: Tree) -> None:
     (tree.root / "sys/fs/cgroup/system.slice/ModemManager.service").mkdir(parents=True)
     assert tree.kinds(serial) == []
