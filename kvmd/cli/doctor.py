@@ -40,8 +40,8 @@ def diagnose(context: click.Context) -> Diagnosis:
     """Look at this machine."""
     from kvmd.doctor.examination import examine  # noqa: PLC0415  # slow to import: certificates need cryptography
 
-    known, problem = _known(context)
-    return examine(gather(known, _daemon(known.settings), source_name(context), problem))
+    known, problem, hidden = _known(context)
+    return examine(gather(known, _daemon(known.settings), source_name(context), problem, hidden))
 
 
 def in_words(diagnosis: Diagnosis) -> Iterator[str]:
@@ -55,15 +55,19 @@ def in_words(diagnosis: Diagnosis) -> Iterator[str]:
         yield "nothing wrong was found"
 
 
-def _known(context: click.Context) -> tuple[Known, str]:
-    """Return what kvmd knows of itself, and what is wrong with the settings; then as much as is known without them."""
+def _known(context: click.Context) -> tuple[Known, str, str]:
+    """Return what kvmd knows of itself, what is wrong with the settings, and why they may not be read.
+
+    With either of these it is as much as is known without them.
+    """
     settings = Settings()
     try:
         settings = read_settings(context)
         kvm = make_kvm(context)
     except ConfigError as error:
-        return Known(settings, load_registry()), str(error)
-    return Known(kvm.settings, kvm.registry, kvm.roles, kvm.choices), ""
+        known, is_hidden = Known(settings, load_registry()), isinstance(error.__cause__, PermissionError)
+        return (known, "", str(error)) if is_hidden else (known, str(error), "")
+    return Known(kvm.settings, kvm.registry, kvm.roles, kvm.choices), "", ""
 
 
 def _daemon(settings: Settings) -> Daemon:

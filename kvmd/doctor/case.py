@@ -43,7 +43,8 @@ class Case:
     """A machine to be looked at.
 
     :param source: where the settings come from
-    :param problem: what is wrong with them; then they are the default ones
+    :param problem: what is wrong with them; then they are the default ones, or as many as can be read
+    :param hidden: why they may not be read; then they are the default ones, too
     :param drivers: those that are installed
     :param broken: plug-ins that cannot be used
     :param filled: which driver each role is to have, by the settings or the board
@@ -57,6 +58,7 @@ class Case:
     settings: Settings = field(default_factory=Settings)
     source: str = str(DEFAULT_PATH)
     problem: str = ""
+    hidden: str = ""
     drivers: Sequence[type[BaseDriver]] = ()
     broken: Sequence[Broken] = ()
     filled: Mapping[str, RoleSettings] = field(default_factory=dict)
@@ -93,11 +95,12 @@ class Known(NamedTuple):
     choices: Mapping[str, Choice[Any]] = {}
 
 
-def gather(known: Known, daemon: Daemon, source: str = str(DEFAULT_PATH), problem: str = "") -> Case:
+def gather(known: Known, daemon: Daemon, source: str = str(DEFAULT_PATH), problem: str = "", hidden: str = "") -> Case:
     """Look at this machine.
 
     :param source: where the settings come from
     :param problem: what is wrong with them
+    :param hidden: why they may not be read
     """
     registry, usb = known.registry, list_devices(["usb"])
     matches = [match for driver in registry.drivers for match in driver.matches]
@@ -107,6 +110,7 @@ def gather(known: Known, daemon: Daemon, source: str = str(DEFAULT_PATH), proble
         settings=known.settings,
         source=source,
         problem=problem,
+        hidden=hidden,
         drivers=registry.drivers,
         broken=registry.broken,
         filled={name: given for name, (given, _) in known.roles.items()},

@@ -63,6 +63,8 @@ FIRST_PASSWORD = Kind(
 
 def look(case: Case) -> Iterator[Finding | Unseen]:
     """Look whether it can start, starts, and answers; and who can get at its secrets."""
+    if case.hidden:
+        yield Unseen("the settings", f"{case.hidden}; those that are the default were looked at")
     if case.problem:
         yield BAD_SETTINGS.found(problem=case.problem, source=case.source)
     yield from _unit(case)

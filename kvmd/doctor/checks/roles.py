@@ -28,7 +28,7 @@ FAILING = Kind(
     Severity.FAULT,
     "{role}: {state}: {reason}",
     "{role} does not work",
-    "see what to do in the table at the end of the driver's page, docs/{driver}.md",
+    "do what the first line says, or look for its words on the page of the driver {driver}",
 )
 NO_ANSWER = Kind(
     "no-answer",

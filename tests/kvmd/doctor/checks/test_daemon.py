@@ -30,6 +30,11 @@ def test_settings_that_cannot_be_used_are_told_with_their_file(tree: Tree) -> No
     assert tree.kinds(daemon, problem="x") == ["bad-settings", "silent"]
 
 
+def test_settings_that_may_not_be_read_are_not_wrong(tree: Tree, make_status: Callable[..., Status]) -> None:
+    installed(tree)
+    assert tree.kinds(daemon, hidden="run this as root", daemon=Daemon(make_status())) == ["unseen"]
+
+
 def test_a_unit_that_is_not_there_or_not_enabled(tree: Tree, make_status: Callable[..., Status]) -> None:
     running = Daemon(make_status())
     assert tree.kinds(daemon, daemon=running) == ["not-installed"]
