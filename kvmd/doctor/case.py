@@ -77,6 +77,12 @@ class Case:
         """Tell whether the settings or the board name this driver for a role."""
         return role in self.filled and self.filled[role].driver == driver
 
+    def driver(self, role: str) -> str | None:
+        """Return the driver that a role is to have, or else the one that it would get now; None where there is none."""
+        if role in self.filled and self.filled[role].driver != "auto":
+            return self.filled[role].driver
+        return self.roles[role].driver if role in self.roles else None
+
     def lacks(self, role: str) -> bool:
         """Tell whether nothing would fill a role."""
         return role in self.roles and self.roles[role].problem is not None

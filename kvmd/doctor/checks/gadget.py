@@ -52,19 +52,18 @@ def look(case: Case) -> Iterator[Finding | Unseen]:
     """Look at each controller, where nothing but the gadget is wanted."""
     machine = case.machine
     controllers = machine.names("sys/class/udc/*")
-    filled = case.filled.get(HID.name)
-    if filled and filled.driver not in ("auto", "usb_gadget"):
+    if case.driver(HID.name) not in (None, "usb_gadget"):
         return
     if not controllers and case.wants(HID.name, "usb_gadget"):
         yield NO_CONTROLLER.found()
-    ours = str(filled.options.get("gadget", "kvmd")) if filled else "kvmd"
     if controllers:
-        yield from _controllers(case, controllers, ours)
+        yield from _controllers(case, controllers)
 
 
-def _controllers(case: Case, controllers: list[str], ours: str) -> Iterator[Finding]:
+def _controllers(case: Case, controllers: list[str]) -> Iterator[Finding]:
     """Look at them; one that carries our gadget is enough."""
-    machine = case.machine
+    machine, filled = case.machine, case.filled.get(HID.name)
+    ours = str(filled.options.get("gadget", "kvmd")) if filled else "kvmd"
     carried = _bound(machine)
     udc = next((udc for udc, gadget in carried.items() if gadget == ours and udc in controllers), None)
     if udc is None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from kvmd.contract.reports import Status
 from kvmd.doctor.case import Daemon
 from kvmd.doctor.checks import gadget
+from kvmd.plugins.choice import RoleReport
 from tests.kvmd.doctor.conftest import Tree, named
 
 UDC = "fe980000.usb"
@@ -35,3 +36,5 @@ def test_whoever_types_by_other_means_needs_none(tree: Tree) -> None:
     tree.write({f"sys/class/udc/{UDC}/state": "not attached\n"})
     assert tree.kinds(gadget, filled=named("hid", "ch9329")) == []
     assert tree.kinds(gadget, filled=named("hid", "auto")) == ["no-libcomposite"]
+    plugged = {"hid": RoleReport("ch9329", "USB Serial (/dev/ttyUSB0)", None)}
+    assert tree.kinds(gadget, filled=named("hid", "auto"), roles=plugged) == []
