@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kvmd.access import certificate
+from kvmd.access import certificate, pki
 from kvmd.access.certificate import RENEWAL
 from kvmd.contract.addresses import parse_name
 from kvmd.doctor.case import Case
@@ -62,7 +62,7 @@ def look(case: Case) -> Iterator[Finding | Unseen]:
         else:
             yield UNUSABLE.found(problem=error)
         return
-    facts = certificate.pki.report(identity)
+    facts = pki.report(identity)
     is_own = path == folder / certificate.SELF_SIGNED
     now = datetime.now(UTC)
     if not facts.not_before <= now <= facts.not_after:

@@ -243,7 +243,7 @@ def test_an_admin_sees_what_is_wrong_and_what_to_do(console: playwright.Page, da
     daemon.computer.plug_host(False)
     eventually(lambda: not daemon.kvm.input.slot.is_online, "the loss")
     console.get_by_text("Check this KVM").click()
-    finding = console.locator(".findings li", has_text="warning hid: ")
+    finding = console.locator(".findings li", has_text="Warning: hid: ")
     finding.wait_for()
     assert "cable" in (finding.locator("code").text_content() or "")
     daemon.computer.plug_host(True)
