@@ -22,8 +22,9 @@ SHORTEST = 4
 """Characters of a secret that is taken out wherever it stands; shorter ones would leave no text whole."""
 
 _NAMES = r"password|passphrase|passwd|secret|token|credential|psk|totp|(?:api|private)[_-]?key"
+_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 SHAPES = (
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+    _KEY,
     re.compile(r"\$argon2\w*\$[^\s\"']+"),
     re.compile(r"\bkvmd_[0-9a-f]{40}\b"),
     re.compile(r"otpauth://\S+"),
@@ -87,6 +88,8 @@ def known_secrets(settings: Settings, roles: Iterable[RoleSettings], declared: I
     given: Mapping[str, object] = {**settings.plugins, "roles": [role.options for role in roles]}
     yield from secrets_in(given, set(declared))
     credentials = Credentials(Path(settings.auth.file))
+    yield from _keys(credentials.path.parent.glob("*.pem"))
+    yield from _keys(settings.web.own_certificate or ())
     try:
         contents = credentials.read()
         yield from (secret for user in contents.users.values() for secret in (user.password, user.totp) if secret)
@@ -94,3 +97,13 @@ def known_secrets(settings: Settings, roles: Iterable[RoleSettings], declared: I
         yield credentials.first_password_path.read_text().strip()
     except (ConfigError, OSError, msgspec.MsgspecError):
         return  # what may not be read cannot be in what is read
+
+
+def _keys(files: Iterable[Path]) -> Iterator[str]:
+    """List the lines of the private keys in files of PEM."""
+    for path in files:
+        try:
+            text = path.read_text(errors="replace")
+        except OSError:
+            continue  # likewise
+        yield from (line for key in _KEY.findall(text) for line in key.splitlines()[1:-1])
