@@ -25,6 +25,7 @@ SECTIONS = {
     "/snapshot": "#a-picture",
     "/api/status": "#status",
     "/api/devices": "#devices",
+    "/api/doctor": "doctor.md#over-http",
     "/api/log": "#the-log",
     "/api/edid": "#edid",
     "/api/edid/profiles": "#edid",

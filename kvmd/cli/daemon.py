@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,18 @@ def ask(
         raise DriverError(_why(place, error)) from error
     finally:
         connection.close()
+
+
+def process(settings: Settings) -> int | None:
+    """Return the number of the daemon's process; None where nobody listens, or who asks may not know."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(PATIENCE)
+        try:
+            sock.connect(str(settings.control))
+        except OSError:
+            return None
+        pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+        return int(pid)
 
 
 def _read(code: int, content: bytes) -> dict[str, Any]:

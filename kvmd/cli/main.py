@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import kvmd
-from kvmd.cli import accounts, certificate, power, serve, session, settings, survey, typing
+from kvmd.cli import accounts, certificate, doctor, power, report, serve, session, settings, status, survey, typing
 from kvmd.cli.common import common_options, load_registry
 from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
 
@@ -58,6 +58,9 @@ def cli() -> None:
 for command in (
     serve.serve,
     serve.demo,
+    status.status,
+    doctor.doctor,
+    report.report,
     survey.devices,
     survey.drivers,
     survey.boards,

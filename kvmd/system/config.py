@@ -98,12 +98,37 @@ def without_secrets(value: object, declared: Collection[str] = ()) -> object:
     """
     if isinstance(value, Mapping):
         return {
-            name: HIDDEN if name in declared or SECRET.search(name.lower()) else without_secrets(item, declared)
+            name: HIDDEN if _is_secret(name, declared) else without_secrets(item, declared)
             for name, item in value.items()
         }
     if isinstance(value, list | tuple):
         return [without_secrets(item, declared) for item in value]
     return value
+
+
+def secrets_in(value: object, declared: Collection[str] = ()) -> Iterator[str]:
+    """List the texts that ``without_secrets`` hides."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _texts(item) if _is_secret(name, declared) else secrets_in(item, declared)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from secrets_in(item, declared)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """List what stands in a secret, however it is nested."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+    else:
+        yield str(value)
+
+
+def _is_secret(name: str, declared: Collection[str]) -> bool:
+    return name in declared or SECRET.search(name.lower()) is not None
 
 
 def toml_value(value: object) -> str:

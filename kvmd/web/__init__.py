@@ -24,7 +24,21 @@ from kvmd.front.server import Server
 from kvmd.front.site import Site
 from kvmd.kvm import Kvm
 from kvmd.system.logs import SparingLog, printable
-from kvmd.web import accounts, blikvm, certificate, edid, log, openapi, pages, power, socket, status, text, video
+from kvmd.web import (
+    accounts,
+    blikvm,
+    certificate,
+    doctor,
+    edid,
+    log,
+    openapi,
+    pages,
+    power,
+    socket,
+    status,
+    text,
+    video,
+)
 from kvmd.web.calls import prepare
 from kvmd.web.envelope import failure, success
 from kvmd.web.identity import anybody, identify, is_shown_elsewhere, knows, sent_token
@@ -113,7 +127,7 @@ def _add_plugins(app: Flask, kvm: Kvm) -> None:
 
 
 def _add_api(app: Flask, kvm: Kvm) -> None:
-    for room in (accounts, blikvm, certificate, edid, log, openapi, power, status, text, video):
+    for room in (accounts, blikvm, certificate, doctor, edid, log, openapi, power, status, text, video):
         app.register_blueprint(room.make(kvm))
 
 

@@ -16,7 +16,16 @@ from kvmd.contract.device import DeviceOptions, DriverOptions
 from kvmd.contract.hid import HidDriver
 from kvmd.errors import ConfigError
 from kvmd.plugins.registry import Registry
-from kvmd.system.config import Option, convert, markdown_table, options_of, toml_value
+from kvmd.system.config import (
+    HIDDEN,
+    Option,
+    convert,
+    markdown_table,
+    options_of,
+    secrets_in,
+    toml_value,
+    without_secrets,
+)
 
 PART = Annotated[int, Meta(ge=1)]
 
@@ -176,3 +185,20 @@ class TestTomlValue:
 
     def test_none(self) -> None:
         assert toml_value(None) == "not set"
+
+
+def test_the_secrets_of_a_table_are_those_that_are_hidden() -> None:
+    given = {
+        "broker": {"auth_token": "a", "url": "b"},
+        "targets": [{"api-key": "c"}, {"name": "d"}],
+        "credentials": {"user": "e", "more": ["f", 7]},
+        "secure_on": "g",
+    }
+    shown = {
+        "broker": {"auth_token": HIDDEN, "url": "b"},
+        "targets": [{"api-key": HIDDEN}, {"name": "d"}],
+        "credentials": HIDDEN,
+        "secure_on": HIDDEN,
+    }
+    assert without_secrets(given, {"secure_on"}) == shown
+    assert sorted(secrets_in(given, {"secure_on"})) == ["7", "a", "c", "e", "f", "g"]

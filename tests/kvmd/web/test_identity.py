@@ -12,6 +12,7 @@ from tests.conftest import PASSWORD, USER, Answer, Daemon
 FOR_ADMINS = [
     ("GET", "/api/audit"),
     ("GET", "/api/log"),
+    ("GET", "/api/doctor"),
     ("GET", "/api/users"),
     ("PUT", "/api/users/<name>"),
     ("DELETE", "/api/users/<name>"),

@@ -121,6 +121,7 @@ ASKED: list[tuple[str, str, Any]] = [
     ("GET", "/static/page.js", None),
     ("GET", "/static/nothing", None),
     ("GET", "/api/devices", None),
+    ("GET", "/api/doctor", None),
     ("GET", "/api/edid", None),
     ("GET", "/api/edid/profiles", None),
     ("PUT", "/api/edid", {"profile": "1080p60"}),

@@ -236,3 +236,17 @@ def test_text_on_the_screen_is_read(console: playwright.Page) -> None:
     result = console.get_by_label("Text that was read")
     result.wait_for()
     assert "kvmd-hal virtual computer" in result.input_value()
+
+
+def test_an_admin_sees_what_is_wrong_and_what_to_do(console: playwright.Page, daemon: Daemon) -> None:
+    open_panel(console, "Access")
+    daemon.computer.plug_host(False)
+    eventually(lambda: not daemon.kvm.input.slot.is_online, "the loss")
+    console.get_by_text("Check this KVM").click()
+    finding = console.locator(".findings li", has_text="Warning: hid: ")
+    finding.wait_for()
+    assert "cable" in (finding.locator("code").text_content() or "")
+    daemon.computer.plug_host(True)
+    eventually(lambda: daemon.kvm.input.slot.is_online, "the cable")
+    console.get_by_role("button", name="Look again").click()
+    eventually(finding.is_hidden, "its end")

@@ -1,9 +1,10 @@
-// The panel of those who administer: users, sessions, API keys, and who did what.
+// The panel of those who administer: users, sessions, API keys, what is wrong with the KVM, and who did what.
 
 import { call, request } from "../api.js";
 import { h } from "../dom.js";
 import { confirmed } from "../question.js";
 import { language, t } from "../words.js";
+import { doctorPart } from "./doctor.js";
 import { attempt, button, choice, field, folded, part } from "./parts.js";
 
 const ROLES = ["viewer", "operator", "admin"];
@@ -15,7 +16,7 @@ const at = (time) => new Date(time).toLocaleString(language(), { dateStyle: "sho
 const address = (...path) => path.map(encodeURIComponent).join("/");
 
 export function build(element) {
-  element.append(users(), sessions(), keys(), audit(), log());
+  element.append(users(), sessions(), keys(), doctorPart(), audit(), log());
 }
 
 // A list off the API, and what shows it anew.
