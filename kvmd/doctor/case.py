@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from kvmd.contract.board import read_facts
 from kvmd.contract.device import Device, list_devices
 from kvmd.contract.driver import BaseDriver
-from kvmd.contract.reports import Status
+from kvmd.contract.reports import Broken, Status
 from kvmd.contract.settings import DEFAULT_PATH, RoleSettings, Settings
 from kvmd.doctor.machine import Machine
 from kvmd.plugins.choice import Choice, RoleReport
-from kvmd.plugins.registry import Broken, Registry
+from kvmd.plugins.registry import Registry
 
 USER = "kvmd"
 """Who the daemon runs as, etc/sysusers.d/kvmd.conf."""

@@ -13,7 +13,7 @@ BROKEN_PLUGIN = Kind(
     Severity.WARNING,
     "the plug-in {name} cannot be used: {reason}",
     "what it brings is missing; nothing else is",
-    "upgrade or remove its package, or write to whoever made it",
+    "upgrade or remove its package, or name it in disabled_plugins in kvmd.toml",
 )
 BROKEN_BOARD = Kind(
     "broken-board",

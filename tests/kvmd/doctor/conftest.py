@@ -95,6 +95,7 @@ def make_status() -> Callable[..., Status]:
             hid=HidReport(**{**common, **hid, **changed.pop("hid", {})}),
             power=PowerReport(**{**common, **power, **changed.pop("power", {})}),
             hung=(),
+            broken=[],
         )
         return msgspec.structs.replace(status, **changed)
 

@@ -1,7 +1,7 @@
 """Plug-ins and boards that cannot be used."""
 
+from kvmd.contract.reports import Broken
 from kvmd.doctor.checks import plugins
-from kvmd.plugins.registry import Broken
 from tests.kvmd.doctor.conftest import Tree
 
 
