@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import distributions
@@ -66,7 +66,7 @@ def _sources(context: click.Context) -> dict[str, tuple[str, Callable[[], str]]]
         "drivers.txt": ("drivers and plug-ins", _plugins),
         "versions.txt": ("versions of kvmd, Python, its packages, and the kernel", _versions),
         "journal.txt": ("the log of kvmd", partial(_run, *JOURNAL, "-n", "5000", "-u", "kvmd", "-u", "kvmd-gadget")),
-        "log.json": ("the newest lines of that log, as the daemon has them", lambda: _asked(context, "/api/log")),
+        "log.txt": ("the newest lines of that log, as the daemon has them", lambda: "\n".join(_log(context))),
         "kernel.txt": ("the kernel's log since the boot", partial(_run, *JOURNAL, "-n", "2000", "-k", "-b")),
         "system.txt": ("settings of the system and its firmware, udev rules", _files),
     }
@@ -82,6 +82,11 @@ def _made(make: Callable[[], str]) -> str:
 
 def _asked(context: click.Context, path: str) -> str:
     return _json(ask(read_settings(context), "GET", path)["data"])
+
+
+def _log(context: click.Context) -> Iterator[str]:
+    for line in ask(read_settings(context), "GET", "/api/log")["data"]:
+        yield f"{line['at']} {line['level']} {line['logger']}: {line['message']}"
 
 
 def _json(value: object) -> str:

@@ -26,12 +26,12 @@ _KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIV
 SHAPES = (
     _KEY,
     re.compile(r"\$argon2\w*\$[^\s\"']+"),
-    re.compile(r"\bkvmd_[0-9a-f]{40}\b"),
+    re.compile(r"kvmd_[0-9a-f]{40}"),
     re.compile(r"otpauth://\S+"),
-    re.compile(r"(?i)(?<=\bbearer )[\w.~+/=-]+|(?<=\bbasic )[\w+/=-]{8,}"),
-    re.compile(r"(?i)(?<=\bcookie: )[^\r\n]+|(?<=\bauthorization: )[^\r\n]+"),
+    re.compile(r"(?i)(?<=bearer )[\w.~+/=-]+|(?<=basic )[\w+/=-]{8,}"),
+    re.compile(r"(?i)(?<=cookie: )[^\r\n]+|(?<=authorization: )[^\r\n]+"),
     re.compile(r"(?<=://)[^/\s@]+(?=@)"),
-    re.compile(r"\bkvmd_token_\w+=[^\s;\"']+"),
+    re.compile(r"kvmd_token_\w+=[^\s;\"']+"),
 )
 _NAMED = re.compile(
     rf"(?i)((?:{_NAMES})s?\\?[\"']?\s*[=:]\s*)(?:(\\?[\"'])(?:\\.|(?!\2)[^\\])*\2|\[[^\]\n]*\]|[^\s\"',;&}}\]]+)"

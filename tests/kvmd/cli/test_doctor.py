@@ -179,7 +179,7 @@ class TestReport:
         assert 'secure_on = "(hidden)"' in texts["config.txt"]
         assert "-u kvmd" in texts["journal.txt"]
         assert "-k -b" in texts["kernel.txt"]
-        for name in ("journal.txt", "kernel.txt", "log.json"):
+        for name in ("journal.txt", "kernel.txt", "log.txt"):
             assert re.search(r"user 'ann' from \(address \d\): logged in", texts[name]), name
         assert "msgspec " in texts["versions.txt"]
         assert "PRETTY_NAME" in texts["system.txt"]

@@ -37,6 +37,7 @@ def test_what_is_taken_out(text: str, clean: str) -> None:
 
 
 def test_a_secret_is_found_in_json_too() -> None:
+    assert Redaction([]).clean(rf"said\nkvmd_{HEX}\nBearer abra") == r"said\n(hidden)\nBearer (hidden)"
     assert (
         Redaction(['open "sesame"']).clean(r'{"message": "said open \"sesame\" twice"}')
         == '{"message": "said (hidden) twice"}'
