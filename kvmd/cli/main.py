@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import kvmd
-from kvmd.cli import accounts, certificate, power, serve, session, settings, survey, typing
+from kvmd.cli import accounts, certificate, new, power, serve, session, settings, survey, typing
 from kvmd.cli.common import common_options, load_registry
 from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
 
@@ -69,6 +69,7 @@ for command in (
     certificate.certificate,
     power.power,
     typing.type_text,
+    new.new,
 ):
     cli.add_command(command)
 

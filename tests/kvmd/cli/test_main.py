@@ -37,6 +37,7 @@ COMMANDS = [
     "gadget",
     "power",
     "type",
+    "new",
 ]
 ACCOUNTS = [f"user {name}" for name in ("add", "list", "remove", "role", "totp")]
 ACCOUNTS += [f"session {name}" for name in ("list", "end")]
