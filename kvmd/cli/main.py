@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import kvmd
-from kvmd.cli import accounts, certificate, new, power, serve, session, settings, survey, typing
+from kvmd.cli import accounts, boards, certificate, new, power, serve, session, settings, survey, typing
 from kvmd.cli.common import common_options, load_registry
 from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
 
@@ -60,7 +60,7 @@ for command in (
     serve.demo,
     survey.devices,
     survey.drivers,
-    survey.boards,
+    boards.boards,
     settings.show_config,
     accounts.passwd,
     accounts.user,

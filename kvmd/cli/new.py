@@ -31,4 +31,5 @@ def new(kind: str, name: str, role: str | None, into: Path) -> None:
     check_name(name, {*registry.plugins, *(driver.name for driver in registry.drivers), *boards})
     folder = shlex.quote(str(make(kind, role or ROLES[0], name, into)))
     place = folder if "/" in folder else f"./{folder}"
-    click.echo(f"made {folder}; next:\n\n  pip install -e {place}'[test]'\n  pytest {folder}\n\n{folder}/README.md goes on")
+    click.echo(f"made {folder}; next:\n\n  pip install -e {place}'[test]'\n  pytest {folder}\n")
+    click.echo(f"{folder}/README.md goes on from there")

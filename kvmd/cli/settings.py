@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import click
 
-from kvmd.cli.common import common_options, config_path, json_option, make_kvm, print_json, source_name
+from kvmd.cli.common import (
+    common_options,
+    config_path,
+    json_option,
+    load_registry,
+    make_kvm,
+    print_json,
+    source_name,
+)
 from kvmd.contract.settings import Settings, source_of
+from kvmd.plugins.toml_schema import toml_schema
 from kvmd.system.config import options_of, toml_value, value_of, without_secrets
 
 
-@click.command("config")
+@click.group("config", invoke_without_command=True)
 @json_option
 @common_options
 @click.pass_context
 def show_config(context: click.Context, as_json: bool) -> None:
     """Show the settings in force, and where each comes from; passwords and other secrets are left out."""
+    if context.invoked_subcommand:
+        return
     path, file = config_path(context), source_name(context)
     kvm = make_kvm(context)
     rows = {option.key: (value_of(kvm.settings, option), source_of(path, option)) for option in options_of(Settings)}
@@ -28,3 +39,10 @@ def show_config(context: click.Context, as_json: bool) -> None:
         return
     for key, (value, source) in shown.items():
         click.echo(f"{key} = {toml_value(value)}  # {source}")
+
+
+@show_config.command("schema")
+@common_options
+def config_schema() -> None:
+    """Print the JSON schema of kvmd.toml, for editors: with the options of the drivers that are installed here."""
+    print_json(toml_schema(Settings, load_registry().drivers))

@@ -64,12 +64,14 @@ def drivers(name: str | None, rules: bool, as_json: bool) -> None:
         _print_broken(registry)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @json_option
 @common_options
 @click.pass_context
 def boards(context: click.Context, as_json: bool) -> None:
     """List the boards, and say which one this is and why."""
+    if context.invoked_subcommand:
+        return
     registry = load_registry()
     own, problems = board.survey_boards(board.FOLDER)
     offered = registry.boards()

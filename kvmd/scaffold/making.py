@@ -5,6 +5,7 @@ The templates are packages that work as they are, so that they are linted and ty
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ def check_name(name: str, taken: Collection[str]) -> None:
             f'"{name}" cannot be a name: it begins with a small letter, small letters, digits and underscores follow, '
             f"{MAX_NAME} at most; such as my_kvm"
         )
-    if name in taken:
+    if name in taken or importlib.util.find_spec(f"kvmd_{name}"):
         raise RequestError(f'the name "{name}" is taken by kvmd or what is installed beside it; choose another')
 
 

@@ -1,0 +1,91 @@
+"""The schemas for editors: what kvmd takes they take, and what it refuses they refuse."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from kvmd.contract.board import Board
+from kvmd.contract.settings import Settings
+from kvmd.plugins.registry import Registry
+from kvmd.plugins.toml_schema import toml_schema
+
+ROOT = Path(__file__).parents[3]
+BOARDS = sorted(ROOT.glob("plugins/boards/*.toml"))
+DRIVERS = Registry().drivers
+
+
+@pytest.fixture(scope="module")
+def board() -> Any:
+    return jsonschema.Draft7Validator(toml_schema(Board, DRIVERS))
+
+
+@pytest.fixture(scope="module")
+def settings() -> Any:
+    return jsonschema.Draft7Validator(toml_schema(Settings, DRIVERS))
+
+
+def test_they_are_schemas(board: Any, settings: Any) -> None:
+    for validator in (board, settings):
+        jsonschema.Draft7Validator.check_schema(validator.schema)
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_bundled_boards_fit(board: Any, path: Path) -> None:
+    board.validate(tomllib.loads(path.read_text()))
+
+
+def test_the_settings_that_are_installed_fit(settings: Any) -> None:
+    every = re.sub(r"(?m)^# (\w+ = )", r"\1", (ROOT / "etc/kvmd.toml").read_text())
+    assert tomllib.loads(every)["web"]["listen"] == ["[::]:80"]
+    settings.validate(tomllib.loads(every))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        'titel = "Acme"',
+        "by_name = 1",
+        'known_by = { usb = ["534D:2109"] }',
+        'capture = { driver = "none" }',
+        'capture = { driver = "ch9329" }',
+        'capture = { driver = "v4l2", options = { lanes = 2 } }',
+        "capture = { options = { no_such = 2 } }",
+        'capture = { driver = "v4l2", quality = 80 }',
+    ],
+)
+def test_wrong_boards(board: Any, wrong: str) -> None:
+    assert not board.is_valid(tomllib.loads(f'name = "acme"\ntitle = "Acme"\n{wrong}'))
+
+
+@pytest.mark.parametrize(
+    "right", ["", 'capture = { driver = "v4l2", options = { usb_id = "534d:2109" } }', "capture.options.lanes = 2"]
+)
+def test_right_boards(board: Any, right: str) -> None:
+    assert board.is_valid(tomllib.loads(f'name = "acme"\ntitle = "Acme"\n{right}'))
+
+
+@pytest.mark.parametrize("wrong", ["capture.quality = 0", "web.port = 80", 'hid = { driver = "v4l2" }', "x = 1"])
+def test_wrong_settings(settings: Any, wrong: str) -> None:
+    assert not settings.is_valid(tomllib.loads(wrong))
+
+
+@pytest.mark.parametrize("right", ["capture.quality = 50", "plugins.acme.x = 1", 'hid.driver = "ch9329"'])
+def test_right_settings(settings: Any, right: str) -> None:
+    assert settings.is_valid(tomllib.loads(right))
+
+
+def test_all_is_described(board: Any) -> None:
+    for table in (board.schema, board.schema["definitions"]["KnownBy"]):
+        bare = [name for name, field in table["properties"].items() if not field.get("description", "$ref" in field)]
+        assert bare == []
+    v4l2 = board.schema["definitions"]["V4l2Options"]["properties"]
+    assert v4l2["usb_id"]["description"] == "USB vendor and product, as `lsusb` shows."
+
+
+def test_no_all_of(board: Any, settings: Any) -> None:
+    """Some versions of Even Better TOML end on it."""
+    assert "allOf" not in str(board.schema) + str(settings.schema)
