@@ -63,8 +63,9 @@ def test_what_is_wrong(tmp_path: Path, right: str, wrong: str, expected: str) ->
 
 
 def test_all_that_is_wrong_with_drivers_is_told_at_once(tmp_path: Path) -> None:
-    lines = told(tmp_path, RIGHT.replace("usb_gadget", "gadget").replace("power_button", "button").replace("v4l2", "v"))
-    assert [line.split(" ")[0] for line in lines] == [":9:", ":13:", ":16:"]
+    wrong = RIGHT.replace("usb_gadget", "gadget").replace("power_button", "button").replace("v4l2", "v")
+    lines = told(tmp_path, wrong.replace("[power.options]", '[power]\ndriver = "gpio"\n\n[power.options]'))
+    assert [line.split(" ")[0] for line in lines] == [":9:", ":13:", ":19:"]
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_names_that_are_none(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["v4l2", "drivers"])
 def test_names_that_are_taken(name: str) -> None:
-    with pytest.raises(RequestError, match="is taken .*; choose another"):
+    with pytest.raises(RequestError, match=r"is taken .*; choose another"):
         check_name(name, {"v4l2"})
 
 
