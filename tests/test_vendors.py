@@ -106,11 +106,6 @@ def test_all_kinds(clean: Clean) -> None:
         "my_box": ("board", ""),
         "my_log": ("plugin", ""),
     }
-        "my_pad": ("driver", "hid"),
-        "my_panel": ("driver", "power"),
-        "my_box": ("board", ""),
-        "my_log": ("plugin", ""),
-    }
     for name, (kind, role) in kinds.items():
         make(kind, role, name, clean.folder)
     clean.pip("install", *(word for name in kinds for word in ("-e", f"./{name}[test]")))
@@ -169,7 +164,7 @@ class TestDaemon:
         eventually(lambda: chip.keys and chip.keys[-1] == (), "the keys to be up")
         assert (4,) in chip.keys
         chip.host = False
-        eventually(lambda: state("hid") == "offline", "the host to be gone")
+        eventually(lambda: state("hid") == "no signal", "the host to be gone")
 
 
 def _simulator(monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
