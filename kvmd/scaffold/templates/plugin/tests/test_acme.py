@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,26 +30,28 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         daemon.terminate()
 
 
-def ask(folder: Path, path: str, key: str) -> tuple[int, object]:
+def ask(folder: Path, path: str, key: str) -> Any:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(folder / "api"))
         asked = http.client.HTTPConnection("localhost")
         asked.sock = connection
         asked.request("GET", path, headers={"Authorization": f"Bearer {key}"})
-        answer = asked.getresponse()
-        return answer.status, json.loads(answer.read())
+        answer = json.loads(asked.getresponse().read())
+        assert answer["status"] == 1, answer
+        return answer["data"]
+
+
+def eventually(is_so: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.1)
 
 
 def test_what_happened_is_shown(folder: Path) -> None:
-    while not (folder / "api").exists():
-        time.sleep(0.1)
+    eventually((folder / "api").exists, "the daemon to listen")
     ran = subprocess.run(
         [*KVMD, "apikey", "add", "test", "--config", folder / "kvmd.toml"], capture_output=True, text=True, check=True
     )
     key = ran.stdout.split()[-1]
-    while True:
-        status, body = ask(folder, "/api/acme", key)
-        assert status == 200, body
-        if isinstance(body, dict) and body["data"]["states"].get("online"):
-            return
-        time.sleep(0.1)
+    eventually(lambda: ask(folder, "/api/acme", key)["states"].get("online"), "the keyboard to be online")
