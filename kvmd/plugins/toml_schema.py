@@ -30,9 +30,9 @@ def toml_schema(shape: type[msgspec.Struct], drivers: Iterable[type[BaseDriver]]
     shapes = [shape, *options]
     references, definitions = msgspec.json.schema_components(shapes, ref_template=_REFERENCE)
     by_shape = dict(zip(shapes, references, strict=True))
-    top = definitions.pop(shape.__name__)
+    top = definitions.pop(_name(by_shape[shape]))
     for role in ROLES:
-        table = definitions[top["properties"][role.name]["$ref"].rpartition("/")[2]]
+        table = definitions[_name(top["properties"][role.name])]
         mine = {driver.name: by_shape[driver.Options] for driver in known if role_of(driver) is role}
         top["properties"][role.name] = _with_drivers(table, role, mine)
     return {"$schema": DIALECT, **top, "definitions": definitions}
@@ -46,6 +46,11 @@ def _with_drivers(table: Schema, role: Role[Any, Any], options: dict[str, Schema
     found = {"properties": {"driver": {"enum": ["auto"]}, "options": {"anyOf": list(options.values())}}}
     properties = {**table["properties"], "driver": driver}
     return {**table, "title": role.title, "properties": properties, "anyOf": [*cases, found]}
+
+
+def _name(reference: Schema) -> str:
+    """Return the definition that is referred to."""
+    return str(reference["$ref"]).rpartition("/")[2]
 
 
 def _case(name: str, options: Schema) -> Schema:

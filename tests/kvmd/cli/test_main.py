@@ -318,6 +318,18 @@ if it is one of them, name it in {settings}, such as: board = "blikvm-v1-v2"
 """)
 
 
+class TestNew:
+    def test_a_role_is_of_a_driver_alone(self, tmp_path: Path) -> None:
+        ran = CliRunner().invoke(cli, ["new", "board", "acme", "--role", "hid", "--into", str(tmp_path)])
+        assert (ran.exit_code, "--role is of a driver alone" in ran.stderr) == (2, True)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_is_next(self, tmp_path: Path) -> None:
+        ran = CliRunner().invoke(cli, ["new", "driver", "acme", "--role", "hid", "--into", str(tmp_path)])
+        assert f"  pip install -e {tmp_path}/acme'[test]'\n  pytest {tmp_path}/acme\n" in ran.stdout
+        assert "class AcmeHid" in (tmp_path / "acme/kvmd_acme/__init__.py").read_text()
+
+
 class TestPasswd:
     def test_too_short(self, settings: Path, secrets: Path) -> None:
         said = one_line(run("passwd", "--stdin", "--config", settings, given="short\n"), 1)
