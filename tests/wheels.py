@@ -25,7 +25,7 @@ def build_ours(folder: Path) -> Path:
 def build(folder: Path, *sources: Path) -> list[Path]:
     """Build the wheels of some packages in a folder."""
     flags = ["--no-deps", *(["--no-build-isolation"] if setuptools() >= 77 else [])]
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", folder, *flags, *sources]
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(folder), *flags, *map(str, sources)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return sorted(folder.glob("*.whl"))

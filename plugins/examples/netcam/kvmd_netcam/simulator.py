@@ -7,7 +7,7 @@ import io
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
+from typing import Final, Self
 
 from PIL import Image
 
@@ -38,7 +38,7 @@ class Simulator(ThreadingHTTPServer):
         self.off = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/video"
 
-    def __enter__(self) -> Simulator:
+    def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
         return self
 

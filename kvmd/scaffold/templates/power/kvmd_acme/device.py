@@ -19,7 +19,7 @@ class Acme:
 
     def switch(self, button: str, down: bool) -> None:
         """Press a button, or release it."""
-        self.pressed.add(button) if down else self.pressed.discard(button)
+        (self.pressed.add if down else self.pressed.discard)(button)
 
     def wait(self, known: bool, timeout: float) -> bool:
         """Wait until the lamp is another than the one that is known, and return how it is then."""
