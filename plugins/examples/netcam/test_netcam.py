@@ -54,9 +54,10 @@ def test_a_size_that_changes(camera: Simulator, driver: Netcam) -> None:
     assert any(frame.width == 64 for frame, _ in zip(frames, range(100), strict=False))
 
 
-def test_damaged_pictures_are_left_out(camera: Simulator, driver: Netcam) -> None:
+@pytest.mark.parametrize("damaged", [picture("green")[:-20], b"\xff\xd8" + bytes(200) + b"\xff\xd9"])
+def test_damaged_pictures_are_left_out(camera: Simulator, driver: Netcam, damaged: bytes) -> None:
     whole = picture("green")
-    camera.picture = whole[:-20]
+    camera.picture = damaged
     driver.open()
     with pytest.raises(DriverError, match="sent no picture"):
         next(driver.frames())

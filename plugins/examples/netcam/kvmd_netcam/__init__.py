@@ -87,12 +87,7 @@ class Netcam(CaptureDriver):
         if self._answer is None:
             self._connect()
         while True:
-            picture = self._next()
-            try:
-                height, width, _, _ = simplejpeg.decode_jpeg_header(picture)
-            except ValueError:
-                self._dropped += 1
-                continue
+            picture, (width, height) = self._next()
             self._signal = Signal(width, height, None, PixelFormat.MJPEG)
             yield Frame(picture, PixelFormat.MJPEG, width, height, 0, time.monotonic(), self._sequence)
 
@@ -125,8 +120,8 @@ class Netcam(CaptureDriver):
             self.close()
             raise DriverError(f"the camera {self._host}: {error}; capture.options.url names something else") from error
 
-    def _next(self) -> bytes:
-        """Wait for the next whole picture, and return the newest that is there then.
+    def _next(self) -> tuple[bytes, tuple[int, int]]:
+        """Wait for the next whole picture, and return the newest that is there then, with its size.
 
         :raises NoSignal: none came in time
         :raises DeviceLost: the camera hung up
@@ -134,11 +129,11 @@ class Netcam(CaptureDriver):
         until = time.monotonic() + self._options.patience
         while time.monotonic() < until:
             pictures = self._read()
-            whole = [picture for picture in pictures if not jpeg_damage(picture)]
             self._sequence += len(pictures)
-            self._dropped += len(pictures) - len(whole)
-            if whole:
-                return whole[-1]
+            for picture in reversed(pictures):
+                if size := size_of(picture):
+                    return picture, size
+                self._dropped += 1
         raise self._no_signal()
 
     def _read(self) -> list[bytes]:
@@ -162,6 +157,17 @@ class Netcam(CaptureDriver):
         """Hang up, as half a picture may have come, and say so."""
         self.close()
         return NoSignal(f"the camera {self._host} sent no picture for {self._options.patience:g} s")
+
+
+def size_of(picture: bytes) -> tuple[int, int] | None:
+    """Return a JPEG's width and height; None if it is damaged."""
+    if jpeg_damage(picture):
+        return None
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(picture)
+    except ValueError:
+        return None
+    return width, height
 
 
 def _opener(options: NetcamOptions) -> urllib.request.OpenerDirector:

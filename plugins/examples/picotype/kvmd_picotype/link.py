@@ -42,7 +42,6 @@ class Link:
         self._path = path
         self._turn = threading.Lock()
         self._number = 0
-        self._parser = Parser()
         try:
             self._port: Any = serial.Serial(path, BAUD, timeout=REPLY_TIME / 10, write_timeout=1, exclusive=True)
         except (OSError, termios.error) as error:
@@ -76,10 +75,11 @@ class Link:
 
     def _exchange(self, frame: Frame) -> Frame:
         for _ in range(ATTEMPTS):
+            parser = Parser()  # half a frame that noise has left is forgotten
             self._port.write(frame.encode())
             until = time.monotonic() + REPLY_TIME
             while time.monotonic() < until:
-                for answer in self._parser.feed(self._port.read(max(OVERHEAD, self._port.in_waiting))):
+                for answer in parser.feed(self._port.read(max(OVERHEAD, self._port.in_waiting))):
                     if (answer.number, answer.command) == (frame.number, frame.command | ANSWER):
                         return answer
         raise DeviceLost(f"nothing answers on {self._path}: is it a picotype, and is it powered?")
