@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from kvmd.cli.common import common_options, load_registry, print_json
-from kvmd.cli.survey import boards
 from kvmd.contract import board
 from kvmd.contract.board import Board, in_words
 from kvmd.contract.roles import ROLES
@@ -15,7 +14,7 @@ from kvmd.plugins.board_check import check_board
 from kvmd.plugins.toml_schema import toml_schema
 
 
-@boards.command()
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @common_options
 def check(file: Path) -> None:
@@ -30,7 +29,7 @@ def check(file: Path) -> None:
         click.echo(f"  {role.name}: {report.problem or f'{report.driver}{on}'}")
 
 
-@boards.command()
+@click.command()
 @common_options
 def schema() -> None:
     """Print the JSON schema of a board's file, for editors: with the options of the drivers that are installed here."""

@@ -60,7 +60,7 @@ for command in (
     serve.demo,
     survey.devices,
     survey.drivers,
-    boards.boards,
+    survey.boards,
     settings.show_config,
     accounts.passwd,
     accounts.user,
@@ -72,6 +72,8 @@ for command in (
     new.new,
 ):
     cli.add_command(command)
+for command in (boards.check, boards.schema):
+    survey.boards.add_command(command)
 
 
 def main() -> None:

@@ -50,7 +50,8 @@ def _line_of(path: Path, key: str) -> int | None:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError):
         return None
-    table, found = "", {}
+    table = ""
+    found: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
             table = f"{header[1]}."

@@ -100,7 +100,7 @@ class Parser:
     def feed(self, data: bytes) -> list[Frame]:
         """Return the frames that are whole now; what is none is skipped."""
         self._buffer += data
-        frames = []
+        frames: list[Frame] = []
         while (begin := self._buffer.find(START)) >= 0:
             self._buffer = self._buffer[begin:]
             size = (self._buffer[1] if len(self._buffer) > 1 else 0) + OVERHEAD

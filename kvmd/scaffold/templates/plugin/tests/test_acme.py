@@ -42,7 +42,7 @@ def ask(folder: Path, path: str, key: str) -> Any:
 
 
 def eventually(is_so: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not is_so():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.1)
