@@ -6,17 +6,21 @@ import contextlib
 import errno
 import termios
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
 from kvmd import DeviceAbsent, DeviceLost, DriverError
 
-from .protocol import ANSWER, OVERHEAD, Command, Frame, Parser, State, Status
+from .protocol import ANSWER, Command, Frame, Parser, State, Status
 
 BAUD: Final = 115200
-REPLY_TIME: Final = 0.5
-"""Seconds after which a frame or its answer counts as lost."""
+QUIET: Final = 0.05
+"""Seconds that one look at the line waits."""
+SILENCES: Final = 10
+"""Looks that saw nothing after which a frame or its answer counts as lost: they, and no clock, so that a machine that
+holds up this program takes no answer for lost."""
+LOOKS: Final = 32
+"""All looks that an answer may take, so that a line full of noise has an end, too."""
 ATTEMPTS: Final = 3
 
 _EXPLAINED: Final = {
@@ -43,7 +47,7 @@ class Link:
         self._turn = threading.Lock()
         self._number = 0
         try:
-            self._port: Any = serial.Serial(path, BAUD, timeout=REPLY_TIME / 10, write_timeout=1, exclusive=True)
+            self._port: Any = serial.Serial(path, BAUD, timeout=QUIET, write_timeout=1, exclusive=True)
         except (OSError, termios.error) as error:
             number = getattr(error, "errno", None)
             if number in _ABSENT:
@@ -75,14 +79,23 @@ class Link:
 
     def _exchange(self, frame: Frame) -> Frame:
         for _ in range(ATTEMPTS):
-            parser = Parser()  # half a frame that noise has left is forgotten
             self._port.write(frame.encode())
-            until = time.monotonic() + REPLY_TIME
-            while time.monotonic() < until:
-                for answer in parser.feed(self._port.read(max(OVERHEAD, self._port.in_waiting))):
-                    if (answer.number, answer.command) == (frame.number, frame.command | ANSWER):
-                        return answer
+            if answer := self._answer_to(frame):
+                return answer
         raise DeviceLost(f"nothing answers on {self._path}: is it a picotype, and is it powered?")
+
+    def _answer_to(self, frame: Frame) -> Frame | None:
+        """Wait for the answer; what is left of earlier ones, and noise, is passed over."""
+        parser, silences = Parser(), 0
+        for _ in range(LOOKS):
+            data = self._port.read(1)
+            silences += not data
+            for answer in parser.feed(data + self._port.read(self._port.in_waiting)):
+                if (answer.number, answer.command) == (frame.number, frame.command | ANSWER):
+                    return answer
+            if silences == SILENCES:
+                break
+        return None
 
     @contextlib.contextmanager
     def _lost_if_it_fails(self) -> Iterator[None]:
