@@ -88,6 +88,7 @@ def test_three_commands(clean: Clean) -> None:
     """From nothing to a driver that passes the suite; pip's alone has more words here, to stay on this machine."""
     said = clean.run("kvmd", "new", "driver", "acme")
     assert "pip install -e ./acme'[test]'\n  pytest acme\n" in said
+    assert (clean.folder / "acme/.github/workflows/test.yml").exists()
     clean.pip("install", "-e", "./acme[test]")
     said = clean.pytest("acme")
     assert " passed" in said

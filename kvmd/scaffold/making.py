@@ -15,6 +15,8 @@ from kvmd.errors import RequestError
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 PLACEHOLDER: Final = "acme"
+DOT: Final = "dot-"
+"""How the names of files begin there that begin with a dot: wheels leave such out."""
 MAX_NAME: Final = 40
 
 KINDS: Final = ("driver", "board", "plugin")
@@ -51,7 +53,7 @@ def make(kind: str, role: str, name: str, into: Path) -> Path:
         folder.mkdir()
         for layer in layers:
             for path in _files(TEMPLATES / layer):
-                target = folder / _renamed(str(path.relative_to(TEMPLATES / layer)), name)
+                target = folder / _renamed(str(path.relative_to(TEMPLATES / layer)), name).replace(DOT, ".")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(_renamed(path.read_text(), name))
     except FileExistsError as error:

@@ -95,7 +95,7 @@ class TestProtocol:
         frames = [Frame(number, 2, command_for(KeyboardReport(keys=(0xA5 - 0x40,)))[1]) for number in (0xA5, 1)]
         damaged = bytearray(frames[0].encode())
         damaged[4] ^= 1
-        line = b"\xa5\xff\x00" + frames[0].encode() + damaged + frames[1].encode()
+        line = b"\xa5\xff\x00\xa5\x05" + frames[0].encode() + damaged + frames[1].encode()
         parser = Parser()
         steps = [parser.feed(line[at : at + step]) for at in range(0, len(line), step)]
         assert [frame for found in steps for frame in found] == frames

@@ -92,6 +92,12 @@ def test_all_is_described() -> None:
     assert v4l2["usb_id"]["description"] == "USB vendor and product, as `lsusb` shows."
 
 
+def test_drivers_are_completed() -> None:
+    names = SCHEMAS[Settings]["properties"]["hid"]["properties"]["driver"]["enum"]
+    assert names[0] == "auto"
+    assert {"ch9329", "usb_gadget"} <= set(names)
+
+
 def test_no_all_of() -> None:
     """Some versions of Even Better TOML end on it."""
     assert "allOf" not in str(SCHEMAS)
