@@ -33,9 +33,9 @@ def settings() -> Draft7Validator:
     return Draft7Validator(SCHEMAS[Settings])
 
 
-@pytest.mark.parametrize("shape", SCHEMAS)
-def test_they_are_schemas(shape: type) -> None:
-    meta.validate(SCHEMAS[shape])
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=lambda schema: schema["title"])
+def test_they_are_schemas(schema: dict[str, object]) -> None:
+    meta.validate(schema)
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
