@@ -27,6 +27,7 @@ from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
 from kvmd.web import create_app, make_server
 from kvmd_drivers.virtual.computer import Computer, shared
+from tests import wheels
 from tests.loop import Loop
 from tests.waiting import patience
 from tests.wire import inet
@@ -205,6 +206,12 @@ def patient_conformance() -> Iterator[None]:
         for module in (conformance.driver, conformance.capture, conformance.hid, conformance.power):
             patch.setattr(module, "PATIENCE", patience())
         yield
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """kvmd's wheel, of the sources as they are."""
+    return wheels.build_ours(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ class Served:
     :param more: lines for the tables of the settings, by the tables' names
     :param watchdog: seconds of systemd's watchdog
     :param before: what the program is called with, such as faketime
+    :param python: the interpreter of the environment that has kvmd
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Served:
         more: Mapping[str, str] | None = None,
         watchdog: float | None = None,
         before: list[str] | None = None,
+        python: str = sys.executable,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
@@ -68,7 +70,7 @@ class Served:
             given["WATCHDOG_USEC"] = str(round(watchdog * 1_000_000))
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*(before or []), sys.executable, "-m", "kvmd", "serve", "--config", str(folder / "kvmd.toml")],
+                [*(before or []), python, "-m", "kvmd", "serve", "--config", str(folder / "kvmd.toml")],
                 stderr=log,
                 env={**os.environ, **given},
             )

@@ -2,7 +2,6 @@
 
 import configparser
 import importlib.metadata
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -19,32 +18,43 @@ PACKAGES = SETUP["options"]["packages"].split()
 ENTRY_POINTS = [line for line in SETUP["options.entry_points"]["kvmd"].split("\n") if line]
 
 
+EXAMPLES = ROOT / "plugins/examples"
+"""Packages of their own."""
+TEMPLATES = Path("scaffold/templates")
+"""Of packages: data, though most of it is Python."""
+
+
 def tracked() -> Iterator[tuple[str, Path]]:
     """List the files of the packages, and no leftovers of running them, with the packages that they are in."""
     for name, folder in FOLDERS.items():
         for path in sorted((ROOT / folder).rglob("*")):
             inner = path.relative_to(ROOT / folder)
-            if path.is_file() and "__pycache__" not in inner.parts:
+            if path.is_file() and "__pycache__" not in inner.parts and not path.is_relative_to(EXAMPLES):
                 yield name, inner
 
 
 def test_packages_are_those_on_disk() -> None:
-    on_disk = {".".join([name, *inner.parts[:-1]]) for name, inner in tracked() if inner.name == "__init__.py"}
+    code = [(name, inner) for name, inner in tracked() if not _is_data(inner)]
+    on_disk = {".".join([name, *inner.parts[:-1]]) for name, inner in code if inner.name == "__init__.py"}
     assert on_disk == set(PACKAGES)
     assert sorted(PACKAGES) == PACKAGES
 
 
 def test_every_data_file_is_named_and_every_name_is_of_a_file() -> None:
-    data = {f"{name}/{inner}" for name, inner in tracked() if inner.suffix != ".py"}
+    data = {f"{name}/{inner}" for name, inner in tracked() if _is_data(inner)}
     found = set()
     for package, patterns in SETUP["options.package_data"].items():
         top, *rest = package.split(".")
         folder = ROOT.joinpath(FOLDERS[top], *rest)
         for pattern in patterns.replace(",", " ").split():
-            files = [path for path in folder.glob(pattern) if path.is_file()]
+            files = [path for path in folder.glob(pattern) if path.is_file() and "__pycache__" not in path.parts]
             assert files, f"{package}: {pattern} is of no file"
             found |= {"/".join([top, *path.relative_to(ROOT / FOLDERS[top]).parts]) for path in files}
     assert found == data
+
+
+def _is_data(inner: Path) -> bool:
+    return inner.suffix != ".py" or inner.is_relative_to(TEMPLATES)
 
 
 def test_every_driver_has_an_entry_point() -> None:
@@ -73,42 +83,6 @@ def test_drivers_import_on_a_bare_machine(line: str) -> None:
     code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import {module}"
     ran = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build a wheel from a copy of the sources; with the setuptools that is installed, where it is new enough."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    source.mkdir()
-    ignore = shutil.ignore_patterns("__pycache__")
-    for name in FOLDERS.values():
-        shutil.copytree(ROOT / name, source / name, ignore=ignore)
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    flags = ["--no-build-isolation"] if _setuptools() >= 77 else []
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--wheel-dir",
-        str(folder),
-        *flags,
-        str(source),
-    ]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return next(folder.glob("*.whl"))
-
-
-def _setuptools() -> int:
-    try:
-        return int(importlib.metadata.version("setuptools").split(".")[0])
-    except importlib.metadata.PackageNotFoundError:
-        return 0
 
 
 def test_the_wheel_holds_every_file(wheel: Path) -> None:

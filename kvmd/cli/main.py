@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING
 import click
 
 import kvmd
-from kvmd.cli import accounts, certificate, doctor, power, report, serve, session, settings, status, survey, typing
+from kvmd.cli import (
+    accounts,
+    boards,
+    certificate,
+    doctor,
+    new,
+    power,
+    report,
+    serve,
+    session,
+    settings,
+    status,
+    survey,
+    typing,
+)
 from kvmd.cli.common import common_options, load_registry
 from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
 
@@ -72,8 +86,11 @@ for command in (
     certificate.certificate,
     power.power,
     typing.type_text,
+    new.new,
 ):
     cli.add_command(command)
+for command in (boards.check, boards.schema):
+    survey.boards.add_command(command)
 
 
 def main() -> None:

@@ -6,17 +6,28 @@ from collections.abc import Iterator
 
 import click
 
-from kvmd.cli.common import common_options, config_path, json_option, make_kvm, print_json, source_name
+from kvmd.cli.common import (
+    common_options,
+    config_path,
+    json_option,
+    load_registry,
+    make_kvm,
+    print_json,
+    source_name,
+)
 from kvmd.contract.settings import Settings, source_of
+from kvmd.plugins.toml_schema import toml_schema
 from kvmd.system.config import options_of, toml_value, value_of, without_secrets
 
 
-@click.command("config")
+@click.group("config", invoke_without_command=True)
 @json_option
 @common_options
 @click.pass_context
 def show_config(context: click.Context, as_json: bool) -> None:
     """Show the settings in force, and where each comes from; passwords and other secrets are left out."""
+    if context.invoked_subcommand:
+        return
     if as_json:
         print_json({key: {"value": value, "source": source} for key, (value, source) in _shown(context).items()})
         return
@@ -43,3 +54,10 @@ def _shown(context: click.Context) -> dict[str, tuple[object, str]]:
             rows |= {f"{role}.driver": (chosen.driver, source), f"{role}.options": (chosen.options, source)}
     secrets = {option.key for driver in kvm.registry.drivers for option in options_of(driver.Options) if option.secret}
     return {key: (without_secrets(value, secrets), source) for key, (value, source) in rows.items()}
+
+
+@show_config.command("schema")
+@common_options
+def config_schema() -> None:
+    """Print the JSON schema of kvmd.toml, for editors: with the options of the drivers that are installed here."""
+    print_json(toml_schema(Settings, load_registry().drivers))

@@ -77,12 +77,14 @@ def drivers(context: click.Context, name: str | None, rules: bool, as_json: bool
         _print_broken(_broken(context, registry))
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @json_option
 @common_options
 @click.pass_context
 def boards(context: click.Context, as_json: bool) -> None:
     """List the boards, and say which one this is and why."""
+    if context.invoked_subcommand:
+        return
     registry = load_registry()
     own, problems = board.survey_boards(board.FOLDER)
     offered = registry.boards()

@@ -71,11 +71,19 @@ class Facts(msgspec.Struct, frozen=True):
 class KnownBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a board is recognised: every field that is given must fit, and at least one must be given."""
 
-    model: str | None = None
-    compatible: str | None = None
-    chip: str | None = None
-    product: str | None = None
-    usb: Annotated[tuple[UsbId, ...], Meta(min_length=1)] | None = None
+    model: Annotated[str | None, Meta(description="Of the device tree: its `model`, `*` for any part.")] = None
+    compatible: Annotated[
+        str | None, Meta(description="Of the device tree: one of the entries of its root's `compatible`.")
+    ] = None
+    chip: Annotated[
+        str | None,
+        Meta(description="Of the device tree: a `compatible` entry of any node that is not disabled."),
+    ] = None
+    product: Annotated[str | None, Meta(description="Of DMI: a PC's `product_name`, `*` for any part.")] = None
+    usb: Annotated[
+        Annotated[tuple[UsbId, ...], Meta(min_length=1)] | None,
+        Meta(description="USB vendors and products that are all plugged in behind one hub, as `lsusb` shows them."),
+    ] = None
 
     def given(self) -> dict[str, str | tuple[str, ...]]:
         """Return the fields that are given."""
@@ -100,18 +108,18 @@ class KnownBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A board: its name in settings, its name for people, how it is known, and what fills the roles.
+    """A board: its name in settings, its name for people, how it is known, and what fills the roles."""
 
-    :param by_name: only taken when the settings name it; ``known_by``, where given, says what it could be taken for
-    """
-
-    name: str
-    title: str
+    name: Annotated[str, Meta(description="Its name in the setting `board`.")]
+    title: Annotated[str, Meta(description="Its name for people.")]
     known_by: KnownBy = msgspec.field(default_factory=KnownBy)
     capture: RoleSettings = msgspec.field(default_factory=RoleSettings)
     hid: RoleSettings = msgspec.field(default_factory=RoleSettings)
     power: RoleSettings = msgspec.field(default_factory=RoleSettings)
-    by_name: bool = False
+    by_name: Annotated[
+        bool,
+        Meta(description="Only taken when the settings name it; `known_by`, where given, says what it may look like."),
+    ] = False
 
     def __post_init__(self) -> None:
         if self.name in (AUTO, NONE):

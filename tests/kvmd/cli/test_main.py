@@ -40,11 +40,13 @@ COMMANDS = [
     "gadget",
     "power",
     "type",
+    "new",
 ]
 ACCOUNTS = [f"user {name}" for name in ("add", "list", "remove", "role", "totp")]
 ACCOUNTS += [f"session {name}" for name in ("list", "end")]
 ACCOUNTS += [f"apikey {name}" for name in ("add", "list", "remove")]
 CERTIFICATE = [f"certificate {name}" for name in ("show", "new", "csr", "install")]
+FILES = ["boards check", "boards schema", "config schema"]
 KVMD = [sys.executable, "-m", "kvmd"]
 JPEG = b"\xff\xd8\xff"
 
@@ -112,7 +114,7 @@ class TestUsage:
         assert re.findall(r"^  ([a-z0-9]+)  ", ran.stdout, re.MULTILINE) == sorted(COMMANDS)
         assert all(word in ran.stdout for word in ("0 done", "1 failed", "2 the", "3 the", "4 a", "5 not", "6 the"))
 
-    @pytest.mark.parametrize("command", [*COMMANDS, *ACCOUNTS, *CERTIFICATE])
+    @pytest.mark.parametrize("command", [*COMMANDS, *ACCOUNTS, *CERTIFICATE, *FILES])
     @pytest.mark.parametrize("flag", ["--help", "-h"])
     def test_help_of_each_command(self, command: str, flag: str) -> None:
         ran = run(*command.split(), flag)
@@ -291,6 +293,22 @@ class TestBoards:
         shown = json.loads(CliRunner().invoke(cli, ["boards", "--json", "--config", str(settings)]).stdout)
         assert shown["broken"] == [{"name": str(wrong), "reason": "title is missing; accepted: text"}]
 
+    def test_a_file_that_is_checked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        file = tmp_path / "acme.toml"
+        file.write_text('name = "acme"\ntitle = "Acme"\nknown_by.product = "Acme*"\ncapture.driver = "virtual"\n')
+        ran = CliRunner().invoke(cli, ["boards", "check", str(file)])
+        said = f'{file}: acme is in order\nthis machine is none: no product = "Acme*"\nits roles, here and now:\n'
+        assert (ran.exit_code, ran.stdout.startswith(f"{said}  capture: virtual\n  hid: ")) == (0, True), ran.stdout
+        monkeypatch.setattr("kvmd.contract.board.read_facts", lambda: Facts(product="Acme KVM"))
+        ran = CliRunner().invoke(cli, ["boards", "check", str(file)])
+        assert 'this machine is one, by product = "Acme KVM"\n' in ran.stdout
+
+    def test_a_file_that_is_wrong(self, tmp_path: Path) -> None:
+        file = tmp_path / "acme.toml"
+        file.write_text('name = "acme"\ntitle = "Acme"\nby_name = true\ncapture.driver = "none"\n')
+        said = one_line(run("boards", "check", file), 3)
+        assert said.startswith(f'{file}:4: capture.driver = "none" cannot be used; accepted: "auto", "')
+
     def test_boards_that_look_the_same(self, settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         facts = Facts("Raspberry Pi Compute Module 4 Rev 1.0", chips=("toshiba,tc358743",))
         monkeypatch.setattr("kvmd.contract.board.read_facts", lambda: facts)
@@ -301,6 +319,18 @@ its firmware says: model = "Raspberry Pi Compute Module 4 Rev 1.0"
 these look the same: blikvm-v1-v2, pikvm-v4-mini, pikvm-v4-plus
 if it is one of them, name it in {settings}, such as: board = "blikvm-v1-v2"
 """)
+
+
+class TestNew:
+    def test_a_role_is_of_a_driver_alone(self, tmp_path: Path) -> None:
+        ran = CliRunner().invoke(cli, ["new", "board", "acme", "--role", "hid", "--into", str(tmp_path)])
+        assert (ran.exit_code, "--role is of a driver alone" in ran.stderr) == (2, True)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_is_next(self, tmp_path: Path) -> None:
+        ran = CliRunner().invoke(cli, ["new", "driver", "acme", "--role", "hid", "--into", str(tmp_path)])
+        assert f"  pip install -e {tmp_path}/acme'[test]'\n  pytest {tmp_path}/acme\n" in ran.stdout
+        assert "class AcmeHid" in (tmp_path / "acme/kvmd_acme/__init__.py").read_text()
 
 
 class TestPasswd:

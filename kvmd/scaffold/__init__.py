@@ -1,0 +1,1 @@
+"""New packages for authors of drivers, boards and plug-ins, made of the trees in templates/."""

@@ -1,0 +1,13 @@
+"""Boards: each TOML file beside this one is a board that kvmd then knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kvmd import Board, hookimpl, load_boards
+
+
+@hookimpl
+def kvmd_boards() -> list[Board]:
+    """Offer the boards."""
+    return load_boards(Path(__file__).parent)
