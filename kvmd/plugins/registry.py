@@ -58,6 +58,11 @@ class Registry:
             self._add_driver(plugin, driver)
 
     @property
+    def plugins(self) -> Collection[str]:
+        """The names of all that are installed, be they broken or switched off."""
+        return self._plugins.places
+
+    @property
     def broken(self) -> list[Broken]:
         """What plug-ins cannot do."""
         return self._plugins.broken
@@ -89,11 +94,11 @@ class Registry:
         :raises ConfigError: there is none of a name
         """
         for name in names:
-            if name not in self._plugins.places:
-                known = ", ".join(sorted(self._plugins.places))
+            if name not in self.plugins:
+                known = ", ".join(sorted(self.plugins))
                 raise ConfigError(f"{source}: plugins.{name} is not known; there are: {known}")
         for name in self.disabled:
-            if name not in self._plugins.places:  # it may just have been uninstalled
+            if name not in self.plugins:  # it may just have been uninstalled
                 logger.warning("%s: disabled_plugins names %s, which is not installed", source, name)
 
     def choose(self, role: Role[D, Any], settings: RoleSettings, source: str) -> Choice[D]:
