@@ -69,7 +69,14 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class KnownBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a board is recognised: every field that is given must fit, and at least one must be given."""
+    """How a board is recognised: every field that is given must fit, and at least one must be given.
+
+    :param model: /proc/device-tree/model, a shell pattern
+    :param compatible: one of the entries of /proc/device-tree/compatible
+    :param chip: a ``compatible`` entry of any node of the device tree that is not disabled
+    :param product: /sys/class/dmi/id/product_name, a shell pattern
+    :param usb: USB ids, all of which are plugged in, behind one hub that is not the machine's own
+    """
 
     model: str | None = None
     compatible: str | None = None
@@ -94,14 +101,20 @@ class KnownBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return found if found.keys() == self.given().keys() else {}
 
     def weight(self) -> tuple[int, int]:
-        """Tell how specific it is; see this module's docstring."""
+        """Tell how specific it is: how many of the firmware's facts it names, then how long all that it gives is."""
         firmware = [text for name, text in self.given().items() if name != "usb"]
         return len(firmware), sum(map(len, (*firmware, *(self.usb or ()))))
 
 
 class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A board: its name in settings, its name for people, how it is known, and what fills the roles.
+    """A board: how it is known, and what fills the roles.
 
+    :param name: in settings
+    :param title: for people
+    :param known_by: how it is recognised
+    :param capture: what fills the role
+    :param hid: likewise
+    :param power: likewise
     :param by_name: only taken when the settings name it; ``known_by``, where given, says what it could be taken for
     """
 
