@@ -21,10 +21,7 @@ INTRODUCTION = f"""\
 What a plug-in may answer. The module that its [entry point](plugins.md) names implements any of these with `@hookimpl`:
 
 ```python
-from kvmd import hookimpl
-
-
-@hookimpl
+@hookimpl  # from kvmd
 def kvmd_drivers():
     return [AcmeCapture]
 ```
