@@ -9,7 +9,8 @@ from flask import Flask
 
 from kvmd.contract.settings import AuthSettings, Endpoint, Settings
 from kvmd.kvm import Kvm
-from kvmd.plugins.registry import Registry, installed
+from kvmd.plugins.loading import installed
+from kvmd.plugins.registry import Registry
 from kvmd.web import create_app, create_video_app
 from kvmd.web.openapi import describe
 

@@ -1,4 +1,4 @@
-"""Make what is made from the code: settings, hooks, the contract, tables of options, boards and endpoints, udev rules.
+"""Make what is made from the code: settings, hooks, the contract; tables of options, boards, endpoints, faults; rules.
 
 ``python -m docs.generate`` writes them; tests/test_docs.py checks that there is nothing to write.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from docs import endpoints, hooks, reference
+from docs import endpoints, faults, hooks, reference
 from kvmd.contract.board import Board, in_words
 from kvmd.contract.driver import BaseDriver
 from kvmd.contract.roles import ROLES, role_of
@@ -91,10 +91,11 @@ def outputs() -> dict[Path, str]:
     made = {ROOT / "docs/configuration.md": configuration(), ROOT / "etc/70-kvmd.rules": rules}
     made |= {ROOT / "docs/hooks.md": hooks.page()}
     made |= {ROOT / "docs/contract" / name: text for name, text in reference.pages().items()}
-    boards, api = ROOT / "docs/boards.md", ROOT / "docs/api.md"
+    boards, api, testing = (ROOT / f"docs/{name}.md" for name in ("boards", "api", "testing"))
     tables = {
         boards: _between_markers(boards, "boards", _boards_table()),
         api: _between_markers(api, "endpoints", endpoints.table()),
+        testing: _between_markers(testing, "faults", faults.table()),
     }
     return {**made, **pages, **tables}
 

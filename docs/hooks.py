@@ -12,7 +12,8 @@ from docs.shapes import signature, table
 from kvmd.plugins import hookspecs, services
 from kvmd.plugins.courier import ROOM
 from kvmd.plugins.hookspecs import PROJECT
-from kvmd.plugins.registry import LOGIN_PATIENCE, PATIENCE
+from kvmd.plugins.loading import PATIENCE
+from kvmd.plugins.registry import LOGIN_PATIENCE
 from kvmd.system.bounded import PLACES
 
 INTRODUCTION = f"""\
@@ -27,8 +28,8 @@ def kvmd_drivers():
 ```
 
 An argument that is not needed may be left out; one that is not listed may not be asked for. Plug-ins are asked in the
-order of their entry points' names. A hook that returns many things may return a list, a generator or any other
-iterable; None is as good as an empty one.
+order of their entry points' names, the bundled ones first. A hook that returns many things may return a list, a
+generator or any other iterable; None is as good as an empty one.
 
 The types are in [the contract](contract/index.md), and [plug-ins](plugins.md) has an example of each. This page is made
 from [kvmd/plugins/hookspecs.py](../kvmd/plugins/hookspecs.py).
@@ -36,10 +37,12 @@ from [kvmd/plugins/hookspecs.py](../kvmd/plugins/hookspecs.py).
 ## When a hook fails
 
 No hook holds up the daemon: each is called in a thread of its own, is waited for only so long, and {PLACES} calls of a
-plug-in are made at once at most. One that raises, or does not come back, is **broken**: the log and `kvmd drivers` name
-the plug-in and say why. What it answers to other hooks holds, and nothing else suffers. A `ConfigError` is no fault of
-the plug-in's: it ends the start, or the command, with its message, which is for whoever wrote the settings.
-[What hangs](plugins.md#what-hangs) has the limits of all else that a plug-in does.
+plug-in are made at once at most. One that raises, or does not come back, is **broken**: the log, `kvmd drivers` and the
+status name the plug-in and say why. What it answers to other hooks holds, and nothing else suffers; but of a plug-in
+that did not come back, none of those that return things is called again. So is one that returns what it may not: that
+is left out, and the rest is taken. A `ConfigError` is no fault of the plug-in's: it ends the start, or the command,
+with its message, which is for whoever wrote the settings. [What fails](plugins.md#what-fails) says what keeps a plug-in
+from being loaded, and [what hangs](plugins.md#what-hangs) has the limits of all else that it does.
 """
 
 
@@ -69,15 +72,14 @@ CALLS = {
         "such as `kvmd drivers`. There may be no device, no settings and no right to open one.",
         _CALLED,
         f"{PATIENCE:g} s",
-        "Of two drivers of one name and role the first stays, and the second is reported; so is a class that "
-        "derives from the driver of no role.",
+        "Of two drivers of one name and role the first stays, and the second is reported.",
         _BROKEN,
     ),
     "kvmd_boards": Call(
         "When the daemon starts, and in `kvmd boards`, after the drivers are known.",
         _CALLED,
         f"{PATIENCE:g} s",
-        "Of two boards of one name the first stays.",
+        "Of two boards of one name the first stays, and the second is reported.",
         _BROKEN,
     ),
     "kvmd_services": Call(
@@ -108,15 +110,15 @@ CALLS = {
         f"{LOGIN_PATIENCE:g} s",
         "True lets in, False does not, and nobody else is asked. None asks the next plug-in, and in the end kvmd's own "
         "file. One-time codes are asked for all the same.",
-        "Nobody is let in by a password: 503, and the log says why. API keys and sessions go on. No other plug-in is "
-        "asked, for it may be this one that would refuse.",
+        f"{_BROKEN} Nobody is let in by a password: 503, and the log says why. API keys and sessions go on. No other "
+        "plug-in is asked, for it may be this one that would refuse.",
     ),
     "kvmd_event": Call(
         "Each time a role's state changes, a button was pressed, or the target goes on, off or to sleep.",
         "`kvmd-events plug-in NAME`, always the same: one event after the other, in their order",
         f"as long as it takes, by nobody; beyond {ROOM} events that wait, it misses what happens",
         "Nothing that is looked at.",
-        "The log has the traceback; the next event comes all the same.",
+        "The hook is [broken](#when-a-hook-fails), and the log has the traceback; the next event comes all the same.",
     ),
 }
 """What no signature says. A hook that is missing here keeps the page from being made."""

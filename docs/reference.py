@@ -57,7 +57,7 @@ PAGES = (
     Page(
         "kvm",
         "The KVM, for plug-ins",
-        ("kvmd.plugins.hookspecs",),
+        ("kvmd.plugins.hookspecs", "kvmd.contract.number"),
         "What a [hook](../hooks.md) is given of the KVM, and what it gives.",
     ),
     Page(

@@ -41,6 +41,7 @@ from kvmd.contract.hid import (
     Report,
     SystemReport,
 )
+from kvmd.contract.number import CONTRACT
 from kvmd.contract.power import PowerButton, PowerCapability, PowerDriver, PowerStatus, Press
 from kvmd.contract.relays import RelayDriver, RelayOptions
 from kvmd.contract.settings import RoleSettings
@@ -67,6 +68,7 @@ from kvmd.system.memory import forget, recall, remember
 __version__ = "0.1.0"
 
 __all__ = [
+    "CONTRACT",
     "COORDINATE_MAX",
     "MAX_KEYS",
     "MAX_MEDIA_KEYS",

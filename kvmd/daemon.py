@@ -56,7 +56,7 @@ def run(
     systemd = Systemd()
     ending = Ending(systemd.show)
     kvm = Kvm(settings, registry, source)
-    services = Services(registry.services(kvm))
+    services = Services(registry.services(kvm), registry.note)
     kvm.auth.credentials.make_first_password()
     server = make_server(kvm, way_out)
     inbox: Inbox = SimpleQueue()

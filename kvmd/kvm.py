@@ -137,6 +137,7 @@ class Kvm:
             hid=self.input.status(),
             power=self.power.status(),
             hung=self.watch.hung,
+            broken=self.registry.broken,
         )
 
     def _filled(self, role: Role[Any, Any]) -> tuple[RoleSettings, str]:

@@ -13,6 +13,7 @@ import msgspec
 
 from kvmd.access import audit
 from kvmd.contract.settings import DEFAULT_PATH, Settings, load
+from kvmd.errors import ConfigError
 from kvmd.system.journal import JournalHandler, is_stderr
 from kvmd.system.recent import RecentLog
 
@@ -56,13 +57,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 @cache
 def load_registry(bundled_only: bool = False) -> Registry:
-    """Load the plug-ins, for the commands that need them.
+    """Load the plug-ins that are not switched off, for the commands that need them.
 
     :param bundled_only: run no code of strangers' packages
     """
-    from kvmd.plugins.registry import Registry, installed  # noqa: PLC0415  # most commands need none
+    from kvmd.plugins.loading import installed  # noqa: PLC0415  # most commands need none
+    from kvmd.plugins.registry import Registry  # noqa: PLC0415  # as above
 
-    return Registry(installed(bundled_only))
+    return Registry(installed(bundled_only), _disabled())
+
+
+def _disabled() -> list[str]:
+    """Name the plug-ins that are switched off; none where the settings cannot be used, as who needs them will say."""
+    context = click.get_current_context(silent=True)
+    try:
+        return load(config_path(context) if context else None).disabled_plugins
+    except ConfigError:
+        return []
 
 
 def config_path(context: click.Context) -> Path | None:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Sequence
 
 import click
 
 from kvmd.cli.common import common_options, json_option, load_registry, make_kvm, print_json, read_settings, source_name
+from kvmd.cli.daemon import ask
 from kvmd.contract import board
 from kvmd.contract.board import Board, BoardChoice, Facts
 from kvmd.contract.driver import BaseDriver
+from kvmd.contract.reports import Broken
 from kvmd.contract.roles import ROLES, role_of
-from kvmd.errors import ConfigError
+from kvmd.errors import ConfigError, KvmdError
 from kvmd.plugins.choice import is_recognised
-from kvmd.plugins.registry import Broken, Registry
+from kvmd.plugins.registry import Registry
 from kvmd.plugins.udev_rules import udev_rules
 from kvmd.system.config import options_of, toml_value
+
+PLUGIN = "plug-in "
+"""How the names of what hangs begin, in the status, that belongs to a plug-in."""
+
+DAEMON_PATIENCE = 3.0
+"""Seconds for the daemon to say what is wrong with its plug-ins; one that does not is no matter here."""
 
 
 @click.command()
@@ -47,8 +56,9 @@ def devices(context: click.Context, as_json: bool) -> None:
 @click.option("--udev-rules", "rules", is_flag=True, help="Print the udev rules for all drivers.")
 @json_option
 @common_options
-def drivers(name: str | None, rules: bool, as_json: bool) -> None:
-    """List the drivers, or show the options of the one named NAME."""
+@click.pass_context
+def drivers(context: click.Context, name: str | None, rules: bool, as_json: bool) -> None:
+    """List the drivers, or show the options of the one named NAME; and say which plug-ins cannot be used."""
     registry = load_registry()
     found = [driver for driver in registry.drivers if name in (None, driver.name)]
     if name and not found:
@@ -57,11 +67,14 @@ def drivers(name: str | None, rules: bool, as_json: bool) -> None:
     if rules:
         click.echo(udev_rules(match for driver in found for match in driver.matches), nl=False)
     elif as_json:
-        print_json({"drivers": [_describe(driver) for driver in found], "broken": registry.broken})
+        shown = [_describe(driver, registry.problem(driver)) for driver in found]
+        print_json({"drivers": shown, "broken": _broken(context, registry), "disabled": registry.disabled})
     else:
         for driver in found:
-            click.echo(_in_words(driver, with_options=bool(name)))
-        _print_broken(registry)
+            click.echo(_in_words(driver, registry.problem(driver), with_options=bool(name)))
+        for plugin in registry.disabled:
+            click.echo(f"{plugin}  is switched off: disabled_plugins in {source_name(context)}", err=True)
+        _print_broken(_broken(context, registry))
 
 
 @click.command()
@@ -87,15 +100,30 @@ def boards(context: click.Context, as_json: bool) -> None:
     print_json({**answer, "boards": known, "broken": [*registry.broken, *broken]})
 
 
-def _print_broken(registry: Registry) -> None:
-    for broken in registry.broken:
-        click.echo(f"{broken.name}  cannot be loaded: {broken.reason}", err=True)
+def _broken(context: click.Context, registry: Registry) -> list[Broken]:
+    """List what plug-ins cannot do, also what only the daemon knows, where it runs and may be asked."""
+    registry.boards()  # what is wrong with them is told, too
+    told: list[Broken] = []
+    with contextlib.suppress(KvmdError, LookupError):
+        status = ask(read_settings(context), "GET", "/api/status", patience=DAEMON_PATIENCE)["data"]
+        told += [Broken(each["name"], each["reason"]) for each in status["broken"]]
+        hung = [each for each in status["hung"] if each["name"].startswith(PLUGIN)]
+        told += [Broken(each["name"].removeprefix(PLUGIN), f"{each['doing']} hangs") for each in hung]
+    return list(dict.fromkeys([*registry.broken, *told]))
+
+
+def _print_broken(broken: Sequence[Broken]) -> None:
+    for each in broken:
+        click.echo(f"{each.name}  cannot be used: {each.reason}", err=True)
+    if broken:
+        source = source_name(click.get_current_context())
+        click.echo(f'to switch a plug-in off: disabled_plugins = ["{broken[0].name}"] in {source}', err=True)
 
 
 def _print_boards(boards: Iterable[Board], problems: Iterable[ConfigError], registry: Registry) -> None:
     for each in boards:
         click.echo(_board_in_words(each))
-    _print_broken(registry)
+    _print_broken(registry.broken)
     for error in problems:
         click.echo(f"{error}; kvmd does not start until the file is mended or removed", err=True)
 
@@ -132,20 +160,20 @@ def _summary(driver: type[BaseDriver]) -> str:
     return (driver.__doc__ or "").strip().partition("\n")[0]
 
 
-def _describe(driver: type[BaseDriver]) -> dict[str, object]:
+def _describe(driver: type[BaseDriver], problem: str | None) -> dict[str, object]:
     return {
         "name": driver.name,
         "role": _role(driver),
         "summary": _summary(driver),
-        "problem": driver.problem(),
+        "problem": problem,
         "matches": list(driver.matches),
         "options": list(options_of(driver.Options)),
     }
 
 
-def _in_words(driver: type[BaseDriver], with_options: bool) -> str:
+def _in_words(driver: type[BaseDriver], problem: str | None, with_options: bool) -> str:
     lines = [f"{driver.name}  [{_role(driver)}]  {_summary(driver)}"]
-    if problem := driver.problem():
+    if problem:
         lines.append(f"  cannot be used here: {problem}")
     if not is_recognised(driver):
         lines.append(f'  no device leads to it: it has to be named, as in {_role(driver)}.driver = "{driver.name}"')

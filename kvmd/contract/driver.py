@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
 from kvmd.contract.device import Device, DriverOptions, Match
+
+NAME: Final = re.compile("[a-z][a-z0-9_]*")
+"""What a driver may be called."""
 
 
 class DriverStatus(msgspec.Struct, frozen=True):
@@ -28,7 +32,7 @@ class BaseDriver(ABC):
     """
 
     name: ClassVar[str]
-    """The name under which settings and boards know the driver."""
+    """The name under which settings and boards know the driver: small letters, digits and underscores."""
 
     Options: ClassVar[type[DriverOptions]] = DriverOptions
     """Its options, a frozen struct: each with type, default and a ``Meta(description=...)``."""
@@ -53,7 +57,7 @@ class BaseDriver(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Make the device ready; also after ``close``.
+        """Make the device ready; also after ``close``, and once a device that was gone is back.
 
         :raises DeviceAbsent: it is not there
         :raises DriverError: it is there and cannot be used
@@ -65,4 +69,7 @@ class BaseDriver(ABC):
 
     @abstractmethod
     def status(self) -> DriverStatus:
-        """Tell how things stand, in the struct of the driver's role; from any thread, without I/O that could block."""
+        """Tell how things stand, in the struct of the driver's role.
+
+        Called in any thread, also while it is being opened or closed; without I/O that could block.
+        """

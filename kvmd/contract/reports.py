@@ -240,6 +240,17 @@ class BoardReport(msgspec.Struct, frozen=True):
     why: str
 
 
+class Broken(msgspec.Struct, frozen=True):
+    """What a plug-in cannot do.
+
+    :param name: the plug-in's, which is its entry point's
+    :param reason: why, and of what if it is not all of it
+    """
+
+    name: str
+    reason: str
+
+
 class Status(msgspec.Struct, frozen=True):
     """Everything worth knowing.
 
@@ -250,6 +261,7 @@ class Status(msgspec.Struct, frozen=True):
     :param hid: keyboard and mouse
     :param power: the target's buttons and lamps
     :param hung: what hangs, by the watchdog
+    :param broken: what plug-ins could not do since then, the latest of each kind
     """
 
     version: str
@@ -259,6 +271,7 @@ class Status(msgspec.Struct, frozen=True):
     hid: HidReport
     power: PowerReport
     hung: tuple[Hang, ...]
+    broken: list[Broken]
 
 
 class CertificateReport(msgspec.Struct, frozen=True):

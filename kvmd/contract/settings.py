@@ -185,6 +185,9 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True):
             "`kvmd boards` lists."
         ),
     ] = "auto"
+    disabled_plugins: Annotated[
+        list[str], Meta(description="Names of plug-ins that are not loaded, as `kvmd drivers` shows those that fail.")
+    ] = msgspec.field(default_factory=list)
     capture: CaptureSettings = msgspec.field(default_factory=CaptureSettings)
     hid: HidSettings = msgspec.field(default_factory=HidSettings)
     power: PowerSettings = msgspec.field(default_factory=PowerSettings)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from kvmd.contract.device import Device, DriverOptions, best_match, device_at, list_devices
+from kvmd.contract.device import Device, DriverOptions, Match, best_match, device_at, list_devices
 from kvmd.contract.driver import BaseDriver
 from kvmd.contract.roles import Role
 from kvmd.contract.settings import RoleSettings
@@ -58,6 +58,11 @@ class Choice(Generic[D]):
         self._present: list[Device] = []
         self._listed_at = -math.inf
 
+    @property
+    def matches(self) -> list[Match]:
+        """The rows by which their devices are known."""
+        return [match for driver, _ in self._drivers for match in driver.matches]
+
     def changed(self) -> None:
         """Note that something was plugged in or out."""
         self._listed_at = -math.inf
@@ -93,7 +98,7 @@ class Choice(Generic[D]):
         now = time.monotonic()
         if now - self._listed_at > RELIST:
             self._listed_at = now  # before the list is made: what changes meanwhile makes it old
-            self._present = list_devices({match.subsystem for driver, _ in self._drivers for match in driver.matches})
+            self._present = list_devices({match.subsystem for match in self.matches})
         return self._present
 
     def _absent(self) -> str:
@@ -107,18 +112,25 @@ class Choice(Generic[D]):
         return f"no {self._role} device{whose}{asked} is plugged in"
 
 
-def choose(role: Role[D, Any], offered: Mapping[str, type[D]], settings: RoleSettings, source: str) -> Choice[D]:
+def choose(
+    role: Role[D, Any],
+    offered: Mapping[str, type[D]],
+    settings: RoleSettings,
+    source: str,
+    problem_of: Callable[[type[BaseDriver]], str | None],
+) -> Choice[D]:
     """Check the settings of a role and find the drivers that may fill it.
 
     :param offered: the role's drivers, by name
     :param source: where the settings come from, for the message
+    :param problem_of: says why a driver cannot be used on this machine
     :raises ConfigError: there is no such driver, or no driver has these options
     """
     if settings.driver != "auto" and settings.driver not in offered:
         names = ", ".join(f'"{name}"' for name in ("auto", *offered))
         raise ConfigError(f'{source}: {role.name}.driver = "{settings.driver}" cannot be used; accepted: {names}')
     if settings.driver == "auto":
-        wanted = [driver for driver in offered.values() if is_recognised(driver) and not driver.problem()]
+        wanted = [driver for driver in offered.values() if is_recognised(driver) and not problem_of(driver)]
     else:
         wanted = [offered[settings.driver]]
     usable: list[tuple[type[D], DriverOptions]] = []

@@ -20,11 +20,13 @@ class Courier:
 
     :param name: the plug-in's
     :param doing: what is called, for messages
+    :param failed: told what a call raised
     """
 
-    def __init__(self, name: str, doing: str) -> None:
+    def __init__(self, name: str, doing: str, failed: Callable[[BaseException], object]) -> None:
         self.pulse = Pulse(f"plug-in {name}", vital=False)
         self._doing = doing
+        self._failed = failed
         self._calls: deque[Callable[[], object]] = deque()
         self._changed = threading.Condition()
         self._full = False
@@ -62,8 +64,9 @@ class Courier:
             with self.pulse.busy(self._doing):
                 try:
                     call()
-                except BaseException:  # whatever a stranger's plug-in raises ends nothing here
+                except BaseException as error:  # whatever a stranger's plug-in raises ends nothing here
                     logger.exception("%s: %s failed", self.pulse.name, self._doing)
+                    self._failed(error)
 
     def _next(self) -> Callable[[], object] | None:
         """Wait for the next call; None in the end."""

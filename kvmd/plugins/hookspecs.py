@@ -7,7 +7,7 @@ with ``@kvmd.hookimpl``. docs/plugins.md shows each; a test keeps the two togeth
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 import pluggy
@@ -140,6 +140,7 @@ class KvmApi(Protocol):
         """Tell how everything stands."""
 
 
+@runtime_checkable
 class Service(Protocol):
     """Something that runs beside the daemon, in threads of its own."""
 

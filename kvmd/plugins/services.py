@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from kvmd.errors import Unavailable
@@ -21,30 +21,37 @@ PATIENCE = 10.0
 class Services:
     """Those of all plug-ins; one that fails or hangs is reported, and nothing else suffers.
 
-    :param services: in the order in which they are started; they are stopped the other way round
+    :param services: each with its plug-in's name, in the order in which they are started; they are stopped the other
+        way round
+    :param failed: told of a plug-in, its service, and why that could not be started
     """
 
-    def __init__(self, services: Iterable[Service]) -> None:
-        self._services = [(service, Bounded(_name(service), vital=False)) for service in services]
+    def __init__(
+        self, services: Iterable[tuple[str, Service]], failed: Callable[[str, str, str | Exception], object]
+    ) -> None:
+        self._services = [(plugin, service, Bounded(_name(service), vital=False)) for plugin, service in services]
+        self._failed = failed
         self._running: list[Step] = []
         self._ending = False
 
     @property
     def pulses(self) -> list[Pulse]:
         """The signs of life of their starts."""
-        return [calls.pulse for _, calls in self._services]
+        return [calls.pulse for _, _, calls in self._services]
 
     def start(self) -> None:
         """Start each."""
-        for service, calls in self._services:
+        for plugin, service, calls in self._services:
             if self._ending:
                 return
             try:
                 calls.call("start()", PATIENCE, partial(self._start, service))
             except Unavailable as error:
                 logger.error("%s", error)  # noqa: TRY400  # it says all; no traceback of ours would
-            except Exception:  # whatever a stranger's service does must not stop us
+                self._failed(plugin, calls.name, str(error).removeprefix(f"{calls.name}: "))
+            except Exception as error:  # whatever a stranger's service does must not stop us
                 logger.exception("%s cannot be started", calls.name)
+                self._failed(plugin, calls.name, error)
 
     def ending(self) -> list[Step]:
         """List the steps that stop those that run, be it that their start took longer than anybody waited."""

@@ -1,6 +1,6 @@
 """The conformance suite: what the daemon relies on, checked on any driver. It needs pytest; docs/testing.md shows how.
 
-::
+``pytest --pyargs kvmd.testing --driver NAME`` runs it on an installed driver; a test of one's own can tell it more::
 
     from kvmd.testing import CaptureConformance
 

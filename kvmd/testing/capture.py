@@ -12,9 +12,18 @@ import pytest
 from PIL import Image
 
 from kvmd import edid
-from kvmd.contract.capture import CaptureDriver, CaptureStatus, EdidControl, Frame, PixelFormat, Signal, TimingsControl
-from kvmd.errors import NoSignal
-from kvmd.testing.driver import PATIENCE, DriverConformance, within
+from kvmd.contract.capture import (
+    CaptureDriver,
+    CaptureStatus,
+    EdidControl,
+    Frame,
+    PixelFormat,
+    Signal,
+    Timings,
+    TimingsControl,
+)
+from kvmd.errors import DeviceLost, DriverError, NoSignal
+from kvmd.testing.driver import PATIENCE, DriverConformance, check_status, contract, refuses, within
 
 BYTES_PER_PIXEL: Final = {
     PixelFormat.NV12: 1,
@@ -26,6 +35,9 @@ BYTES_PER_PIXEL: Final = {
     PixelFormat.RGB24: 3,
 }
 """In the first plane (V4L2, "Image Formats")."""
+
+AT_ONCE: Final = 0.1
+"""Seconds; frames() that takes less to find no signal again did not wait for it."""
 
 
 class CaptureConformance(DriverConformance):
@@ -51,75 +63,108 @@ class CaptureConformance(DriverConformance):
         yield driver
         within(PATIENCE, driver.close)
 
+    @contract("Frame", "PixelFormat")
     def test_frames_are_whole(self, opened: CaptureDriver) -> None:
         """Every frame holds as many bytes as its size and format say, or is a JPEG of its size."""
-        for frame in _frames(opened, self.count, check_whole):
-            assert frame.width > 0
-            assert frame.height > 0
+        _frames(opened, self.count, check_whole)
 
+    @contract("Frame")
     def test_frames_are_in_order(self, opened: CaptureDriver) -> None:
         """Sequence numbers rise, time stamps do not go back, and are of the monotonic clock."""
         before = time.monotonic()
         frames = _frames(opened, self.count)
-        for one, next_one in itertools.pairwise(frames):
-            assert one.sequence < next_one.sequence
-            assert one.timestamp <= next_one.timestamp
-        assert before - PATIENCE <= frames[0].timestamp
-        assert frames[-1].timestamp <= time.monotonic()
+        numbers, times = [frame.sequence for frame in frames], [frame.timestamp for frame in frames]
+        assert all(one < other for one, other in itertools.pairwise(numbers)), f"sequence does not rise: {numbers}"
+        assert times == sorted(times), f"timestamp goes back: {times}"
+        assert before - PATIENCE <= times[0] <= times[-1] <= time.monotonic(), "timestamp is not of time.monotonic()"
 
+    @contract("CaptureDriver.status", "CaptureStatus")
     def test_status_agrees_with_frames(self, opened: CaptureDriver) -> None:
         """The status names the device, and the signal that the frames have."""
         frame = _frames(opened, 1)[0]
         status = within(PATIENCE, opened.status)
-        assert isinstance(status, CaptureStatus)
-        assert status.device
-        assert isinstance(status.signal, Signal)
-        assert (status.signal.width, status.signal.height) == (frame.width, frame.height)
-        assert status.signal.format == frame.format
-        assert status.signal.frame_rate is None or status.signal.frame_rate > 0
+        check_status(status, CaptureStatus)
+        signal = status.signal
+        assert isinstance(signal, Signal), f"signal is {signal!r} after a picture"
+        told = (signal.width, signal.height, signal.format)
+        assert told == (frame.width, frame.height, frame.format), f"signal is not that of the frames: {signal}"
+        assert signal.frame_rate is None or signal.frame_rate > 0, (
+            f"frame_rate = {signal.frame_rate}: None if not known"
+        )
 
+    @contract("CaptureDriver.status", "CaptureStatus")
     def test_status_before_the_first_frame(self, opened: CaptureDriver) -> None:
         """A driver that has seen nothing yet can be asked how it stands."""
-        assert isinstance(within(PATIENCE, opened.status), CaptureStatus)
+        check_status(within(PATIENCE, opened.status), CaptureStatus)
 
+    @contract("CaptureDriver.frames")
     def test_frames_again(self, opened: CaptureDriver) -> None:
         """An iterator that was given up can be followed by another, which yields newer frames."""
         last = _frames(opened, 2)[-1]
         first = _frames(opened, 2)[0]
-        assert last.timestamp <= first.timestamp
+        assert last.timestamp <= first.timestamp, "the second iterator began with an old picture"
 
+    @contract("CaptureDriver.frames")
+    def test_frames_end_with_close(self, opened: CaptureDriver) -> None:
+        """Once the driver is closed there are no more pictures: the iterator ends, or raises DriverError."""
+        iterator = opened.frames()
+        within(PATIENCE, next, iterator)
+        within(PATIENCE, opened.close)
+        try:
+            frame = within(PATIENCE, next, iterator, None)
+        except DriverError:
+            return
+        assert frame is None, "frames() goes on, although the driver is closed"
+
+    @contract("BaseDriver.open", "BaseDriver.close")
     def test_open_again(self, driver: CaptureDriver) -> None:
         """A driver that was closed can be opened again."""
         for _ in range(2):
             within(PATIENCE, driver.open)
-            assert _frames(driver, 2)
+            _frames(driver, 2)
             within(PATIENCE, driver.close)
 
+    @contract("CaptureDriver.frames", "CaptureStatus", "TimingsControl.timings")
     def test_signal_lost_and_back(self, opened: CaptureDriver) -> None:
-        """Without a signal, iterating raises NoSignal with a reason, as often as it is tried; later it works again."""
+        """Without a signal, iterating raises NoSignal with a reason, and then waits for it; later it works again."""
         _frames(opened, 1)
         self.unplug(opened)
-        for _ in range(2):
-            with pytest.raises(NoSignal) as raised:
-                _frames(opened, 1000)
-            assert str(raised.value)
-        assert within(PATIENCE, opened.status).signal is None
+        _await_refusal(opened, NoSignal, "while there is no signal")
+        waits = [_await_refusal(opened, NoSignal, "while there is no signal") for _ in range(2)]
+        assert max(waits) > AT_ONCE, "frames() raised NoSignal again at once: it has to wait for the signal then"
+        signal = within(PATIENCE, opened.status).signal
+        assert signal is None, f"there is no signal, and the status says {signal}"
         if isinstance(opened, TimingsControl):
-            assert within(PATIENCE, opened.timings) is None
+            timings = within(PATIENCE, opened.timings)
+            assert timings is None, f"there is no signal, and timings() says {timings}"
         self.plug(opened)
-        assert _frames(opened, 2)
+        _frames(opened, 2)
 
+    @contract("CaptureDriver.frames", "DeviceLost")
+    def test_device_lost_and_back(self, opened: CaptureDriver) -> None:
+        """Without its device, iterating raises DeviceLost; once it is back the driver can be opened again."""
+        _frames(opened, 1)
+        self.remove(opened)
+        _await_refusal(opened, DeviceLost, "once the device is gone")
+        within(PATIENCE, opened.close)
+        self.insert(opened)
+        within(PATIENCE, opened.open)
+        _frames(opened, 2)
+
+    @contract("TimingsControl.timings", "Timings")
     def test_timings_agree_with_frames(self, opened: CaptureDriver) -> None:
         """A driver that declares timings tells those of the frames."""
         if not isinstance(opened, TimingsControl):
             return
         frame = _frames(opened, 1)[0]
         timings = within(PATIENCE, opened.timings)
-        assert timings is not None
-        assert (timings.width, timings.height) == (frame.width, frame.height)
-        assert timings.frame_rate > 0
-        assert timings.pixel_clock > timings.width * timings.height
+        assert isinstance(timings, Timings), f"timings() returned {timings!r} although there is a picture"
+        size = (frame.width, frame.height)
+        assert (timings.width, timings.height) == size, f"the timings are not those of frames of {size}: {timings}"
+        assert timings.frame_rate > 0, f"timings without a frame_rate: {timings}"
+        assert timings.pixel_clock > timings.width * timings.height, f"pixel_clock is not in Hz: {timings}"
 
+    @contract("EdidControl.set_edid", "EdidControl.edid")
     def test_edid_is_set_and_cleared(self, opened: CaptureDriver) -> None:
         """A driver that declares an EDID has the one that was set last; it is as before in the end."""
         if not isinstance(opened, EdidControl):
@@ -128,11 +173,12 @@ class CaptureConformance(DriverConformance):
         try:
             for wanted in (edid.profile("720p60"), b"", edid.profile("1080p60")):
                 within(PATIENCE, opened.set_edid, wanted)
-                assert within(PATIENCE, opened.edid) == wanted
+                assert within(PATIENCE, opened.edid) == wanted, "edid() is not what was given to set_edid()"
         finally:
             within(PATIENCE, opened.set_edid, before)
-        assert within(PATIENCE, opened.edid) == before
+        assert within(PATIENCE, opened.edid) == before, "edid() is not what was given to set_edid()"
 
+    @contract("EdidControl.set_edid")
     def test_edid_is_kept_while_closed(self, driver: CaptureDriver) -> None:
         """What was set is in force again after the driver was closed and opened."""
         if not isinstance(driver, EdidControl):
@@ -143,11 +189,13 @@ class CaptureConformance(DriverConformance):
             within(PATIENCE, driver.set_edid, edid.profile("720p60"))
             within(PATIENCE, driver.close)
             within(PATIENCE, driver.open)
-            assert within(PATIENCE, driver.edid) == edid.profile("720p60")
+            kept = within(PATIENCE, driver.edid)
+            assert kept == edid.profile("720p60"), "the EDID that was set is not in force after close() and open()"
         finally:
             within(PATIENCE, driver.set_edid, before)
             within(PATIENCE, driver.close)
 
+    @contract("EdidControl")
     def test_edid_is_set_while_frames_are_taken(self, opened: CaptureDriver) -> None:
         """Another thread may look at the EDID, and set it, while the driver captures."""
         if not isinstance(opened, EdidControl):
@@ -156,22 +204,25 @@ class CaptureConformance(DriverConformance):
         iterator = opened.frames()
         within(PATIENCE, next, iterator)
         within(PATIENCE, control.set_edid, before)
-        assert within(PATIENCE, control.edid) == before
-        if isinstance(iterator, Generator):
-            within(PATIENCE, iterator.close)
+        assert within(PATIENCE, control.edid) == before, "edid() is not what was given to set_edid()"
+        within(PATIENCE, _give_up, iterator)
 
 
 def check_whole(frame: Frame) -> None:
     """Fail unless the frame's data is a whole picture of its size."""
-    data = bytes(frame.data)
+    size, data = (frame.width, frame.height), bytes(frame.data)
+    assert isinstance(frame.format, PixelFormat), f"{frame.format!r} is no PixelFormat"
+    assert min(size) > 0, f"a frame of {size} pixels"
     if frame.format is PixelFormat.MJPEG:
-        assert frame.stride == 0
+        assert frame.stride == 0, f"an MJPEG frame has stride {frame.stride} instead of 0"
         with Image.open(io.BytesIO(data)) as image:
             image.load()
-            assert image.size == (frame.width, frame.height)
+            assert image.size == size, f"a JPEG of {image.size} pixels in a frame of {size}"
         return
-    assert frame.stride >= frame.width * BYTES_PER_PIXEL[frame.format]
-    assert len(data) >= frame.format.picture_bytes(frame.stride, frame.height)
+    line = frame.width * BYTES_PER_PIXEL[frame.format]
+    assert frame.stride >= line, f"stride = {frame.stride}, and a line has {line} bytes"
+    needed = frame.format.picture_bytes(frame.stride, frame.height)
+    assert len(data) >= needed, f"a frame of {len(data)} bytes, and its size, stride and format need {needed}"
 
 
 def _frames(driver: CaptureDriver, count: int, look: Callable[[Frame], None] = lambda _: None) -> list[Frame]:
@@ -185,9 +236,34 @@ def _frames(driver: CaptureDriver, count: int, look: Callable[[Frame], None] = l
                 look(frame)
                 frames.append(frame)
         finally:
-            if isinstance(iterator, Generator):
-                iterator.close()
+            _give_up(iterator)
         assert len(frames) == count, "frames() ended, although the driver is open"
         return frames
 
     return within(3 * PATIENCE, take)
+
+
+def _await_refusal(driver: CaptureDriver, kind: type[DriverError], what: str) -> float:
+    """Take frames until the driver says why there are no more; return how many seconds that took.
+
+    :param kind: what it has to raise
+    :param what: when it has to, in words
+    """
+    start = time.monotonic()
+
+    def frames() -> None:
+        iterator = driver.frames()
+        try:
+            for _ in iterator:
+                if time.monotonic() > start + PATIENCE:
+                    return
+        finally:
+            _give_up(iterator)
+
+    refuses(3 * PATIENCE, kind, what, frames)
+    return time.monotonic() - start
+
+
+def _give_up(iterator: Iterator[Frame]) -> None:
+    if isinstance(iterator, Generator):
+        iterator.close()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import ClassVar, Final
 
 import pytest
 
 from kvmd.contract.power import PowerButton, PowerCapability, PowerDriver, PowerStatus
 from kvmd.errors import DeviceLost, DriverError, Unsupported
-from kvmd.testing.driver import PATIENCE, DriverConformance, within
+from kvmd.testing.driver import PATIENCE, Beside, DriverConformance, check_status, contract, refuses, within
 
 BUTTONS: Final = {
     PowerButton.POWER: PowerCapability.POWER_BUTTON,
@@ -55,6 +55,14 @@ class PowerConformance(DriverConformance):
     def plug(self, driver: PowerDriver) -> None:
         """Bring the device back."""
 
+    def remove(self, driver: PowerDriver) -> None:
+        """Take the device away; it has no other cable."""
+        self.unplug(driver)
+
+    def insert(self, driver: PowerDriver) -> None:
+        """Bring the device back."""
+        self.plug(driver)
+
     @pytest.fixture
     def opened(self, driver: PowerDriver) -> Iterator[PowerDriver]:
         """Return the driver, open."""
@@ -62,40 +70,47 @@ class PowerConformance(DriverConformance):
         yield driver
         within(PATIENCE, driver.close)
 
+    @contract("PowerDriver.capabilities")
     def test_capabilities_are_declared(self, opened: PowerDriver) -> None:
         """It can do something, and says what."""
-        assert isinstance(opened.capabilities, PowerCapability)
-        assert opened.capabilities, "the driver declares nothing that it can do"
+        able = opened.capabilities
+        assert isinstance(able, PowerCapability), f"capabilities are {able!r}, no PowerCapability"
+        assert able, "the driver declares nothing that it can do"
 
+    @contract("PowerDriver.status", "PowerStatus")
     def test_status(self, opened: PowerDriver) -> None:
         """The status names the device, and tells of exactly those lamps that are declared."""
         status = within(PATIENCE, opened.status)
-        assert isinstance(status, PowerStatus)
-        assert status.device
+        check_status(status, PowerStatus)
         for lamp in (PowerCapability.POWER_LAMP, PowerCapability.DISK_LAMP):
             known = isinstance(_lamp(status, lamp), bool)
             assert known == (lamp in opened.capabilities), f"{status} does not agree with {opened.capabilities}"
 
+    @contract("PowerDriver.press")
     def test_press_holds_the_button(self, opened: PowerDriver) -> None:
         """A button is down for as long as it was told, and up when press() returns."""
         for button in _buttons(opened):
-            assert any(self._watch_press(opened, button, hold) for hold in (self.hold, 4 * self.hold, 16 * self.hold))
+            holds = (self.hold, 4 * self.hold, 16 * self.hold)
+            seen = any(self._watch_press(opened, button, hold) for hold in holds)
+            assert seen, f"press() returned, and the {button.value} button was not down meanwhile"
 
+    @contract("PowerDriver.press", "PowerDriver.wake", "PowerDriver.capabilities")
     def test_what_is_undeclared_is_unsupported(self, opened: PowerDriver) -> None:
         """A button or a way to wake that the driver never promised raises Unsupported."""
         for button, capability in BUTTONS.items():
             if capability not in opened.capabilities:
-                with pytest.raises(Unsupported):
-                    within(PATIENCE, opened.press, button, 0.1)
+                why = f"as {capability.name} is not declared"
+                refuses(PATIENCE, Unsupported, why, partial(opened.press, button, 0.1))
         if PowerCapability.WAKE not in opened.capabilities:
-            with pytest.raises(Unsupported):
-                within(PATIENCE, opened.wake)
+            refuses(PATIENCE, Unsupported, "as WAKE is not declared", opened.wake)
 
+    @contract("PowerDriver.wake")
     def test_wake(self, opened: PowerDriver) -> None:
         """A driver that can wake a computer does so when asked, whether or not one hears."""
         if PowerCapability.WAKE in opened.capabilities:
             within(PATIENCE, opened.wake)
 
+    @contract("PowerDriver.watch")
     def test_watch_returns_in_time(self, opened: PowerDriver) -> None:
         """With nothing to tell it waits, does not come back at once, and says no."""
         for _ in range(10):
@@ -105,6 +120,7 @@ class PowerConformance(DriverConformance):
                 return
         pytest.fail("watch() told of ten changes in a row: keep the lamps still")
 
+    @contract("PowerDriver")
     def test_watch_and_status_beside_a_press(self, opened: PowerDriver) -> None:
         """Lamps can be seen while a button is down."""
         for button in _buttons(opened)[:1]:
@@ -113,6 +129,7 @@ class PowerConformance(DriverConformance):
             assert isinstance(within(PATIENCE, opened.status), PowerStatus)
             assert press.is_alive(), f"press({button}, {LONG:g}) came back before its time: {press.error!r}"
 
+    @contract("PowerDriver", "PowerDriver.press")
     def test_close_ends_a_press(self, opened: PowerDriver) -> None:
         """close() releases the button at once, and press() raises DriverError."""
         for button in _buttons(opened):
@@ -120,18 +137,19 @@ class PowerConformance(DriverConformance):
             within(PATIENCE, opened.open)
             press = self._start_press(opened, button)
             within(PATIENCE, opened.close)
-            error = press.end()
+            error = press.end(PATIENCE)
             assert isinstance(error, DriverError), f"press() was cut short by close() and did not say so: {error!r}"
             assert not self.pressed(opened, button), f"close() left the {button.value} button pressed"
 
+    @contract("PowerDriver.press")
     def test_a_closed_driver_is_not_pressed(self, opened: PowerDriver) -> None:
         """Once closed it presses nothing, and says so."""
         buttons = _buttons(opened)
         within(PATIENCE, opened.close)
         for button in buttons:
-            with pytest.raises(DriverError):
-                within(PATIENCE, opened.press, button, 0.1)
+            refuses(PATIENCE, DriverError, "while it is closed", partial(opened.press, button, 0.1))
 
+    @contract("PowerDriver")
     def test_open_releases_the_buttons(self, driver: PowerDriver) -> None:
         """A button that somebody was killed while pressing is up once the driver is open."""
         within(PATIENCE, driver.open)
@@ -144,6 +162,7 @@ class PowerConformance(DriverConformance):
             assert not self.pressed(driver, button), f"open() left the {button.value} button pressed"
             within(PATIENCE, driver.close)
 
+    @contract("BaseDriver.open", "BaseDriver.close")
     def test_open_again(self, driver: PowerDriver) -> None:
         """A driver that was closed can be opened again."""
         for _ in range(2):
@@ -152,30 +171,33 @@ class PowerConformance(DriverConformance):
             within(PATIENCE, driver.watch, 0.1)
             within(PATIENCE, driver.close)
 
+    @contract("PowerDriver.watch", "PowerStatus")
     def test_power_lamp(self, opened: PowerDriver) -> None:
         """A change of the power lamp is told by watch() and by the status."""
         self._try_lamp(opened, PowerCapability.POWER_LAMP)
 
+    @contract("PowerDriver.watch", "PowerStatus")
     def test_disk_lamp(self, opened: PowerDriver) -> None:
         """A change of the disk lamp is told by watch() and by the status."""
         self._try_lamp(opened, PowerCapability.DISK_LAMP)
 
+    @contract("PowerDriver.watch", "PowerDriver.press", "DeviceLost")
     def test_device_lost_and_back(self, opened: PowerDriver) -> None:
         """Without its device watch() and press() raise DeviceLost; once it is back the driver can be opened."""
         self.unplug(opened)
         _wait_until_lost(opened)
         for button in _buttons(opened):
-            with pytest.raises(DeviceLost):
-                within(PATIENCE, opened.press, button, 0.1)
+            refuses(PATIENCE, DeviceLost, "once the device is gone", partial(opened.press, button, 0.1))
         self._bring_back(opened)
 
+    @contract("PowerDriver.press", "DeviceLost")
     def test_device_lost_in_mid_press(self, opened: PowerDriver) -> None:
         """A press that loses its device raises DeviceLost; once it is back the button is up."""
         for button in _buttons(opened):
             press = self._start_press(opened, button)
             self.unplug(opened)
             _wait_until_lost(opened)
-            error = press.end()
+            error = press.end(PATIENCE)
             assert isinstance(error, DeviceLost), f"press() lost its device and did not say so: {error!r}"
             self._bring_back(opened)
 
@@ -191,9 +213,9 @@ class PowerConformance(DriverConformance):
         for button in _buttons(driver):
             within(PATIENCE, driver.press, button, 0.1)
 
-    def _start_press(self, driver: PowerDriver, button: PowerButton, seconds: float = LONG) -> _Press:
+    def _start_press(self, driver: PowerDriver, button: PowerButton, seconds: float = LONG) -> Beside:
         """Begin a press, and wait until the button is down where that can be seen."""
-        press = _Press(driver, button, seconds)
+        press = Beside(partial(driver.press, button, seconds))
         deadline = time.monotonic() + PATIENCE
         while self.pressed(driver, button) is False and press.is_alive():
             if time.monotonic() > deadline:
@@ -208,7 +230,7 @@ class PowerConformance(DriverConformance):
         of the driver: a longer one shows.
         """
         start = time.monotonic()
-        press = _Press(driver, button, hold)
+        press = Beside(partial(driver.press, button, hold))
         seen = False
         while press.is_alive():
             down = self.pressed(driver, button)
@@ -216,7 +238,8 @@ class PowerConformance(DriverConformance):
                 assert time.monotonic() - start >= hold, f"the {button.value} button was up before its time"
             seen = seen or down in {None, True}
             time.sleep(0.01)
-        assert press.end() is None
+        error = press.end(PATIENCE)
+        assert error is None, f"press() failed: {error!r}"
         assert press.seconds >= hold, f"press() held the button for {press.seconds:.3f} s instead of {hold:g} s"
         assert not self.pressed(driver, button), f"press() left the {button.value} button pressed"
         return seen
@@ -235,36 +258,6 @@ class PowerConformance(DriverConformance):
                 if time.monotonic() > deadline:
                     pytest.fail(f"watch() told {'a' if told else 'no'} change, the status is {driver.status()}")
                 told = within(PATIENCE, driver.watch, 0.5) or told
-
-
-class _Press:
-    """A press in a thread of its own."""
-
-    def __init__(self, driver: PowerDriver, button: PowerButton, seconds: float) -> None:
-        self._call = (driver, button, seconds)
-        self.error: Exception | None = None
-        self.seconds = 0.0
-        self._thread = threading.Thread(target=self._run, name="conformance-press", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        driver, button, seconds = self._call
-        start = time.monotonic()
-        try:
-            driver.press(button, seconds)
-        except Exception as error:  # it is looked at by the test
-            self.error = error
-        self.seconds = time.monotonic() - start
-
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def end(self) -> Exception | None:
-        """Wait until press() comes back, and return what it raised."""
-        self._thread.join(PATIENCE)
-        if self._thread.is_alive():
-            pytest.fail(f"press() did not come back within {PATIENCE:g} s")
-        return self.error
 
 
 def _buttons(driver: PowerDriver) -> list[PowerButton]:

@@ -99,10 +99,17 @@ def create_app(kvm: Kvm) -> Flask:
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(socket.make(kvm))
     _add_api(app, kvm)
-    for blueprint in kvm.registry.blueprints(kvm):
-        app.register_blueprint(blueprint)
+    _add_plugins(app, kvm)
     prepare(app)
     return app
+
+
+def _add_plugins(app: Flask, kvm: Kvm) -> None:
+    for plugin, blueprint in kvm.registry.blueprints(kvm):
+        try:
+            app.register_blueprint(blueprint)
+        except Exception as error:  # its name is taken, or whatever else a stranger's blueprint does
+            kvm.registry.report(plugin, f'the blueprint "{blueprint.name}"', error)
 
 
 def _add_api(app: Flask, kvm: Kvm) -> None:

@@ -5,6 +5,7 @@ Each case is a real daemon with a real plug-in; all run beside each other, since
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -64,6 +65,7 @@ class Case:
     :param code: the exit code
     :param ending: what is named when it ends
     :param said: what the log says; ``stops``: only when it ends
+    :param broken: what the status says that the plug-in cannot do, from its beginning
     """
 
     plugin: str
@@ -76,6 +78,7 @@ class Case:
     ending: str = ""
     said: str = ""
     stops: bool = False
+    broken: str = ""
 
 
 def hook(name: str, call: str, arguments: str = "") -> str:
@@ -122,28 +125,37 @@ def driver_fails(role: str, method: str, call: str, said: str = "", **other: obj
 NO_KEYS = (503,)
 
 CASES = {
-    "import hangs": plugin_hangs("hang()", "its import"),
+    "import hangs": plugin_hangs("hang()", "its import", broken="its import did not come back"),
     "import raises SystemExit": Case(
         "leave()", said="plug-in acme cannot be used: RuntimeError: it raised SystemExit: 1"
     ),
     "import raises KeyboardInterrupt": Case("raise KeyboardInterrupt", said="it raised KeyboardInterrupt"),
-    "kvmd_drivers hangs": plugin_hangs(hook("kvmd_drivers", "hang"), "kvmd_drivers()"),
+    "kvmd_drivers hangs": plugin_hangs(
+        hook("kvmd_drivers", "hang"), "kvmd_drivers()", broken="kvmd_drivers: kvmd_drivers() did not come back"
+    ),
     "kvmd_boards hangs": plugin_hangs(hook("kvmd_boards", "hang"), "kvmd_boards()"),
     "kvmd_blueprints hangs": plugin_hangs(hook("kvmd_blueprints", "hang"), "kvmd_blueprints()"),
     "kvmd_blueprints raises": Case(
-        hook("kvmd_blueprints", "fail"), said="kvmd_blueprints: OSError: no foot pedal here"
+        hook("kvmd_blueprints", "fail"),
+        said="kvmd_blueprints: OSError: no foot pedal here",
+        broken="kvmd_blueprints: OSError",
     ),
     "kvmd_services hangs": plugin_hangs(hook("kvmd_services", "hang"), "kvmd_services()"),
     "kvmd_services raises SystemExit": Case(
         hook("kvmd_services", "leave"), said="kvmd_services: RuntimeError: it raised"
     ),
     "kvmd_event hangs": plugin_hangs(hook("kvmd_event", "hang"), "kvmd_event()"),
-    "kvmd_event raises": Case(hook("kvmd_event", "fail"), said="plug-in acme: kvmd_event() failed"),
+    "kvmd_event raises": Case(
+        hook("kvmd_event", "fail"), said="plug-in acme: kvmd_event() failed", broken="kvmd_event: OSError"
+    ),
     "kvmd_verify_password hangs": plugin_hangs(
         hook("kvmd_verify_password", "hang"), "kvmd_verify_password()", login=(503,)
     ),
     "kvmd_verify_password raises": Case(
-        hook("kvmd_verify_password", "fail"), login=(503,), said="plug-in acme failed to judge a login"
+        hook("kvmd_verify_password", "fail"),
+        login=(503,),
+        said="plug-in acme failed to judge a login",
+        broken="kvmd_verify_password: OSError",
     ),
     "service start hangs": Case(
         service(start="hang()"), hung="acme.Pedal hangs: start()", code=EXIT_HUNG, ending="acme.Pedal: start()"
@@ -192,6 +204,7 @@ class Outcome:
 
     codes: dict[str, int]
     hung: list[str]
+    broken: list[tuple[str, str]]
     fed: bool
     code: int
     log: str
@@ -207,14 +220,16 @@ def watched(folder: Path, case: Case) -> Outcome:
         if not case.stops:
             eventually(lambda: case.said in daemon.log, case.said)
         count = daemon.wait(f"STATUS={case.hung}") if case.hung else len(daemon.heard)
-        hung = [hang["name"] for hang in daemon.status()["hung"]]
+        status = daemon.status()
+        hung = [hang["name"] for hang in status["hung"]]
+        broken = [(broken["name"], broken["reason"]) for broken in status["broken"]]
         if case.fed:
             eventually(lambda: daemon.fed_after(count), "the watchdog being fed")
         else:
             time.sleep(3)  # as long as it would be fed three times
         fed = daemon.fed_after(count)
         code = daemon.end()
-        return Outcome(codes, hung, fed, code, daemon.log, daemon.heard)
+        return Outcome(codes, hung, broken, fed, code, daemon.log, daemon.heard)
 
 
 def used(daemon: Served, case: Case) -> dict[str, int]:
@@ -265,10 +280,19 @@ def test_the_rest_works_what_hangs_is_named_and_the_daemon_ends(
         assert any(case.hung.startswith(name) for name in seen.hung)
         assert seen.log.count(f"{case.hung} for") == 1, "it is logged once"
         assert 'acme.py", line' in seen.log, "with the stack"
+    if case.broken:
+        assert any(name == NAME and reason.startswith(case.broken) for name, reason in seen.broken), seen.broken
     assert seen.code == case.code, seen.log
     assert case.said in seen.log
     if case.ending:
         assert case.ending in seen.log[seen.log.rindex("hang:") if case.code == EXIT_HUNG else 0 :]
+
+
+def test_a_daemon_that_waits_for_an_import_can_be_ended(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    with served(tmp_path, plugin=f"{HEAD}\nopen({str(began)!r}, 'w').close()\nhang()") as daemon:
+        eventually(began.exists, "the import")
+        assert daemon.end() == -signal.SIGTERM
 
 
 def test_a_module_that_ends_the_process_at_import_does_just_that(tmp_path: Path) -> None:

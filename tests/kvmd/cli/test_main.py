@@ -433,6 +433,23 @@ class TestPluginsOfOthers:
         ran = run("--config", settings, *command.split())
         assert (ran.returncode, imported.exists()) == (code, False), ran.stderr
 
+    @pytest.mark.parametrize("command", ["drivers", "boards"])
+    def test_are_not_loaded_where_they_are_switched_off(self, imported: Path, settings: Path, command: str) -> None:
+        settings.write_text('disabled_plugins = ["acme"]')
+        ran = run(command, "--config", settings)
+        assert (ran.returncode, imported.exists()) == (0, False), ran.stderr
+        if command == "drivers":
+            assert ran.stderr == f"acme  is switched off: disabled_plugins in {settings}\n"
+            assert json.loads(run("drivers", "--json", "--config", settings).stdout)["disabled"] == ["acme"]
+
+    def test_are_named_where_they_fail(self, settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PYTHONPATH", str(install(tmp_path, "KVMD_CONTRACT = 1000")))
+        assert run("drivers", "--config", settings).stderr.splitlines()[-2:] == [
+            "acme  cannot be used: it was made for contract 1000, and this kvmd has 1: upgrade kvmd-hal, or install an "
+            "older version of the plug-in",
+            f'to switch a plug-in off: disabled_plugins = ["acme"] in {settings}',
+        ]
+
     @pytest.mark.parametrize("command", ["drivers", "--help", "acme"])
     def test_are_loaded_where_they_could_count(self, imported: Path, settings: Path, command: str) -> None:
         ran = run("--config", settings, command)

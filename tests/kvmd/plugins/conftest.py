@@ -1,7 +1,7 @@
 """A registry of drivers that need no hardware, and what is plugged in."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint
 from types import ModuleType
 
@@ -22,10 +22,11 @@ from tests.kvmd.plugins.fake_drivers import (
 
 @pytest.fixture
 def plugin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., EntryPoint]:
-    """Make a module with these hooks importable, and return its entry point."""
+    """Make a module with these hooks, and with what else it has, importable, and return its entry point."""
 
-    def plugin(name: str, **hooks: Callable[..., object]) -> EntryPoint:
+    def plugin(name: str, *, marks: Mapping[str, object] | None = None, **hooks: Callable[..., object]) -> EntryPoint:
         module = ModuleType(f"plugin_{name}")
+        vars(module).update(marks or {})
         for hook, function in hooks.items():
             setattr(module, hook, hookimpl(function))
         monkeypatch.setitem(sys.modules, module.__name__, module)

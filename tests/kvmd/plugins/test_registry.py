@@ -13,13 +13,21 @@ import pytest
 from flask import Blueprint
 
 from kvmd.contract.board import Board, KnownBy
+from kvmd.contract.capture import CaptureDriver
 from kvmd.contract.device import Device
+from kvmd.contract.driver import BaseDriver
+from kvmd.contract.number import CONTRACT
+from kvmd.contract.reports import Broken
 from kvmd.contract.roles import CAPTURE, HID
-from kvmd.errors import ConfigError
+from kvmd.contract.settings import RoleSettings
+from kvmd.errors import ConfigError, Unavailable
 from kvmd.kvm import Kvm
+from kvmd.plugins import loading
+from kvmd.plugins.checks import MARK
 from kvmd.plugins.courier import ROOM
-from kvmd.plugins.hookspecs import Event
-from kvmd.plugins.registry import Broken, Registry
+from kvmd.plugins.hookspecs import Event, hookimpl
+from kvmd.plugins.loading import installed
+from kvmd.plugins.registry import Registry
 from kvmd.system.ending import take
 from tests.kvmd.plugins.fake_drivers import (
     CAMERA,
@@ -36,6 +44,18 @@ from tests.waiting import eventually
 
 KVM = Kvm.__new__(Kvm)
 """Handed to hooks, and never used."""
+
+
+def fake(**fields: object) -> type[Fake]:
+    """Make a driver that says this of itself."""
+    return type("Bad", (Fake,), {"__module__": "plugin", **fields})
+
+
+class Pedal:
+    """A service."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 class TestLoading:
@@ -89,9 +109,9 @@ class TestLoading:
         def fail(kvm: Kvm) -> None:
             raise OSError("no bus")
 
-        service = object()
+        service = Pedal()
         found = Registry([plugin("a", kvmd_services=fail), plugin("b", kvmd_services=lambda kvm: [service])])
-        assert found.services(KVM) == [service]
+        assert found.services(KVM) == [("b", service)]
         assert found.broken == [Broken("a", "kvmd_services: OSError: no bus")]
 
     def test_a_module_that_ends_the_program_does_not(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,17 +121,104 @@ class TestLoading:
         assert [broken.name for broken in found.broken] == ["exit"]
 
     @pytest.mark.parametrize(
-        ("hook", "function"),
-        [("kvmd_driver", lambda: []), ("kvmd_drivers", lambda speed: []), ("kvmd_event", lambda events: None)],
-        ids=["unknown hook", "unknown argument", "misspelt argument"],
+        ("marks", "reason"),
+        [
+            (
+                {"KVMD_CONTRACT": CONTRACT + 1},
+                f"it was made for contract {CONTRACT + 1}, and this kvmd has {CONTRACT}",
+            ),
+            ({"KVMD_CONTRACT": "1"}, f"KVMD_CONTRACT = '1' is no contract's number: those are 1 to {CONTRACT}"),
+            ({"KVMD_CONTRACT": 0}, f"KVMD_CONTRACT = 0 is no contract's number: those are 1 to {CONTRACT}"),
+            (
+                {"kvmd_driver": hookimpl(lambda: [])},
+                "there is no hook kvmd_driver; there are: kvmd_blueprints, kvmd_boards",
+            ),
+            ({"kvmd_boards": list}, "kvmd_boards has no @hookimpl"),
+            ({"kvmd_drivers": hookimpl(lambda speed: [])}, "kvmd_drivers() has no argument speed; there are: none"),
+            ({"kvmd_event": hookimpl(lambda events: None)}, "kvmd_event() has no argument events; there are: event"),
+        ],
+        ids=["newer contract", "text", "zero", "unknown hook", "bare hook", "unknown argument", "misspelt argument"],
     )
-    def test_a_wrong_hook_is_reported_and_the_rest_work(
-        self, plugin: Callable[..., EntryPoint], hook: str, function: Callable[..., object]
+    def test_one_that_does_not_fit_is_reported_and_the_rest_work(
+        self, plugin: Callable[..., EntryPoint], marks: dict[str, object], reason: str
     ) -> None:
-        found = Registry([plugin("bad", **{hook: function}), plugin("good", kvmd_drivers=lambda: [Webcam])])
+        found = Registry([plugin("bad", marks=marks), plugin("good", kvmd_drivers=lambda: [Webcam])])
         assert [broken.name for broken in found.broken] == ["bad"]
-        assert hook in found.broken[0].reason
+        assert found.broken[0].reason.startswith(reason)
         assert list(found.drivers_of(CAPTURE)) == ["webcam"]
+
+    def test_one_may_know_hooks_of_the_future(self, plugin: Callable[..., EntryPoint]) -> None:
+        marks = {"KVMD_CONTRACT": CONTRACT, "kvmd_media": hookimpl(optionalhook=True)(lambda disc: [])}
+        found = Registry([plugin("modern", marks=marks, kvmd_drivers=lambda: [Webcam])])
+        assert (found.broken, list(found.drivers_of(CAPTURE))) == ([], ["webcam"])
+
+    def test_one_that_is_switched_off_is_not_even_imported(self, caplog: pytest.LogCaptureFixture) -> None:
+        found = Registry([EntryPoint("gone", "plugin_that_is_not_there", "kvmd")], disabled=["gone", "never"])
+        found.check_plugins(["gone"], "kvmd.toml")
+        assert found.broken == []
+        assert caplog.messages == ["kvmd.toml: disabled_plugins names never, which is not installed"]
+
+    def test_a_second_plugin_of_one_name(self, plugin: Callable[..., EntryPoint]) -> None:
+        first, second = plugin("acme", kvmd_drivers=lambda: [Webcam]), EntryPoint("acme", "another_acme", "kvmd")
+        found = Registry([first, second])
+        assert found.broken == [Broken("acme", "another_acme: the name is taken by plugin_acme")]
+        assert list(found.drivers_of(CAPTURE)) == ["webcam"]
+
+    def test_the_bundled_ones_are_made_for_the_contract_that_there_is(self) -> None:
+        for point in installed(bundled_only=True):
+            assert getattr(point.load(), MARK, 1) == CONTRACT
+
+    def test_the_bundled_ones_keep_their_names(self, plugin: Callable[..., EntryPoint]) -> None:
+        """Whoever comes before them in the alphabet."""
+
+        class Shadow(Fake):
+            name = "v4l2"
+
+        found = Registry([plugin("a", kvmd_drivers=lambda: [Shadow]), *installed(bundled_only=True)])
+        assert found.broken == [Broken("a", 'driver "v4l2": the name is taken by the plug-in v4l2')]
+
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (Webcam.__init__, "an object of builtins.function derives from none of CaptureDriver, HidDriver, PowerDr"),
+            (BaseDriver, "kvmd.contract.driver.BaseDriver derives from none of CaptureDriver, HidDriver, PowerDriver"),
+            (CaptureDriver, "kvmd.contract.capture.CaptureDriver lacks __init__, close, frames, open, status"),
+            (fake(name="My Driver"), "plugin.Bad.name = 'My Driver': a name has small letters, digits and underscores"),
+            (fake(Options=dict), "plugin.Bad.Options does not derive from DriverOptions"),
+            (fake(matches="video4linux"), "plugin.Bad.matches is no list of Match"),
+            (fake(matches=["video4linux"]), "plugin.Bad.matches is no list of Match"),
+            (fake(wakes="gpio"), "plugin.Bad.wakes is no list of names"),
+        ],
+        ids=["no class", "no role", "abstract", "name", "options", "matches", "match", "wakes"],
+    )
+    def test_what_is_no_driver_is_reported_and_the_rest_work(
+        self, plugin: Callable[..., EntryPoint], answer: object, reason: str
+    ) -> None:
+        found = Registry([plugin("bad", kvmd_drivers=lambda: [answer, Webcam])])
+        assert [broken.name for broken in found.broken] == ["bad"]
+        assert found.broken[0].reason.startswith(f"kvmd_drivers: {reason}")
+        assert list(found.drivers_of(CAPTURE)) == ["webcam"]
+
+    def test_one_that_hangs_is_waited_for_once(
+        self, plugin: Callable[..., EntryPoint], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(loading, "PATIENCE", 0.05)
+        gate = threading.Event()
+        asked: list[str] = []
+        hooks = {"kvmd_drivers": lambda: gate.wait(), "kvmd_boards": lambda: asked.append("boards")}
+        found = Registry([plugin("a", **hooks)])
+        assert found.boards() == asked == []
+        assert found.broken == [Broken("a", "kvmd_drivers: kvmd_drivers() did not come back within 0.05 s")]
+        gate.set()
+
+    def test_a_driver_that_cannot_say_whether_it_works_is_left_out(self, plugin: Callable[..., EntryPoint]) -> None:
+        faulty = type("Faulty", (Dongle,), {"problem": classmethod(lambda cls: 1 / 0)})
+        found = Registry([plugin("a", kvmd_drivers=lambda: [faulty]), plugin("b", kvmd_drivers=lambda: [Webcam])])
+        chosen = [driver for driver, _ in found.choose(CAPTURE, RoleSettings(), "kvmd.toml")._drivers]
+        assert chosen == [Webcam]
+        what = "problem() of the driver dongle"
+        assert found.broken == [Broken("a", f"{what}: ZeroDivisionError: division by zero")]
+        assert found.problem(faulty) == f"{what} failed: division by zero"
 
     def test_a_hook_that_fails_is_reported_and_the_rest_work(self, plugin: Callable[..., EntryPoint]) -> None:
         def fail() -> None:
@@ -127,7 +234,7 @@ class TestLoading:
 
         found = Registry([plugin("b", kvmd_drivers=lambda: [Second]), plugin("a", kvmd_drivers=lambda: [Webcam])])
         assert found.drivers_of(CAPTURE) == {"webcam": Webcam}
-        assert found.broken == [Broken("webcam", f"a second driver of this name, in {__name__}")]
+        assert found.broken == [Broken("b", 'driver "webcam": the name is taken by the plug-in a')]
 
     def test_drivers_are_sorted_by_the_names_of_their_plugins(self, plugin: Callable[..., EntryPoint]) -> None:
         points = [plugin("b", kvmd_drivers=lambda: [Webcam]), plugin("a", kvmd_drivers=lambda: [Stranger, Dongle])]
@@ -167,8 +274,23 @@ class TestOtherHooks:
             ]
         )
         assert found.boards() == [board]
-        assert found.blueprints(KVM) == [pages]
+        assert found.blueprints(KVM) == [("a", pages)]
         assert found.commands() == [command]
+
+    def test_a_board_whose_name_is_taken(self, plugin: Callable[..., EntryPoint]) -> None:
+        first, second = (Board("acme", title, KnownBy(model="Acme")) for title in ("Acme", "Acme again"))
+        found = Registry([plugin("b", kvmd_boards=lambda: [second, "acme"]), plugin("a", kvmd_boards=lambda: [first])])
+        assert found.boards() == [first]
+        assert found.broken == [
+            Broken("b", "kvmd_boards: an object of builtins.str is no Board"),
+            Broken("b", 'board "acme": the name is taken by the plug-in a'),
+        ]
+
+    def test_one_that_cannot_judge_a_login_is_named(self, plugin: Callable[..., EntryPoint]) -> None:
+        found = Registry([plugin("ldap", kvmd_verify_password=lambda user, password: 1 / 0)])
+        with pytest.raises(Unavailable):
+            found.verify_password("me", "secret")
+        assert found.broken == [Broken("ldap", "kvmd_verify_password: ZeroDivisionError: division by zero")]
 
     def test_the_first_verdict_on_a_password_counts(self, plugin: Callable[..., EntryPoint]) -> None:
         none = plugin("a", kvmd_verify_password=lambda user, password: None)
@@ -189,6 +311,7 @@ class TestOtherHooks:
         assert take(told.ending()) == {}
         assert heard == events
         assert [record.getMessage() for record in caplog.records] == ["plug-in b: kvmd_event() failed"] * 20
+        assert told.broken == [Broken("b", "kvmd_event: ZeroDivisionError: division by zero")]
 
     def test_a_plugin_that_hangs_on_an_event_holds_up_nobody_and_costs_no_memory(
         self, plugin: Callable[..., EntryPoint], caplog: pytest.LogCaptureFixture

@@ -37,7 +37,7 @@ def notes() -> list[str]:
 
 
 def test_they_stop_the_other_way_round(notes: list[str]) -> None:
-    services = Services([Service(notes, "a"), Service(notes, "b")])
+    services = Services([("x", Service(notes, "a")), ("x", Service(notes, "b"))], print)
     services.start()
     take(services.ending())
     assert notes == ["start a", "start b", "stop b", "stop a"]
@@ -53,10 +53,13 @@ def test_they_stop_the_other_way_round(notes: list[str]) -> None:
 def test_one_that_fails_is_reported_and_no_other_suffers(
     notes: list[str], caplog: pytest.LogCaptureFixture, fails: str, expected: list[str], said: str
 ) -> None:
-    services = Services([Service(notes, "a"), Service(notes, "b", fails), Service(notes, "c")])
+    failed: list[tuple[str, str, str]] = []
+    made = [("x", Service(notes, "a")), ("y", Service(notes, "b", fails)), ("z", Service(notes, "c"))]
+    services = Services(made, lambda *what: failed.append((*what[:2], str(what[2]))))
     services.start()
     take(services.ending())
     assert notes == expected
+    assert failed == [("y", f"{__name__}.Service", "no foot pedal here")] * (fails == "start")
     [record] = caplog.records
     assert record.getMessage() == f"{__name__}.Service {said}"
     assert "no foot pedal here" in caplog.text
@@ -80,6 +83,8 @@ class Pedal:
 class Broken:
     def start(self):
         raise OSError("no foot pedal here")
+    def stop(self):
+        pass
 
 @hookimpl
 def kvmd_services(kvm):

@@ -290,10 +290,23 @@ def test_a_plug_in_adds_pages_behind_the_login(
 ) -> None:
     extra = flask.Blueprint("extra", __name__)
     extra.add_url_rule("/extra", view_func=lambda: "hello")
-    monkeypatch.setattr(registry_module.Registry, "blueprints", lambda *_: [extra])
+    monkeypatch.setattr(registry_module.Registry, "blueprints", lambda *_: [("acme", extra)])
     with make_daemon().running() as daemon:
         assert daemon.get("/extra", token="").code == 401
         assert daemon.get("/extra").body == b"hello"
+
+
+def test_a_plug_ins_pages_whose_name_is_taken_are_left_out(
+    make_daemon: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = [("acme", flask.Blueprint(name, __name__)) for name in ("status", "extra")]
+    pages[1][1].add_url_rule("/extra", view_func=lambda: "hello")
+    monkeypatch.setattr(registry_module.Registry, "blueprints", lambda *_: pages)
+    with make_daemon().running() as daemon:
+        assert daemon.get("/extra").body == b"hello"
+        [broken] = daemon.status()["broken"]
+    assert broken["name"] == "acme"
+    assert broken["reason"].startswith("the blueprint \"status\": ValueError: The name 'status' is already registered")
 
 
 def test_an_address_in_use_is_told(daemon: Daemon) -> None:

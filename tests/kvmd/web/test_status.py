@@ -12,7 +12,7 @@ def test_it_has_everything_worth_knowing(daemon: Daemon) -> None:
     answer = daemon.get("/api/status")
     assert answer.json["info"] == "status success"
     status = answer.data
-    assert status.keys() == {"version", "began", "board", "capture", "hid", "power", "hung"}
+    assert status.keys() == {"version", "began", "board", "capture", "hid", "power", "hung", "broken"}
     assert status["version"] == kvmd.__version__
     capture, hid = status["capture"], status["hid"]
     assert capture["state"] == "online"
