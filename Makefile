@@ -78,7 +78,7 @@ $(BIN)/.test: setup.cfg pyproject.toml locks/dev.txt Makefile | $(BIN)/python
 	@touch $@
 
 $(BIN)/.docs: setup.cfg pyproject.toml locks/dev.txt | $(BIN)/python
-	tools/install-locked $(BIN)/pip locks/dev.txt --editable '.[docs]'
+	tools/install-locked $(BIN)/pip locks/dev.txt --editable '.[docs,test]'
 	@touch $@
 
 $(BIN)/.lint: setup.cfg pyproject.toml locks/dev.txt | $(BIN)/python
