@@ -106,8 +106,14 @@ def linked(text: str, folder: str = "", here: str = "") -> str:
 
 
 def _index() -> str:
-    names = {page: ", ".join(f"`{_prefix(page)}{name}`" for name, _ in _names(page)) for page in PAGES}
-    return linked("\n".join([INDEX, *(f"- [{page.title}]({page.name}.md): {names[page]}" for page in PAGES), ""]))
+    names = {page: ", ".join(_entry(page, name, module) for name, module in _names(page)) for page in PAGES}
+    return "\n".join([INDEX, *(f"- [{page.title}]({page.name}.md): {names[page]}" for page in PAGES), ""])
+
+
+def _entry(page: Page, name: str, module: ModuleType) -> str:
+    shown = f"{_prefix(page)}{name}"
+    target = f"{page.name}.md#{shown.lower().replace('.', '')}"
+    return f"[`{shown}`]({target})" if _has_section(getattr(module, name)) else f"`{shown}`"
 
 
 def _page(page: Page) -> str:
