@@ -82,7 +82,7 @@ def _members(shape: type[enum.Enum]) -> str:
     meanings = attribute_words(shape)
     is_flag = issubclass(shape, enum.Flag)
     values = {member.name: "" if is_flag else f"`{member.value!r}`" for member in shape}
-    rows = [(f"`{name}`", value, meanings.get(name or "", "")) for name, value in values.items()]
+    rows = [(f"`{name}`", value, meanings.get(name, "")) for name, value in values.items()]
     return table(["member", "value", "meaning"], rows)
 
 
