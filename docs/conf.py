@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from pygments.lexers.special import TextLexer
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 project = "kvmd-hal"
-release = version(project)
+release = importlib.metadata.version(project)
 language = "en"
 smartquotes = False  # settings are copied with their quotes
 html_title = f"{project} {release}"

@@ -8,7 +8,8 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from types import FunctionType
+from typing import ClassVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -17,10 +18,14 @@ from docs.docstrings import Words, attribute_words, words_of
 
 Row = tuple[str, ...]
 
+_LIBRARIES = {"abc", "builtins", "enum", "msgspec", "msgspec._core", "typing"}
+_FACTORY = re.compile(r"msgspec\.field\(default_factory=(\w+)\)")
+_LITERALS = {"dict": "{}", "list": "[]"}
+
 
 def class_section(title: str, shape: type) -> str:
     """Describe a class: what its own docstring and those of its members say."""
-    node = _node(shape)
+    node = cast(ast.ClassDef, _node(shape))
     words = words_of(shape)
     parts = [f"## {title}\n", _code([_class_line(node), *_init_lines(node)]), f"{words.text}\n"]
     parts += [_members(shape)] if issubclass(shape, enum.Enum) else [_fields(shape)]
@@ -32,14 +37,14 @@ def class_section(title: str, shape: type) -> str:
     return "\n".join(filter(None, parts))
 
 
-def function_section(title: str, function: object) -> str:
+def function_section(title: str, function: FunctionType) -> str:
     """Describe a function."""
-    return _function(f"## {title}", _node(function), words_of(function))
+    return _function(f"## {title}", cast(ast.FunctionDef, _node(function)), words_of(function))
 
 
-def signature(function: object) -> str:
+def signature(function: FunctionType) -> str:
     """Write a function's signature as code, without its decorators."""
-    return _code(_lines_of(_node(function))[-1:])
+    return _code(_lines_of(cast(ast.FunctionDef, _node(function)))[-1:])
 
 
 def table(head: Sequence[str], rows: Iterable[Row]) -> str:
@@ -49,7 +54,7 @@ def table(head: Sequence[str], rows: Iterable[Row]) -> str:
     return "\n".join([lines[0], "|---" * len(columns) + "|", *lines[1:], ""]) if lines else ""
 
 
-def _function(heading: str, node: Any, words: Words) -> str:  # noqa: ANN401
+def _function(heading: str, node: ast.FunctionDef, words: Words) -> str:
     arguments = table(["parameter", "meaning"], [(f"`{name}`", words) for name, words in words.parameters.items()])
     returned = f"Returns {words.returned}.\n" if words.returned else ""
     raised = table(["raises", "when"], [(f"`{error}`", when) for error, when in words.raised])
@@ -77,7 +82,7 @@ def _members(shape: type[enum.Enum]) -> str:
     meanings = attribute_words(shape)
     is_flag = issubclass(shape, enum.Flag)
     values = {member.name: "" if is_flag else f"`{member.value!r}`" for member in shape}
-    rows = [(f"`{name}`", value, meanings.get(name or "", "")) for name, value in values.items()]
+    rows = [(f"`{name}`", value, meanings.get(name, "")) for name, value in values.items()]
     return table(["member", "value", "meaning"], rows)
 
 
@@ -85,7 +90,7 @@ def _meanings(bases: Iterable[type]) -> dict[str, str]:
     """Return what the fields of a class and its bases are, by their names."""
     meanings: dict[str, str] = {}
     for base in bases:
-        if base.__module__.partition(".")[0] not in ("builtins", "msgspec"):
+        if base.__module__ not in _LIBRARIES:
             meanings = words_of(base).parameters | attribute_words(base) | meanings
     return meanings
 
@@ -123,25 +128,16 @@ def _limits(meta: Meta) -> str:
 
 def _default(shape: type, name: str) -> str:
     """Write a field's default as code; nothing where it has none."""
-    if issubclass(shape, msgspec.Struct):
-        field = next(field for field in msgspec.structs.fields(shape) if field.name == name)
-        if field.default_factory is not msgspec.NODEFAULT:
-            return f"`{_made_by(field.default_factory)}`"
-        value = field.default
-    else:
-        value = {**vars(shape), **getattr(shape, "_field_defaults", {})}.get(name, msgspec.NODEFAULT)
-    if value is msgspec.NODEFAULT or inspect.ismemberdescriptor(value) or inspect.isdatadescriptor(value):
-        return ""
-    shown = value.__name__ if isinstance(value, type) else str(value) if isinstance(value, enum.Enum) else repr(value)
-    return f"`{shown}`"
+    for node in (node for base in shape.__mro__ if base.__module__ not in _LIBRARIES for node in _node(base).body):
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=found), value=ast.expr() as value) if found == name:
+                made = _FACTORY.fullmatch(ast.unparse(value))
+                return f"`{_LITERALS.get(made[1], f'{made[1]}()')}`" if made else f"`{ast.unparse(value)}`"
+    return ""
 
 
-def _made_by(factory: Any) -> str:  # noqa: ANN401  # as msgspec has it
-    return repr(factory()) if factory in (dict, list) else f"{factory.__name__}()"
-
-
-def _node(thing: Any) -> Any:  # noqa: ANN401
-    return ast.parse(textwrap.dedent(inspect.getsource(thing))).body[0]
+def _node(thing: type | FunctionType) -> ast.ClassDef | ast.FunctionDef:
+    return cast(ast.ClassDef | ast.FunctionDef, ast.parse(textwrap.dedent(inspect.getsource(thing))).body[0])
 
 
 def _class_line(node: ast.ClassDef) -> str:
@@ -158,7 +154,8 @@ def _init_lines(node: ast.ClassDef) -> list[str]:
 def _lines_of(node: ast.FunctionDef) -> list[str]:
     marks = [f"@{ast.unparse(mark)}" for mark in node.decorator_list]
     returned = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return [*marks, f"def {node.name}({ast.unparse(node.args)}){returned}"]
+    arguments = re.sub(r"(?<=\S)=(?=\S)", " = ", ast.unparse(node.args))
+    return [*marks, f"def {node.name}({arguments}){returned}"]
 
 
 def _code(lines: Iterable[str]) -> str:

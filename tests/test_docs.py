@@ -8,9 +8,11 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import FunctionType, ModuleType
 
+import click
 import pytest
 
 from docs import generate, hooks
+from kvmd.cli.main import cli
 from kvmd.contract.capture import CaptureDriver
 from kvmd.contract.hid import HidDriver
 from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, Settings
@@ -113,6 +115,30 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not path.exists() or (anchor and anchor not in _anchors(path)):
             broken.append(target)
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_are_there_with_their_options(page: Path) -> None:
+    blocks = re.findall(r"(?ms)^```sh$.*?^```$|^ {4}kvmd .*?$", page.read_text())
+    lines = re.findall(r"(?m)^ *(?:sudo )?kvmd ([^|<>#\n…]+)", "\n".join(blocks))
+    assert [(line, unknown) for line in lines if (unknown := _unknown(line.split()))] == []
+
+
+def _unknown(words: list[str]) -> str | None:
+    """Return the first word of a command line of ours that is neither a command nor an option there."""
+    command: click.Command = cli
+    for word in words:
+        context = click.Context(command)
+        if word.startswith("--"):
+            options = [name for each in command.get_params(context) for name in (*each.opts, *each.secondary_opts)]
+            if word.partition("=")[0] not in options:
+                return word
+        elif isinstance(command, click.Group):
+            found = command.get_command(context, word)
+            if found is None:
+                return word
+            command = found
+    return None
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.relative_to(ROOT).as_posix())

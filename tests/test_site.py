@@ -93,6 +93,7 @@ def test_what_leads_nowhere_and_what_nobody_finds_fails(tmp_path: Path) -> None:
     (docs / "alone.md").write_text("# Alone\n")
     built = build(docs, tmp_path)
     assert built.returncode != 0
+    assert built.stderr.count("WARNING") == 3
     assert "'there.md'" in built.stderr
     assert "'end'" in built.stderr
     assert re.search("alone.md.*isn't included in any toctree", built.stderr)
