@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tests.kvmd.testing.faults import FAULTS, Fault
+from tests.kvmd.testing.faults import FAULTS
+from tests.kvmd.testing.faults.fault import Fault
 
 HEAD = "| rule | a driver that breaks it | what the suite says | the contract |\n|---|---|---|---|"
 

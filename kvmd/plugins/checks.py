@@ -9,6 +9,7 @@ from kvmd.contract.device import DriverOptions, Match
 from kvmd.contract.driver import NAME, BaseDriver
 from kvmd.contract.number import CONTRACT
 from kvmd.contract.roles import ROLES, role_of
+from kvmd.system.decoding import to_struct
 
 MARK = "KVMD_CONTRACT"
 """What a plug-in's module calls the number that it was made for; one that has none was made for the first."""
@@ -59,15 +60,26 @@ def driver_problem(driver: object) -> str | None:
 
 def declaration_problem(driver: type[BaseDriver]) -> str | None:
     """Look at what a driver says of itself, all of which is read before it is made."""
-    name, where = getattr(driver, "name", None), _named(driver)
+    name, options, where = getattr(driver, "name", None), getattr(driver, "Options", None), _named(driver)
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         return f"{where}.name = {name!r}: a name has small letters, digits and underscores, and begins with a letter"
-    if not (isinstance(driver.Options, type) and issubclass(driver.Options, DriverOptions)):
+    if not (isinstance(options, type) and issubclass(options, DriverOptions)):
         return f"{where}.Options does not derive from DriverOptions"
+    if problem := _options_problem(options):
+        return f"{where}.Options cannot be made of no options: {problem}"
     if not (_is_list(driver.matches) and all(isinstance(match, Match) for match in driver.matches)):
         return f"{where}.matches is no list of Match"
     if not (_is_list(driver.wakes) and all(isinstance(name, str) for name in driver.wakes)):
         return f"{where}.wakes is no list of names"
+    return None
+
+
+def _options_problem(options: type[DriverOptions]) -> str | None:
+    """Make options of nothing, as for a driver of which the settings say nothing."""
+    try:
+        to_struct({}, options)
+    except Exception as error:  # whatever a stranger's types do
+        return str(error)
     return None
 
 

@@ -61,6 +61,8 @@ class Plugins:
         self._left: set[str] = set()
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
+        specs = {name: caller.spec for name, caller in vars(self._manager.hook).items()}
+        self._hooks = {name: spec.argnames for name, spec in specs.items() if spec}
         for point in sorted(points, key=lambda point: (not _is_bundled(point), point.name)):
             if self._takes_name(point) and point.name not in disabled:
                 self._load(point)
@@ -103,21 +105,21 @@ class Plugins:
         """Call a hook of every plug-in; return what they answer, each with the plug-in's name; report those that fail.
 
         :param problem_of: says why something cannot be an answer
-        :raises ConfigError: the settings of a plug-in cannot be used
+        :raises ConfigError: the settings of a plug-in, which it asks the KVM for, cannot be used
         """
         answers: list[tuple[str, Any]] = []
         for name, call in self.implementations(hook, **arguments):
             if name in self._left:
                 continue
             try:
-                found = self.call(name, f"{hook}()", PATIENCE, partial(_listed, call))
-            except ConfigError:  # it is the user's, and told as all others are
-                raise
+                found = self.call(name, f"{hook}()", PATIENCE, partial(_listed, call, problem_of))
             except Exception as error:  # as at import
+                if arguments and isinstance(error, ConfigError):  # it is the user's, and told as all others are
+                    raise
                 self._fail(name, hook, error)
                 continue
-            for answer in found:
-                if problem := problem_of(answer):
+            for answer, problem in found:
+                if problem:
                     self.report(name, hook, problem)
                 else:
                     answers.append((name, answer))
@@ -144,19 +146,17 @@ class Plugins:
 
     def _hook_problem(self, plugin: object) -> str | None:
         """Look at everything in a plug-in that answers a hook, or should."""
-        specs = {name: caller.spec for name, caller in vars(self._manager.hook).items()}
-        hooks = {name: spec.argnames for name, spec in specs.items() if spec}
-        for name in dir(plugin):
-            marked = self._manager.parse_hookimpl_opts(plugin, name)
-            if marked is None:
-                problem = f"{name} has no @hookimpl" if name in hooks else None
-            elif marked["optionalhook"] and name not in hooks:
-                problem = None
-            else:
-                problem = hook_problem(marked["specname"] or name, getattr(plugin, name), hooks)
-            if problem:
-                return problem
-        return None
+        marked = [name for name in dir(plugin) if hasattr(getattr(plugin, name, None), f"{PROJECT}_impl")]
+        bare = [name for name in self._hooks if hasattr(plugin, name)]
+        return next(filter(None, (self._problem_of(plugin, name) for name in dict.fromkeys([*marked, *bare]))), None)
+
+    def _problem_of(self, plugin: object, name: str) -> str | None:
+        marked = self._manager.parse_hookimpl_opts(plugin, name)
+        if marked is None:
+            return f"{name} has no @hookimpl" if name in self._hooks else None
+        if marked["optionalhook"] and name not in self._hooks:
+            return None
+        return hook_problem(marked["specname"] or name, getattr(plugin, name), self._hooks)
 
     def _fail(self, name: str, what: str, error: Exception) -> None:
         """Report what failed; of one that hangs nothing more is asked, as that would cost as long once more."""
@@ -167,5 +167,8 @@ class Plugins:
             self.report(name, what, error)
 
 
-def _listed(call: Callable[[], Iterable[T] | None]) -> list[T]:
-    return list(call() or ())
+def _listed(
+    call: Callable[[], Iterable[T] | None], problem_of: Callable[[T], str | None]
+) -> list[tuple[T, str | None]]:
+    """List what a hook returns, and what is wrong with each."""
+    return [(answer, problem_of(answer)) for answer in call() or ()]

@@ -187,7 +187,7 @@ class DriverConformance:
     @contract("BaseDriver.problem")
     def test_problem_is_words(self, driver: BaseDriver) -> None:
         """What keeps the driver from working on this machine is said in words; None if nothing does."""
-        problem = within(PATIENCE, type(driver).problem)
+        problem: Any = within(PATIENCE, type(driver).problem)
         assert problem is None or (isinstance(problem, str) and problem), f"problem() returned {problem!r}"
 
     @contract("BaseDriver")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Final
 
@@ -85,7 +85,7 @@ class HidConformance(DriverConformance):
                 within(PATIENCE, opened.send, report)
             else:
                 why = f"for {type(report).__name__}, as {capability.name} is not declared"
-                refuses(PATIENCE, Unsupported, why, _sending(opened, report))
+                refuses(PATIENCE, Unsupported, why, partial(opened.send, report))
 
     @contract("HidDriver.status", "HidStatus")
     def test_status(self, opened: HidDriver) -> None:
@@ -148,7 +148,7 @@ class HidConformance(DriverConformance):
         self.unplug(opened)
         for _ in range(2):
             _wait_until(HidOffline, opened)
-            refuses(PATIENCE, HidOffline, "without a host", _sending(opened, KeyboardReport()))
+            refuses(PATIENCE, HidOffline, "without a host", partial(opened.send, KeyboardReport()))
         connected = within(PATIENCE, opened.status).host_connected
         assert connected in {None, False}, f"there is no host, and host_connected = {connected}"
         self.plug(opened)
@@ -173,7 +173,7 @@ class HidConformance(DriverConformance):
         """Without its device, watch() and send() raise DeviceLost; once it is back the driver can be opened again."""
         self.remove(opened)
         _wait_until(DeviceLost, opened)
-        refuses(PATIENCE, DeviceLost, "once the device is gone", _sending(opened, KeyboardReport()))
+        refuses(PATIENCE, DeviceLost, "once the device is gone", partial(opened.send, KeyboardReport()))
         within(PATIENCE, opened.close)
         self.insert(opened)
         within(PATIENCE, opened.open)
@@ -219,10 +219,3 @@ def _wait_until(kind: type[DriverError], driver: HidDriver) -> None:
                 pytest.fail(f"watch() raised {kind.__name__} without a reason")
             return
     pytest.fail(f"watch() did not raise {kind.__name__}")
-
-
-def _sending(driver: HidDriver, report: Report) -> Callable[[], None]:
-    def send() -> None:
-        driver.send(report)
-
-    return send

@@ -144,7 +144,8 @@ def _suite(role: Role[Any, Any], choice: Choice[Any]) -> type[DriverConformance]
     _find_device(choice.make())
 
     def driver(_: DriverConformance) -> BaseDriver:
-        return choice.make()
+        made: BaseDriver = choice.make()
+        return made
 
     return type(f"Test{kind.__name__}", (SUITES[role.name],), {"driver": pytest.fixture(driver)})
 

@@ -132,21 +132,35 @@ def data_of(*reports: Report) -> list[Sent]:
 
 
 class TestConforms(HidConformance):
+    """The chip is simulated; its port is a link, as it is in /dev/serial/."""
+
     lock_key = CAPS_LOCK
 
     @pytest.fixture
-    def driver(self, simulator: Simulator) -> Ch9329:
-        return driver_on(simulator, baud=FAST)
+    def driver(self, tmp_path: Path) -> Iterator[Ch9329]:
+        self._link = tmp_path / "port"
+        with contextlib.ExitStack() as self._chip:
+            self._plug_in(self._chip)
+            options: dict[str, Any] = {"device": str(self._link), "baud": FAST}
+            yield Ch9329(Ch9329.Options(**options), None)
+
+    def _plug_in(self, chip: contextlib.ExitStack) -> None:
+        simulator = chip.enter_context(Simulator(PretendedChip(Config(baud=FAST))))
+        self._target = simulator.chip.target
+        self._link.symlink_to(simulator.path)
+        chip.callback(self._link.unlink)
 
     def unplug(self, driver: HidDriver) -> None:  # noqa: ARG002  # the cable is at the other end
-        self._chip.target.unplug()
+        self._target.unplug()
 
     def plug(self, driver: HidDriver) -> None:  # noqa: ARG002  # the cable is at the other end
-        self._chip.target.plug()
+        self._target.plug()
 
-    @pytest.fixture(autouse=True)
-    def cable(self, chip: PretendedChip) -> None:
-        self._chip = chip
+    def remove(self, driver: HidDriver) -> None:  # noqa: ARG002  # there is one
+        self._chip.close()
+
+    def insert(self, driver: HidDriver) -> None:  # noqa: ARG002  # as above
+        self._plug_in(self._chip)
 
 
 class TestReports:

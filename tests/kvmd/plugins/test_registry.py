@@ -14,7 +14,7 @@ from flask import Blueprint
 
 from kvmd.contract.board import Board, KnownBy
 from kvmd.contract.capture import CaptureDriver
-from kvmd.contract.device import Device
+from kvmd.contract.device import Device, DriverOptions
 from kvmd.contract.driver import BaseDriver
 from kvmd.contract.number import CONTRACT
 from kvmd.contract.reports import Broken
@@ -44,6 +44,14 @@ from tests.waiting import eventually
 
 KVM = Kvm.__new__(Kvm)
 """Handed to hooks, and never used."""
+
+
+class NeedsPin(DriverOptions, frozen=True, forbid_unknown_fields=True):
+    pin: int
+
+
+class BadTypes(DriverOptions, frozen=True, forbid_unknown_fields=True):
+    speed: "Baud" = 1  # type: ignore[name-defined]  # noqa: F821  # as in a module that imports it for types alone
 
 
 def fake(**fields: object) -> type[Fake]:
@@ -104,6 +112,16 @@ class TestLoading:
         found = Registry([plugin("strict", kvmd_services=refuse)])
         assert refusal(found.services, KVM).startswith("kvmd.toml: plugins.strict.x")
         assert found.broken == []
+
+    def test_files_that_a_plugin_brings_and_cannot_read_are_its_own_failure(
+        self, plugin: Callable[..., EntryPoint]
+    ) -> None:
+        def refuse() -> None:
+            raise ConfigError("acme.toml: title is missing; accepted: text")
+
+        found = Registry([plugin("acme", kvmd_boards=refuse)])
+        assert found.boards() == []
+        assert found.broken == [Broken("acme", "kvmd_boards: ConfigError: acme.toml: title is missing; accepted: text")]
 
     def test_services_of_a_plugin_that_fails_are_left_out(self, plugin: Callable[..., EntryPoint]) -> None:
         def fail(kvm: Kvm) -> None:
@@ -185,11 +203,16 @@ class TestLoading:
             (CaptureDriver, "kvmd.contract.capture.CaptureDriver lacks __init__, close, frames, open, status"),
             (fake(name="My Driver"), "plugin.Bad.name = 'My Driver': a name has small letters, digits and underscores"),
             (fake(Options=dict), "plugin.Bad.Options does not derive from DriverOptions"),
+            (
+                fake(Options=NeedsPin),
+                "plugin.Bad.Options cannot be made of no options: Object missing required field",
+            ),
+            (fake(Options=BadTypes), "plugin.Bad.Options cannot be made of no options: "),
             (fake(matches="video4linux"), "plugin.Bad.matches is no list of Match"),
             (fake(matches=["video4linux"]), "plugin.Bad.matches is no list of Match"),
             (fake(wakes="gpio"), "plugin.Bad.wakes is no list of names"),
         ],
-        ids=["no class", "no role", "abstract", "name", "options", "matches", "match", "wakes"],
+        ids=["no class", "no role", "abstract", "name", "options", "needs one", "types", "matches", "match", "wakes"],
     )
     def test_what_is_no_driver_is_reported_and_the_rest_work(
         self, plugin: Callable[..., EntryPoint], answer: object, reason: str
@@ -207,7 +230,8 @@ class TestLoading:
         asked: list[str] = []
         hooks = {"kvmd_drivers": lambda: gate.wait(), "kvmd_boards": lambda: asked.append("boards")}
         found = Registry([plugin("a", **hooks)])
-        assert found.boards() == asked == []
+        assert found.boards() == []
+        assert asked == []
         assert found.broken == [Broken("a", "kvmd_drivers: kvmd_drivers() did not come back within 0.05 s")]
         gate.set()
 

@@ -46,7 +46,7 @@ WIDTH, HEIGHT = 16, 8
 CAPS_LOCK = 0x39
 
 
-class Options(DriverOptions, frozen=True, forbid_unknown_fields=True):
+class PlaceOptions(DriverOptions, frozen=True, forbid_unknown_fields=True):
     """Options of them all."""
 
     place: Annotated[str, Meta(description="Where it stands.")] = "here"
@@ -81,11 +81,23 @@ class Plugged:
             raise DriverError("it is closed")
 
 
+class PluggedOnce(Plugged):
+    """One that can be opened only once, which is wrong."""
+
+    was_open = False
+
+    def open(self) -> None:
+        if self.was_open:
+            raise DriverError("it was open before")
+        self.was_open = True
+        super().open()  # type: ignore[misc]  # that of the driver which this is mixed into
+
+
 class Camera(Plugged, CaptureDriver, EdidControl, TimingsControl):
     """Sees small pictures, every few milliseconds."""
 
     name = "camera"
-    Options = Options
+    Options: ClassVar[type[DriverOptions]] = PlaceOptions
     data = bytes(WIDTH * HEIGHT * 3)
 
     def __init__(self, options: DriverOptions | None = None, device: Device | None = None) -> None:  # noqa: ARG002
@@ -164,7 +176,7 @@ class Keyboard(Plugged, HidDriver):
     """Types on a host that has Caps Lock."""
 
     name = "keyboard"
-    Options = Options
+    Options: ClassVar[type[DriverOptions]] = PlaceOptions
     capabilities = Capability.KEYBOARD | Capability.LEDS
 
     def __init__(self, options: DriverOptions | None = None, device: Device | None = None) -> None:  # noqa: ARG002
@@ -248,7 +260,7 @@ class Panel(Plugged, PowerDriver):
     """Presses buttons, and sees lamps."""
 
     name = "panel"
-    Options = Options
+    Options: ClassVar[type[DriverOptions]] = PlaceOptions
     capabilities = ~PowerCapability(0) & ~PowerCapability.WAKE
 
     def __init__(self, options: DriverOptions | None = None, device: Device | None = None) -> None:  # noqa: ARG002

@@ -39,7 +39,10 @@ def test_a_fault_is_found_and_said(fault: Fault, monkeypatch: pytest.MonkeyPatch
     if fault.hasty:
         for module in (driver, capture, hid, power):
             monkeypatch.setattr(module, "PATIENCE", moment(1.0))
-    said = fault.failure()
+    for _ in range(3):  # a machine that is slow for a moment hides haste
+        said = fault.failure()
+        if fault.says in said:
+            break
     assert fault.says in said
     assert all(where(place) in said for place in fault.places)
 

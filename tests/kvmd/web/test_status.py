@@ -1,8 +1,12 @@
 """How everything stands, as a program reads it."""
 
 from datetime import datetime
+from pathlib import Path
+
+from click.testing import CliRunner
 
 import kvmd
+from kvmd.cli.main import cli
 from tests.conftest import Daemon
 from tests.waiting import eventually
 
@@ -44,6 +48,19 @@ def test_a_loss_is_told_with_its_reason(daemon: Daemon) -> None:
     assert (status["hid"]["host_connected"], status["hid"]["leds"]) == (False, None)
     daemon.post("/api/virtual", {"computer": daemon.name, "signal": True, "host": True})
     eventually(lambda: daemon.kvm.video.slot.is_online and daemon.kvm.input.slot.is_online, "both being online again")
+
+
+def test_what_a_plug_in_cannot_do_is_told_and_the_command_line_asks_for_it(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.kvm.registry.note("acme", "kvmd_event", OSError("no foot pedal here"))
+    reason = "kvmd_event: OSError: no foot pedal here"
+    assert daemon.status()["broken"] == [{"name": "acme", "reason": reason}]
+    settings = tmp_path / "kvmd.toml"
+    settings.write_text(f'[auth]\nfile = "{daemon.kvm.settings.auth.file}"')
+    ran = CliRunner().invoke(cli, ["drivers", "wol", "--config", str(settings)])
+    assert ran.stderr.splitlines() == [
+        f"acme  cannot be used: {reason}",
+        f'to switch a plug-in off: disabled_plugins = ["acme"] in {settings}',
+    ]
 
 
 def test_devices_are_a_list(daemon: Daemon) -> None:

@@ -7,15 +7,15 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
 from PIL import Image
 
-from kvmd import CaptureStatus, DriverError, Frame, NoSignal, PixelFormat, Signal, Timings, edid
+from kvmd import CaptureStatus, Frame, NoSignal, PixelFormat, Signal, Timings, edid
 from tests.kvmd.testing.faults.fault import Fault
-from tests.kvmd.testing.simulated import HEIGHT, WIDTH, Camera, OnTheCamera
+from tests.kvmd.testing.simulated import HEIGHT, WIDTH, Camera, OnTheCamera, PluggedOnce
 
 replace = msgspec.structs.replace
 
@@ -159,16 +159,8 @@ class GoesOn(Camera):
             yield self.picture()
 
 
-class OpensOnce(Camera):
+class OpensOnce(PluggedOnce, Camera):
     """It can be opened only once."""
-
-    was_open = False
-
-    def open(self) -> None:
-        if self.was_open:
-            raise DriverError("it was open before")
-        self.was_open = True
-        super().open()
 
 
 class FreezesThePicture(Camera):
@@ -293,9 +285,7 @@ class CapturesAlone(Camera):
         super().set_edid(data)
 
 
-def _fault(kind: type[Camera], check: str, says: str, *, hasty: bool = False) -> Fault:
-    return Fault(kind, OnTheCamera, check, says, hasty)
-
+_fault = partial(Fault, OnTheCamera)
 
 FAULTS = [
     _fault(SendsShortFrames, "test_frames_are_whole", "a frame of 383 bytes, and its size, stride and format need 384"),

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from kvmd import Device, DriverError, DriverOptions, HidStatus, Match
+from kvmd import Device, DriverOptions, HidStatus, Match
 from tests.kvmd.testing.faults.fault import Fault
-from tests.kvmd.testing.simulated import Keyboard, OnTheKeyboard
+from tests.kvmd.testing.simulated import Keyboard, OnTheKeyboard, PluggedOnce
 
 
 class Shouts(Keyboard):
@@ -150,21 +151,11 @@ class HangsInClose(Keyboard):
             self.wait_for(lambda: False, 3600)
 
 
-class OpensOnce(Keyboard):
+class OpensOnce(PluggedOnce, Keyboard):
     """It can be opened only once."""
 
-    was_open = False
 
-    def open(self) -> None:
-        if self.was_open:
-            raise DriverError("it was open before")
-        self.was_open = True
-        super().open()
-
-
-def _fault(kind: type[Keyboard], check: str, says: str, *, hasty: bool = False) -> Fault:
-    return Fault(kind, OnTheKeyboard, check, says, hasty)
-
+_fault = partial(Fault, OnTheKeyboard)
 
 FAULTS = [
     _fault(Shouts, "test_name_can_stand_in_settings", "'My Keyboard' cannot be used as a driver's name"),

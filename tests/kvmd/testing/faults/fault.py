@@ -17,15 +17,15 @@ from kvmd.testing.driver import Beside, DriverConformance
 class Fault:
     """A broken driver, and how it fails.
 
-    :param kind: its docstring says what is wrong with it
     :param suite: the suite, told what to do to its device
+    :param kind: its docstring says what is wrong with it
     :param check: the check that is meant for the fault
     :param says: what the check says
     :param hasty: whether the check waits in vain, so that it should not wait for long
     """
 
-    kind: type[Any]
     suite: type[DriverConformance]
+    kind: type[Any]
     check: str
     says: str
     hasty: bool = False

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from kvmd import Capability, DeviceLost, DriverError, HidOffline, HidStatus, KeyboardReport, Leds, Report
 from tests.kvmd.testing.faults.fault import Fault
-from tests.kvmd.testing.simulated import Keyboard, OnTheKeyboard
+from tests.kvmd.testing.simulated import Keyboard, OnTheKeyboard, PluggedOnce
 
 replace = msgspec.structs.replace
 
@@ -127,16 +128,8 @@ class KeepsLamps(Keyboard):
         return replace(super().status(), leds=Leds())
 
 
-class OpensOnce(Keyboard):
+class OpensOnce(PluggedOnce, Keyboard):
     """It can be opened only once."""
-
-    was_open = False
-
-    def open(self) -> None:
-        if self.was_open:
-            raise DriverError("it was open before")
-        self.was_open = True
-        super().open()
 
 
 class TypesIntoTheVoid(Keyboard):
@@ -193,9 +186,7 @@ class LosesInOtherWords(Keyboard):
             raise HidOffline(str(error)) from error
 
 
-def _fault(kind: type[Keyboard], check: str, says: str, *, hasty: bool = False) -> Fault:
-    return Fault(kind, OnTheKeyboard, check, says, hasty)
-
+_fault = partial(Fault, OnTheKeyboard)
 
 FAULTS = [
     _fault(NamesWhatItCan, "test_capabilities_are_declared", "capabilities are ('keyboard',), no Capability"),
