@@ -34,8 +34,8 @@ class Page(HTMLParser):
 
 
 def build(docs: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    strictly = ["--fail-on-warning", "--keep-going", "--quiet", "-d", folder / "doctrees"]
-    command = [sys.executable, "-m", "sphinx", *strictly, docs, folder / "html"]
+    strictly: list[str | Path] = ["--fail-on-warning", "--keep-going", "--quiet", "-d", folder / "doctrees"]
+    command: list[str | Path] = [sys.executable, "-m", "sphinx", *strictly, docs, folder / "html"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
