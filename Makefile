@@ -1,4 +1,4 @@
-# make demo · make test · make lint · make bench · make kernel-test · make lock · make audit; each does its own set-up.
+# make demo · make test · make lint · make docs · make bench · make kernel-test · make lock · make audit; each does its own set-up.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -43,8 +43,11 @@ bench: $(BIN)/.test
 	@tools/need ffmpeg
 	$(BIN)/python -m bench
 
-docs: $(BIN)/.test
+# The pages that are made from the code, and the site in build/site; a link that leads nowhere fails.
+docs: $(BIN)/.docs
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d build/doctrees docs build/site
+	@echo "the site is build/site/index.html"
 
 # The tables of text, from this machine's layouts, or those that XKB_CONFIG_ROOT and XLOCALEDIR name: docs/text.md.
 layouts: $(BIN)/.test
@@ -72,6 +75,10 @@ $(BIN)/.demo: setup.cfg pyproject.toml locks/run.txt | $(BIN)/python
 $(BIN)/.test: setup.cfg pyproject.toml locks/dev.txt Makefile | $(BIN)/python
 	@tools/need $(TEST_PACKAGES)
 	tools/install-locked $(BIN)/pip locks/dev.txt --editable '.[dev]'
+	@touch $@
+
+$(BIN)/.docs: setup.cfg pyproject.toml locks/dev.txt | $(BIN)/python
+	tools/install-locked $(BIN)/pip locks/dev.txt --editable '.[docs,test]'
 	@touch $@
 
 $(BIN)/.lint: setup.cfg pyproject.toml locks/dev.txt | $(BIN)/python

@@ -1,4 +1,4 @@
-"""Make what is made from the code: settings, tables of options, boards, endpoints, faults and findings; udev rules.
+"""Make what is made from the code: settings, hooks, contract; tables of options, boards, endpoints, findings; rules.
 
 ``python -m docs.generate`` writes them; tests/test_docs.py checks that there is nothing to write.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from docs import endpoints, faults, findings
+from docs import endpoints, faults, findings, hooks, reference
 from kvmd.contract.board import Board, in_words
 from kvmd.contract.driver import BaseDriver
 from kvmd.contract.roles import ROLES, role_of
@@ -89,6 +89,8 @@ def outputs() -> dict[Path, str]:
     pages |= {page: _between_markers(page, "options", _table(PLUGINS[page.stem])) for page in map(_page, PLUGINS)}
     rules = udev_rules(match for driver in drivers for match in driver.matches)
     made = {ROOT / "docs/configuration.md": configuration(), ROOT / "etc/70-kvmd.rules": rules}
+    made |= {ROOT / "docs/hooks.md": hooks.page()}
+    made |= {ROOT / "docs/contract" / name: text for name, text in reference.pages().items()}
     boards, api, testing, doctor = (ROOT / f"docs/{name}.md" for name in ("boards", "api", "testing", "doctor"))
     tables = {
         boards: _between_markers(boards, "boards", _boards_table()),

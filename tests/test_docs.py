@@ -8,9 +8,11 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import FunctionType, ModuleType
 
+import click
 import pytest
 
-from docs import generate
+from docs import generate, hooks
+from kvmd.cli.main import cli
 from kvmd.contract.capture import CaptureDriver
 from kvmd.contract.hid import HidDriver
 from kvmd.contract.settings import AuthSettings, CaptureSettings, HidSettings, Settings
@@ -21,17 +23,19 @@ from kvmd.plugins.registry import Registry
 from kvmd.web import create_app
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-HOOKS = [value for value in vars(hookspecs).values() if hasattr(value, f"{PROJECT}_spec")]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *DOCS]
+HOOKS = hooks.hooks()
+MADE = generate.outputs()
 
 
-@pytest.mark.parametrize("path", generate.outputs(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
 def test_nothing_is_to_be_made_anew(path: Path) -> None:
-    assert path.read_text() == generate.outputs()[path], "run `make docs`"
+    assert path.read_text() == MADE[path], "run `make docs`"
 
 
 def test_running_the_generator_writes_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = {path.relative_to(ROOT): text for path, text in generate.outputs().items()}
+    expected = {path.relative_to(ROOT): text for path, text in MADE.items()}
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     (tmp_path / "etc").mkdir()
     (tmp_path / "docs/configuration.md").write_text("stale")
@@ -111,6 +115,38 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not path.exists() or (anchor and anchor not in _anchors(path)):
             broken.append(target)
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_are_there_with_their_options(page: Path) -> None:
+    blocks = re.findall(r"(?ms)^```sh$.*?^```$|^ {4}kvmd .*?$", page.read_text())
+    lines = re.findall(r"(?m)^ *(?:sudo )?kvmd ([^|<>#\n…]+)", "\n".join(blocks))
+    assert [(line, unknown) for line in lines if (unknown := _unknown(line.split()))] == []
+
+
+def _unknown(words: list[str]) -> str | None:
+    """Return the first word of a command line of ours that is neither a command nor an option there."""
+    command: click.Command = cli
+    for word in words:
+        context = click.Context(command)
+        if word.startswith("--"):
+            options = [name for each in command.get_params(context) for name in (*each.opts, *each.secondary_opts)]
+            if word.partition("=")[0] not in options:
+                return word
+        elif isinstance(command, click.Group):
+            found = command.get_command(context, word)
+            if found is None:
+                return word
+            command = found
+    return None
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_page_is_in_an_index(page: Path) -> None:
+    listed = {ROOT / "docs/index.md"}
+    for index in (each for each in DOCS if each.name == "index.md"):
+        listed |= {index.parent / name for name in re.findall(r"(?m)^- \[.*?\]\((.*?)\)", index.read_text())}
+    assert page in listed, "give it a line in docs/index.md, under the heading where somebody who needs it looks"
 
 
 def _anchors(path: Path) -> set[str]:

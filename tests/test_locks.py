@@ -30,10 +30,10 @@ PYTHONS = ("3.11", "3.12", "3.13")
 PIN = re.compile(r"^([a-z0-9-]+==[^\\\n]+?) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)
 
 
-def pins(lock: str, python: str = "3.13") -> dict[str, str]:
+def pins(lock: str, python: str = "3.13", patch: int = 0) -> dict[str, str]:
     """Return the versions that a lock has for a Python on Linux."""
     found = [Requirement(text) for text, _ in PIN.findall((ROOT / f"locks/{lock}.txt").read_text())]
-    here = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
+    here = {"python_version": python, "python_full_version": f"{python}.{patch}", "sys_platform": "linux"}
     fitting = [each for each in found if each.marker is None or each.marker.evaluate(here)]
     assert len({each.name for each in fitting}) == len(fitting), f"{lock} has a package twice for Python {python}"
     return {each.name: str(each.specifier).removeprefix("==") for each in fitting}
@@ -68,8 +68,8 @@ def test_the_locks_agree(python: str) -> None:
 def test_the_tests_run_with_what_the_lock_says() -> None:
     """In the environment of the Makefile; without this, a lock could pass that nobody has ever run."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    installed = {name: importlib.metadata.version(name) for name in pins("dev", python)}
-    assert installed == pins("dev", python)
+    locked = pins("dev", python, sys.version_info.micro)
+    assert {name: importlib.metadata.version(name) for name in locked} == locked
 
 
 @pytest.fixture

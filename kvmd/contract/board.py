@@ -102,13 +102,19 @@ class KnownBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return found if found.keys() == self.given().keys() else {}
 
     def weight(self) -> tuple[int, int]:
-        """Tell how specific it is; see this module's docstring."""
+        """Tell how specific it is: how many of the firmware's facts it names, then how long all that it gives is."""
         firmware = [text for name, text in self.given().items() if name != "usb"]
         return len(firmware), sum(map(len, (*firmware, *(self.usb or ()))))
 
 
 class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A board: its name in settings, its name for people, how it is known, and what fills the roles."""
+    """A board: its name in settings, its name for people, how it is known, and what fills the roles.
+
+    :param known_by: how it is recognised
+    :param capture: what fills the role
+    :param hid: likewise
+    :param power: likewise
+    """
 
     name: Annotated[str, Meta(description="Its name in the setting `board`.")]
     title: Annotated[str, Meta(description="Its name for people.")]

@@ -94,7 +94,13 @@ def jpeg_damage(data: memoryview | bytes) -> str | None:
 
 
 class Signal(msgspec.Struct, frozen=True):
-    """What a capture device receives: size in pixels, pictures a second (where known) and the format they come in."""
+    """What a capture device receives.
+
+    :param width: in pixels
+    :param height: in pixels
+    :param frame_rate: pictures a second, where that is known
+    :param format: what the pictures come in
+    """
 
     width: int
     height: int

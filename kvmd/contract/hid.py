@@ -57,7 +57,14 @@ class AbsoluteMouseReport(msgspec.Struct, frozen=True):
 
 
 class RelativeMouseReport(msgspec.Struct, frozen=True):
-    """The pointer moved by some counts, each -127 to 127; buttons and wheels as in the absolute report."""
+    """The pointer moved by some counts.
+
+    :param buttons: as in the absolute report
+    :param dx: -127 to 127, positive to the right
+    :param dy: -127 to 127, positive downwards
+    :param wheel: steps, -127 to 127, positive away from the user
+    :param hwheel: steps, -127 to 127, positive to the right
+    """
 
     buttons: int = 0
     dx: int = 0
@@ -86,10 +93,16 @@ class SystemReport(msgspec.Struct, frozen=True):
 
 
 Report = KeyboardReport | AbsoluteMouseReport | RelativeMouseReport | ConsumerReport | SystemReport
+"""What a HID driver hands over."""
 
 
 class Leds(msgspec.Struct, frozen=True):
-    """The lock lamps, as the host last set them."""
+    """The lock lamps, as the host last set them.
+
+    :param num: Num Lock
+    :param caps: Caps Lock
+    :param scroll: Scroll Lock
+    """
 
     num: bool = False
     caps: bool = False

@@ -42,7 +42,11 @@ class PowerState(enum.Enum):
 
 
 class Size(msgspec.Struct, frozen=True):
-    """A size in pixels."""
+    """A size.
+
+    :param width: in pixels
+    :param height: in pixels
+    """
 
     width: int
     height: int
@@ -51,10 +55,19 @@ class Size(msgspec.Struct, frozen=True):
 class CaptureReport(msgspec.Struct, frozen=True):
     """How capture stands.
 
+    :param state: how it stands; events have the same words
+    :param reason: why, in words
+    :param since: when that began, by the wall clock
+    :param driver: the name of the one in use, or tried last
+    :param device: what it uses, as a person would call it
+    :param resolution: of the pictures that come
+    :param format: what they come in, by V4L2's name
+    :param frame_rate: pictures a second that the device says it gives
     :param captured_fps: pictures a second that the device gives
     :param captured_kbps: what these weigh, in kilobits a second, as the device gives them
     :param sent_fps: pictures a second that go out to viewers
     :param sent_kbps: what these weigh for a viewer who takes all, in the best quality that is watched
+    :param viewers: how many watch
     :param dropped: damaged pictures: those that kvmd found since it started, and those that the driver did since it was
         opened
     :param unchanged: pictures that did not have to be encoded again
@@ -88,7 +101,18 @@ class CaptureReport(msgspec.Struct, frozen=True):
 
 
 class HidReport(msgspec.Struct, frozen=True):
-    """How HID stands."""
+    """How HID stands.
+
+    :param state: how it stands; events have the same words
+    :param reason: why, in words
+    :param since: when that began, by the wall clock
+    :param driver: the name of the one in use, or tried last
+    :param device: what it uses, as a person would call it
+    :param host_connected: whether a host has accepted the device; None where the hardware cannot tell
+    :param leds: the lock lamps; None where the hardware cannot tell
+    :param capabilities: what the driver in use can do, such as ``keyboard``, ``absolute_mouse`` or ``leds``
+    :param remarks: what a person should know and could change
+    """
 
     state: State
     reason: str
@@ -144,6 +168,7 @@ class LayoutsReport(msgspec.Struct, frozen=True):
     """The keyboard layouts for text.
 
     :param default: the one that is taken where none is named
+    :param layouts: all of them
     """
 
     default: str
@@ -165,7 +190,11 @@ class LabelsReport(msgspec.Struct, frozen=True):
 
 
 class Press(msgspec.Struct, frozen=True):
-    """A button that is pressed at this moment, and for how many seconds more."""
+    """A button that is pressed at this moment.
+
+    :param button: which
+    :param seconds_left: for how many seconds more
+    """
 
     button: PowerButton
     seconds_left: float
@@ -174,10 +203,16 @@ class Press(msgspec.Struct, frozen=True):
 class PowerReport(msgspec.Struct, frozen=True):
     """How power stands.
 
+    :param state: how it stands; events have the same words
+    :param reason: why, in words
+    :param since: when that began, by the wall clock
+    :param driver: the name of the one in use, or tried last
+    :param device: what it uses, as a person would call it
     :param target: what the target does: ``on``, ``off``, ``sleeping`` or ``unknown``
     :param disk_active: whether the target's disk works; None where no lamp says so
     :param press: the button that is pressed at this moment
     :param capabilities: ``power_button``, ``reset_button``, ``power_lamp``, ``disk_lamp``, ``wake``
+    :param remarks: what a person should know and could change
     """
 
     state: State
@@ -195,6 +230,8 @@ class PowerReport(msgspec.Struct, frozen=True):
 class BoardReport(msgspec.Struct, frozen=True):
     """Which board this is.
 
+    :param name: in settings
+    :param title: for people
     :param why: what it was recognised by, or where it is named
     """
 
@@ -204,7 +241,11 @@ class BoardReport(msgspec.Struct, frozen=True):
 
 
 class Broken(msgspec.Struct, frozen=True):
-    """What a plug-in cannot do: the plug-in's name, and why."""
+    """What a plug-in cannot do.
+
+    :param name: the plug-in's, which is its entry point's
+    :param reason: why, and of what if it is not all of it
+    """
 
     name: str
     reason: str
@@ -213,7 +254,12 @@ class Broken(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """Everything worth knowing.
 
+    :param version: of kvmd
     :param began: when the daemon was started, by the wall clock
+    :param board: the one that was recognised or named; None for none
+    :param capture: the screen
+    :param hid: keyboard and mouse
+    :param power: the target's buttons and lamps
     :param hung: what hangs, by the watchdog
     :param broken: what plug-ins could not do since then, the latest of each kind
     """
@@ -235,6 +281,8 @@ class CertificateReport(msgspec.Struct, frozen=True):
     :param names: the host names and addresses that it is for
     :param issuer: who vouches for it
     :param self_signed: whether nobody else does
+    :param not_before: when it begins to hold
+    :param not_after: when it ends
     :param sha256: its fingerprint, as browsers show it
     :param chain: its issuers that are sent along
     :param pem: it and its issuers in PEM, for who is to trust it
@@ -252,7 +300,17 @@ class CertificateReport(msgspec.Struct, frozen=True):
 
 
 class DeviceReport(msgspec.Struct, frozen=True):
-    """A device that is plugged in, and the drivers that are for it, the best first."""
+    """A device that is plugged in.
+
+    :param name: the kernel's, such as ``video0``
+    :param subsystem: the kernel's class, such as ``video4linux``
+    :param node: its node in /dev, where it has one
+    :param label: as a person would call it
+    :param usb_id: USB vendor and product, as ``lsusb`` shows; None for what is no part of a USB device
+    :param serial: its USB serial number
+    :param path: the port that it is plugged into, udev's ``ID_PATH``
+    :param drivers: those that are for it, the best first
+    """
 
     name: str
     subsystem: str

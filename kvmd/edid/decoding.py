@@ -68,9 +68,13 @@ class Mode(msgspec.Struct, frozen=True):
     """A mode that an EDID offers.
 
     :param name: as ``edit`` takes it
+    :param width: in pixels
+    :param height: in pixels, both fields of an interlaced mode
+    :param interlaced: whether it comes in fields
     :param refresh: pictures a second, fields of an interlaced mode
     :param pixel_clock: in Hz, where it is known
     :param source: where it stands: ``detailed``, ``cta`` (with its ``vic``), ``standard`` or ``established``
+    :param vic: CTA-861's code of it
     :param preferred: whether it is what the source should send
     :param native: whether it is the display's own
     """
@@ -88,7 +92,12 @@ class Mode(msgspec.Struct, frozen=True):
 
 
 class Audio(msgspec.Struct, frozen=True):
-    """A short audio descriptor (CTA-861-G 7.5.2): a format, the most channels, and sampling rates in Hz."""
+    """A short audio descriptor (CTA-861-G 7.5.2).
+
+    :param format: of the samples, such as ``LPCM``
+    :param channels: at most
+    :param rates: of sampling, in Hz
+    """
 
     format: str
     channels: int
@@ -99,6 +108,13 @@ class Edid(msgspec.Struct, frozen=True):
     """What an EDID says.
 
     :param maker: the three letters of its PNP id
+    :param product: the maker's number for the model
+    :param serial: the serial number; 0 for none
+    :param year: of manufacture, or that of the model
+    :param version: of the EDID's structure, such as ``1.3``
+    :param name: of the display, where it is told
+    :param serial_text: the serial number as text, where it is told
+    :param modes: all that it offers
     :param week: of manufacture; None where ``year`` is that of the model, or no week is told
     :param preferred: the preferred mode, the first of ``modes``
     :param basic_audio: whether it takes stereo LPCM at 32, 44.1 and 48 kHz

@@ -23,7 +23,12 @@ class Page(enum.Enum):
 
 
 class Key(NamedTuple):
-    """A key: its usage on its page, what evdev calls it on a Linux host, and the page."""
+    """A key.
+
+    :param usage: on its page
+    :param evdev: what evdev calls it on a Linux host (input-event-codes.h)
+    :param page: where it is found
+    """
 
     usage: int
     evdev: int

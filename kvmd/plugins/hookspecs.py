@@ -171,7 +171,7 @@ def kvmd_boards() -> Iterable[Board]:  # type: ignore[empty-body]
 def kvmd_blueprints(kvm: KvmApi) -> Iterable[flask.Blueprint]:  # type: ignore[empty-body]
     """Add pages or endpoints to the web server; they need a login like all others.
 
-    :param kvm: the running KVM
+    :param kvm: the KVM, not yet running; it is when a view is called
     :return: Flask blueprints
     """
 
