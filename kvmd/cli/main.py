@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import kvmd
-from kvmd.cli import accounts, certificate, power, serve, session, settings, survey, typing
+from kvmd.cli import accounts, certificate, power, serve, session, settings, survey, typing, udev_rules
 from kvmd.cli.common import common_options, load_registry
 from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
 
@@ -61,6 +61,7 @@ for command in (
     survey.devices,
     survey.drivers,
     survey.boards,
+    udev_rules.rules,
     settings.show_config,
     accounts.passwd,
     accounts.user,

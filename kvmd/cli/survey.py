@@ -14,7 +14,6 @@ from kvmd.contract.roles import ROLES, role_of
 from kvmd.errors import ConfigError
 from kvmd.plugins.choice import is_recognised
 from kvmd.plugins.registry import Broken, Registry
-from kvmd.plugins.udev_rules import udev_rules
 from kvmd.system.config import options_of, toml_value
 
 
@@ -44,19 +43,16 @@ def devices(context: click.Context, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--udev-rules", "rules", is_flag=True, help="Print the udev rules for all drivers.")
 @json_option
 @common_options
-def drivers(name: str | None, rules: bool, as_json: bool) -> None:
+def drivers(name: str | None, as_json: bool) -> None:
     """List the drivers, or show the options of the one named NAME."""
     registry = load_registry()
     found = [driver for driver in registry.drivers if name in (None, driver.name)]
     if name and not found:
         names = ", ".join(sorted({driver.name for driver in registry.drivers}))
         raise ConfigError(f'there is no driver "{name}"; there are: {names}')
-    if rules:
-        click.echo(udev_rules(match for driver in found for match in driver.matches), nl=False)
-    elif as_json:
+    if as_json:
         print_json({"drivers": [_describe(driver) for driver in found], "broken": registry.broken})
     else:
         for driver in found:
