@@ -100,7 +100,7 @@ install:
 	$(PREFIX)/bin/python -c 'import simplejpeg' 2> /dev/null || PIP_IGNORE_INSTALLED=1 $(INSTALL) $(PACKAGE)
 	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
 	install -D -m 644 -t /usr/lib/sysusers.d etc/sysusers.d/kvmd.conf
-	install -D -m 644 -t /usr/lib/systemd/system etc/kvmd.service etc/kvmd-gadget.service \
+	install -D -m 644 -t /usr/lib/systemd/system etc/kvmd.service etc/kvmd.socket etc/kvmd-gadget.service \
 		etc/kvmd-device@.target etc/kvmd-controller@.target
 	install -D -m 644 -t /usr/lib/udev/rules.d etc/70-kvmd.rules etc/71-kvmd-gadget.rules etc/72-kvmd-uinput.rules \
 		etc/73-kvmd-gpio.rules
@@ -109,7 +109,7 @@ install:
 	chgrp kvmd /etc/kvmd/kvmd.toml
 	chmod 640 /etc/kvmd/kvmd.toml
 	systemctl daemon-reload
-	! systemctl --quiet is-enabled kvmd 2> /dev/null || systemctl --quiet reenable kvmd
+	! systemctl --quiet is-enabled kvmd 2> /dev/null || systemctl --quiet enable kvmd
 	udevadm control --reload
 	udevadm trigger --subsystem-match=video4linux --subsystem-match=udc --subsystem-match=hidg \
 		--subsystem-match=tty --subsystem-match=hidraw --subsystem-match=gpio

@@ -18,6 +18,7 @@ from kvmd.plugins.registry import Registry
 from kvmd.plugins.services import Services
 from kvmd.system import starting
 from kvmd.system.ending import Ending, Step
+from kvmd.system.inherited import inherited_sockets
 from kvmd.system.notify import Systemd, watchdog_interval
 from kvmd.system.probe import Listener, Probe
 from kvmd.system.pulse import LIMIT, PACE
@@ -58,7 +59,7 @@ def run(
     kvm = Kvm(settings, registry, source)
     services = Services(registry.services(kvm), registry.note)
     kvm.auth.credentials.make_first_password()
-    server = make_server(kvm, way_out)
+    server = make_server(kvm, way_out, inherited_sockets())
     inbox: Inbox = SimpleQueue()
     _heed_signals(inbox)
     kvm.watch.limit = watchdog_interval() or LIMIT

@@ -213,5 +213,6 @@ class Slot(Generic[D]):
         name = self.driver.name if self.driver and state not in _EMPTY else None
         since = self.status.since if state is self.status.state else datetime.now(UTC)
         self.status = SlotStatus(state, reason, since, name)
-        logger.log(self._levels.get(state, logging.WARNING), "%s: %s: %s", self.role, state.value, reason)
+        by = f" (driver {name})" if self.is_online else ""
+        logger.log(self._levels.get(state, logging.WARNING), "%s: %s: %s%s", self.role, state.value, reason, by)
         self._changed(self.status)

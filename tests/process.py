@@ -37,6 +37,7 @@ class Served:
     :param watchdog: seconds of systemd's watchdog
     :param before: what the program is called with, such as faketime
     :param python: the interpreter of the environment that has kvmd
+    :param listen: where the API is served; by default any free port
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class Served:
         before: list[str] | None = None,
         python: str = sys.executable,
         environment: Mapping[str, str] | None = None,
+        listen: str = f"{HOST}:0",
     ) -> None:
         self.folder = folder
-        self._write_settings(roles or {}, more or {})
+        self._write_settings(roles or {}, more or {}, listen)
         self.key = key or Credentials(folder / "auth.json").add_key("test")
         self._log = folder / "log"
         self._heard: list[str] = []
@@ -155,13 +157,13 @@ class Served:
         while message := self._systemd.recv(4096):
             self._heard.append(message.decode())
 
-    def _write_settings(self, roles: Mapping[str, str], more: Mapping[str, str]) -> None:
+    def _write_settings(self, roles: Mapping[str, str], more: Mapping[str, str], listen: str) -> None:
         tables = "".join(
             f'[{role}]\ndriver = "{roles.get(role, "virtual")}"\n{more.get(role, "")}'
             for role in ("capture", "hid", "power")
         )
         (self.folder / "kvmd.toml").write_text(
-            f'{tables}[web]\nlisten = ["127.0.0.1:0"]\nvideo_listen = ["127.0.0.1:0"]\n'
+            f'{tables}[web]\nlisten = ["{listen}"]\nvideo_listen = ["{HOST}:0"]\n'
             "tls_listen = []\nvideo_tls_listen = []\n"
             f'[auth]\nfile = "{self.folder}/auth.json"\n'
         )

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kvmd.contract.settings import WebSettings
+from kvmd.front.binding import BACKLOG
+
 ROOT = Path(__file__).parents[1]
 ETC = ROOT / "etc"
 
@@ -46,7 +49,15 @@ def test_no_rule_starts_a_service_that_nobody_has_enabled() -> None:
     }
     assert wanted == {target.name for target in ETC.glob("*.target")}
     installed = {name for unit in ETC.glob("*.service") for name in " ".join(directives(unit.name, "WantedBy")).split()}
-    assert installed - {"multi-user.target"} == wanted
+    assert installed == wanted, "and nothing else starts them"
+
+
+def test_the_socket_has_the_addresses_that_are_served_by_default() -> None:
+    web = WebSettings()
+    served = [*web.listen, *web.tls_listen, *web.video_listen, *web.video_tls_listen]
+    assert [f"[::]:{port}" for port in directives("kvmd.socket", "ListenStream")] == served
+    assert directives("kvmd.socket", "BindIPv6Only") == ["both"]
+    assert directives("kvmd.socket", "Backlog") == [str(BACKLOG)]
 
 
 def test_everything_is_installed() -> None:

@@ -23,6 +23,7 @@ from kvmd.cli import (
     status,
     survey,
     typing,
+    udev_rules,
 )
 from kvmd.cli.common import common_options, load_registry
 from kvmd.errors import AuthError, ConfigError, DriverError, KvmdError
@@ -78,6 +79,7 @@ for command in (
     survey.devices,
     survey.drivers,
     survey.boards,
+    udev_rules.rules,
     settings.show_config,
     accounts.passwd,
     accounts.user,

@@ -17,7 +17,6 @@ from kvmd.contract.roles import ROLES, role_of
 from kvmd.errors import ConfigError, KvmdError
 from kvmd.plugins.choice import is_recognised
 from kvmd.plugins.registry import Registry
-from kvmd.plugins.udev_rules import udev_rules
 from kvmd.system.config import options_of, toml_value
 
 PLUGIN = "plug-in "
@@ -53,20 +52,17 @@ def devices(context: click.Context, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--udev-rules", "rules", is_flag=True, help="Print the udev rules for all drivers.")
 @json_option
 @common_options
 @click.pass_context
-def drivers(context: click.Context, name: str | None, rules: bool, as_json: bool) -> None:
+def drivers(context: click.Context, name: str | None, as_json: bool) -> None:
     """List the drivers, or show the options of the one named NAME; and say which plug-ins cannot be used."""
     registry = load_registry()
     found = [driver for driver in registry.drivers if name in (None, driver.name)]
     if name and not found:
         names = ", ".join(sorted({driver.name for driver in registry.drivers}))
         raise ConfigError(f'there is no driver "{name}"; there are: {names}')
-    if rules:
-        click.echo(udev_rules(match for driver in found for match in driver.matches), nl=False)
-    elif as_json:
+    if as_json:
         shown = [_describe(driver, registry.problem(driver)) for driver in found]
         print_json({"drivers": shown, "broken": _broken(context, registry), "disabled": registry.disabled})
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 UNIX = "unix"
 """Stands for the address of whoever comes by a Unix socket, which has none."""
@@ -38,6 +38,14 @@ def parse_address(address: str) -> tuple[str, int] | Path:
         accepted = "ADDRESS:PORT, such as 127.0.0.1:80 or [::]:80, or unix:/PATH"
         raise ValueError(f'"{address}" is not an address; accepted: {accepted}')
     return host.strip("[]"), int(port)
+
+
+def address_of(name: tuple[Any, ...] | str) -> str:
+    """Write what ``getsockname()`` says as ``parse_address`` reads it."""
+    if isinstance(name, str):
+        return f"{_SCHEME}{name}"
+    host, port = map(str, name[:2])
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _parse_path(address: str) -> Path:

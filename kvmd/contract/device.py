@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -56,11 +57,15 @@ class Device(msgspec.Struct, frozen=True):
         return f"{label} ({self.node})" if self.node else label
 
 
+_NO_PATTERN = re.compile(r'[\x00-\x1f\x7f"\\|]')
+"""Characters that a udev rule cannot have, or takes for something else than a shell does (udev(7))."""
+
+
 class Match(msgspec.Struct, frozen=True):
     """A row of a driver's table: which devices it is for.
 
     :param subsystem: the kernel's class
-    :param properties: udev properties that must be there, as shell patterns
+    :param properties: udev properties that must be there, as shell patterns, without quotes, backslashes and bars
     :param score: how well the driver suits; among drivers that match, the highest wins. 0: a node the driver needs
         beside its device, which is no reason to choose the driver
     """
@@ -68,6 +73,11 @@ class Match(msgspec.Struct, frozen=True):
     subsystem: str
     properties: Mapping[str, str] = msgspec.field(default_factory=dict)
     score: int = 50
+
+    def __post_init__(self) -> None:
+        for text in (self.subsystem, *self.properties, *self.properties.values()):
+            if found := _NO_PATTERN.search(text):
+                raise ValueError(f"{text!r} cannot be a pattern of udev's: put ? in the place of {found[0]!r}")
 
     def accepts(self, device: Device) -> bool:
         """Tell whether the device is of this row."""

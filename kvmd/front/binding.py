@@ -1,4 +1,4 @@
-"""Sockets that listen: bound on an address of IP, or on a Unix socket's path."""
+"""Sockets that listen: bound on an address of IP or on a Unix socket's path, or by systemd before."""
 
 from __future__ import annotations
 
@@ -9,25 +9,34 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from kvmd.contract.addresses import parse_address
 
 BACKLOG = 128
 
+IpName = tuple[Any, ...]
+"""What ``getsockname()`` says of IP: host, port, and more of IPv6."""
+
 Bound = tuple[socket.socket, Callable[[], None]]
 """A socket that listens, and what takes away what it leaves behind once it is closed."""
 
 
-def bind(address: str, mode: int) -> Bound:
+def bind(address: str, mode: int, inherited: list[socket.socket]) -> Bound:
     """Listen on an address.
 
     :param mode: of a Unix socket
+    :param inherited: those that listen already; the one on this address is taken out and used
     :raises OSError: it cannot be bound
     """
     place = parse_address(address)
-    sock, clean = _bind_path(place, mode) if isinstance(place, Path) else (_bind_ip(*place), _leave_nothing)
-    sock.setblocking(False)
-    return sock, clean
+    if isinstance(place, Path):
+        bound = _take(inherited, str(place)) or _bind_path(place, mode)
+    else:
+        name = _resolve(*place)
+        bound = _take(inherited, name) or (_bind_ip(name), _leave_nothing)
+    bound[0].setblocking(False)
+    return bound
 
 
 def reason(error: OSError) -> str:
@@ -39,11 +48,24 @@ def _leave_nothing() -> None:
     pass
 
 
-def _bind_ip(host: str, port: int) -> socket.socket:
+def _take(inherited: list[socket.socket], name: IpName | str) -> Bound | None:
+    found = next((sock for sock in inherited if sock.getsockname() == name), None)
+    if found is None:
+        return None
+    inherited.remove(found)
+    return found, _leave_nothing
+
+
+def _resolve(host: str, port: int) -> IpName:
+    """Return the name that a socket will have there."""
     if host == "::" and not socket.has_dualstack_ipv6():
         host = "0.0.0.0"  # noqa: S104  # the same wish, as this machine can fulfil it
-    family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    return socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=host == "::")
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][4]
+
+
+def _bind_ip(name: IpName) -> socket.socket:
+    family = socket.AF_INET6 if ":" in name[0] else socket.AF_INET
+    return socket.create_server(name, family=family, backlog=BACKLOG, dualstack_ipv6=name[0] == "::")
 
 
 def _bind_path(path: Path, mode: int) -> Bound:

@@ -9,11 +9,10 @@ import socket
 import time
 from functools import partial
 
-from kvmd.contract.addresses import UNIX
-from kvmd.errors import ConfigError
+from kvmd.contract.addresses import UNIX, address_of
 from kvmd.front.admission import group_of, plain_address
 from kvmd.front.answer import refusal, to_bytes
-from kvmd.front.binding import bind, reason
+from kvmd.front.binding import Bound
 from kvmd.front.connection import RETRY, WHOLE, Connection, Hub
 from kvmd.front.request import Refusal
 from kvmd.front.site import Site
@@ -30,30 +29,24 @@ _GONE = {errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.EH
 
 
 class Listener:
-    """One address of a site.
+    """One address of a site."""
 
-    :raises ConfigError: it cannot be bound
-    """
-
-    def __init__(self, hub: Hub, site: Site, address: str) -> None:
+    def __init__(self, hub: Hub, site: Site, bound: Bound) -> None:
         self._hub = hub
         self._site = site
         self._tasks: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
-        try:
-            self._socket, self._clean = bind(address, site.socket_mode)
-        except OSError as error:
-            raise ConfigError(f"cannot listen on {address}: {reason(error)}; {site.way_out}") from error
+        self._socket, self._clean = bound
         name = self._socket.getsockname()
         self.address: tuple[str, int] | str = name if isinstance(name, str) else name[:2]
         """As ``getsockname()`` says: a Unix socket's path is a string."""
         self.is_tls = site.certificate is not None
 
     def __str__(self) -> str:
+        where = address_of(self.address)
         if isinstance(self.address, str):
-            return f"{UNIX}:{self.address}{', with TLS' if self.is_tls else ''}"
-        host, port = self.address
-        return f"{self._site.scheme}://[{host}]:{port}" if ":" in host else f"{self._site.scheme}://{host}:{port}"
+            return f"{where}, with TLS" if self.is_tls else where
+        return f"{self._site.scheme}://{where}"
 
     def listen(self) -> None:
         """Begin to accept, in the running loop."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from kvmd.contract.addresses import address_of
 from kvmd.errors import ConfigError
 from kvmd.front.admission import Admission
+from kvmd.front.binding import bind, reason
 from kvmd.front.connection import Hub
 from kvmd.front.listener import Listener
 from kvmd.front.site import Site
@@ -34,10 +37,14 @@ class Server:
 
     :param sites: what is served
     :param files: how many files may be open, which bounds connections; None: what the system says
+    :param inherited: sockets that listen already, for the sites that have their addresses
     """
 
-    def __init__(self, sites: Sequence[Site], files: int | None = None) -> None:
+    def __init__(
+        self, sites: Sequence[Site], files: int | None = None, inherited: Iterable[socket.socket] = ()
+    ) -> None:
         self._sites = sites
+        self._inherited = list(inherited)
         self._certificates = {site.certificate for site in sites if site.certificate}
         self._listeners: list[Listener] = []
         self._hub = Hub(Admission(files))
@@ -64,7 +71,8 @@ class Server:
         """
         try:
             for site in self._sites:
-                self._listeners += self._bound(site)
+                self._listeners += self._listening(site)
+            self._close_others()
             self._beat = time.monotonic()
             self._thread.start()
         except BaseException:
@@ -75,14 +83,25 @@ class Server:
         for listener in self._listeners:
             logger.info("listening on %s", listener)
 
-    def _bound(self, site: Site) -> Iterator[Listener]:
+    def _listening(self, site: Site) -> Iterator[Listener]:
         for address in site.addresses:
             try:
-                yield Listener(self._hub, site, address)
-            except ConfigError as error:
+                yield Listener(self._hub, site, bind(address, site.socket_mode, self._inherited))
+            except OSError as error:
+                problem = f"cannot listen on {address}: {reason(error)}; {site.way_out}"
                 if site.is_needed:
-                    raise
-                logger.warning("%s", error)
+                    raise ConfigError(problem) from error
+                logger.warning("%s", problem)
+
+    def _close_others(self) -> None:
+        """Say of which sockets that listen already nobody serves, and close them, as far as they are ours."""
+        for sock in self._inherited:
+            logger.warning(
+                "systemd listens on %s, where nobody answers: no setting in [web] has that address; set it there, or "
+                "take it out of kvmd.socket",
+                address_of(sock.getsockname()),
+            )
+            sock.close()
 
     def stop(self) -> None:
         """End; requests in work have a moment to finish. Comes back within GRACE and LAST seconds, whatever hangs."""

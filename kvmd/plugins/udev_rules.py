@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from kvmd.contract.device import Match
 
-HEADER = "# Made by `kvmd drivers --udev-rules` from the match tables of the drivers; do not edit.\n"
+HEADER = "# Made by `kvmd udev-rules` from the match tables of the drivers; do not edit.\n"
 
 IMPORTS = {"hidraw": ('IMPORT{parent}="HID_*"', 'IMPORT{builtin}="path_id"')}
 """What udev knows of a subsystem's devices only when it is asked: a hidraw node's name, ids and port."""

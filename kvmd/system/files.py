@@ -1,4 +1,4 @@
-"""Files that only the daemon may read, and that are there whole or not at all, also after a power cut."""
+"""Files that are there whole or not at all, also after a power cut: those of the daemon alone, and the system's."""
 
 from __future__ import annotations
 
@@ -17,19 +17,15 @@ def write_private(path: Path, data: bytes) -> None:
     """
     make_private_folder(path.parent)
     folder = path.parent.stat()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            if os.geteuid() == 0:
-                os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
+    _replace(path, data, 0o600, (folder.st_uid, folder.st_gid) if os.geteuid() == 0 else None)
+
+
+def write_public(path: Path, data: bytes) -> None:
+    """Write a file that everybody may read, such as rules for udev, in place of what was there.
+
+    :raises OSError: it cannot be written, or its folder is not there; what was there stays, and nothing else is left
+    """
+    _replace(path, data, 0o644)
 
 
 def remove(path: Path) -> None:
@@ -55,6 +51,23 @@ def make_private_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in made:
         _sync(each.parent)
+
+
+def _replace(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), mode)
+            if owner:
+                os.fchown(file.fileno(), *owner)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
 
 
 def _sync(folder: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from socket import socket as Socket  # noqa: N812  # a room here is called socket
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -62,10 +63,11 @@ CONTROL = "kvmd.control"
 """In the environ of what comes by the daemon's private socket."""
 
 
-def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
+def make_server(kvm: Kvm, way_out: Callable[[str], str], inherited: Iterable[Socket] = ()) -> Server:
     """Make what serves the API, the page and the video on the addresses that are set.
 
     :param way_out: says what to do where an address cannot be used, by its setting's name in ``web``
+    :param inherited: sockets that listen on some of these addresses already
     :raises ConfigError: the certificate cannot be used
     """
     web = kvm.settings.web
@@ -80,7 +82,7 @@ def make_server(kvm: Kvm, way_out: Callable[[str], str]) -> Server:
             addresses = getattr(web, name) if shown or web.http != "off" else []
             knows = partial(_knows, app, kvm.auth)
             sites.append(Site(app, addresses, way_out(name), MAX_BODY, shown, knows, proxies))
-    return Server([*sites, _control_site(kvm)])
+    return Server([*sites, _control_site(kvm)], inherited=inherited)
 
 
 def _control_site(kvm: Kvm) -> Site:

@@ -16,8 +16,10 @@ from .gpio_sim import gpio_sim
 from .host_input import host_input, host_keyboard, host_mouse
 from .relay_board import hid_board, serial_board
 from .typist import controller, running, typist
+from .uhid import typist_chip
 from .units import units_masked
 from .usb_ports import usb_ports
+from .vendor import package
 from .vivid import vivid
 
 # pytest looks for fixtures here
@@ -33,9 +35,11 @@ __all__ = [
     "host_input",
     "host_keyboard",
     "host_mouse",
+    "package",
     "running",
     "serial_board",
     "typist",
+    "typist_chip",
     "units_masked",
     "usb_ports",
     "vivid",

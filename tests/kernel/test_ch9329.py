@@ -114,15 +114,6 @@ def test_chip_is_found_by_its_link(chip: Chip, daemon: Daemon) -> None:
     types(daemon, chip, port=2)
 
 
-def test_plugging_it_in_starts_the_daemon(chip: Chip, running: Daemon) -> None:
-    running.stop()
-    chip.plug()
-    eventually(running.active, "udev to have started kvmd")
-    running.wait()
-    wait_until_online(running)
-    types(running, chip)
-
-
 def test_pulled_out_it_is_told_and_found_again_in_the_other_port(chip: Chip, typist: Daemon) -> None:
     types(typist, chip)
     chip.unplug(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -124,7 +125,8 @@ def started(role: Role) -> Role:
     return role
 
 
-def test_it_starts_and_works(role: Role) -> None:
+def test_it_starts_and_works(role: Role, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     assert role.slot.status.state is State.STARTING
     before = datetime.now(UTC)
     role.slot.start()
@@ -133,6 +135,8 @@ def test_it_starts_and_works(role: Role) -> None:
     assert before <= status.since <= datetime.now(UTC)
     assert role.states == [State.STARTING, State.ONLINE]
     assert role.seen[0].reason == "scripted is being opened"
+    said = "hid: online: a scripted device (driver scripted)"
+    eventually(lambda: said in caplog.messages, "the log to say what was taken, and by whom")
 
 
 def test_it_is_absent_while_nothing_is_plugged_in(role: Role) -> None:

@@ -55,6 +55,14 @@ class TestMatch:
     def test_properties_are_patterns(self, properties: dict[str, str], accepted: bool) -> None:
         assert Match("video4linux", properties).accepts(DONGLE) is accepted
 
+    @pytest.mark.parametrize("character", ['"', "\\", "|", "\n", "\x7f"])
+    @pytest.mark.parametrize("row", [("t{}y", {}), ("tty", {"ID{}": "a"}), ("tty", {"ID_MODEL": "a{}b"})])
+    def test_what_a_udev_rule_cannot_say_is_refused(self, row: tuple[str, dict[str, str]], character: str) -> None:
+        subsystem, properties = row
+        given = {name.format(character): value.format(character) for name, value in properties.items()}
+        with pytest.raises(ValueError, match=r"cannot be a pattern of udev's: put \? in the place of"):
+            Match(subsystem.format(character), given)
+
     def test_another_subsystem(self) -> None:
         assert not Match("tty").accepts(DONGLE)
 

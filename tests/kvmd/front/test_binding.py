@@ -9,7 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,13 +30,23 @@ from tests.wire import Wire, request
 
 
 @contextmanager
-def serving(path: Path, **given: object) -> Iterator[Server]:
-    server = Server([Site(make_app(), [f"unix:{path}"], "set web.listen", 1000, **given)])  # type: ignore[arg-type]
+def serving(path: Path, inherited: Sequence[socket.socket] = (), **given: object) -> Iterator[Server]:
+    site = Site(make_app(), [f"unix:{path}"], "set web.listen", 1000, **given)  # type: ignore[arg-type]
+    server = Server([site], inherited=inherited)
     server.start()
     try:
         yield server
     finally:
         server.stop()
+
+
+def listening(*addresses: str | tuple[str, int]) -> Iterator[socket.socket]:
+    """Listen on some addresses, as systemd does before it starts whom it hands them to."""
+    for address in addresses:
+        sock = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+        sock.bind(address)
+        sock.listen()
+        yield sock
 
 
 def echo(path: Path, *headers: str) -> dict[str, object]:
@@ -165,3 +175,33 @@ def test_the_longest_path_is_served(tmp_path: Path) -> None:
     assert parse_address(f"unix:{path}") == path
     with serving(path):
         assert echo(path)["address"] == "unix"
+
+
+def test_sockets_that_listen_already_are_used_where_an_address_is_theirs_and_left_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "web.sock"
+    ours = list(listening(str(path), ("127.0.0.1", 0)))
+    port = ours[1].getsockname()[1]
+    site = Site(make_app(), [f"unix:{path}", f"127.0.0.1:{port}"], "", 1000)
+    server = Server([site], inherited=[sock.dup() for sock in ours])
+    server.start()
+    assert echo(path)["address"] == "unix"
+    with Wire(("127.0.0.1", port)) as wire:
+        wire.send(request("GET", "/echo"))
+        assert wire.answer()[0] == 200
+    server.stop()
+    assert path.exists(), "it is not ours to remove"
+    with Wire(("127.0.0.1", port)), Wire(str(path)):
+        pass  # somebody listens there still
+    for sock in ours:
+        sock.close()
+
+
+def test_a_socket_whose_address_no_setting_has_is_told_and_the_addresses_that_are_set_are_bound(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    [other] = listening(("127.0.0.1", 0))
+    with serving(tmp_path / "web.sock", inherited=[other.dup()]):
+        assert echo(tmp_path / "web.sock")["address"] == "unix"
+    where = f"127.0.0.1:{other.getsockname()[1]}"
+    assert f"systemd listens on {where}, where nobody answers: no setting in [web] has that address" in caplog.text
+    other.close()
