@@ -112,7 +112,8 @@ class TestUsage:
     def test_help_names_every_command_and_exit_code(self) -> None:
         ran = run("--help")
         assert ran.returncode == 0
-        assert re.findall(r"^  ([a-z0-9-]+)  ", ran.stdout, re.MULTILINE) == sorted(COMMANDS)
+        listed = ran.stdout.partition("Commands:")[2]
+        assert re.findall(r"^  ([a-z0-9-]+)  ", listed, re.MULTILINE) == sorted(COMMANDS)
         assert all(word in ran.stdout for word in ("0 done", "1 failed", "2 the", "3 the", "4 a", "5 not", "6 the"))
 
     @pytest.mark.parametrize("command", [*COMMANDS, *ACCOUNTS, *CERTIFICATE, *FILES])

@@ -12,9 +12,10 @@ from tests.process import install
 
 OWN = (Path(__file__).parents[3] / "etc/70-kvmd.rules").read_text()
 DRIVER = """
-from kvmd import Match, PowerDriver, hookimpl
+from kvmd import Match, hookimpl
+from kvmd_drivers.virtual import VirtualPower
 
-class Lever(PowerDriver):
+class Lever(VirtualPower):
     name = "lever"
     matches = (Match("tty", {"ID_MODEL": "Lever*"}),)
 
