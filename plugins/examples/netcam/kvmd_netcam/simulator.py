@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import sys
 import threading
@@ -63,17 +64,21 @@ class _Handler(BaseHTTPRequestHandler):
         multipart = self.path == "/video"
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame" if multipart else "text/html")
         self.end_headers()
-        while multipart and not self.server.off.wait(1 / RATE):
-            if data := self.server.picture:
-                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-                self.wfile.write(head.encode() + data + b"\r\n")
+        with contextlib.suppress(OSError):  # the client has gone
+            while multipart and not self.server.off.wait(1 / RATE):
+                self._send(self.server.picture)
+
+    def _send(self, data: bytes | None) -> None:
+        if data:
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+            self.wfile.write(head.encode() + data + b"\r\n")
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
 if __name__ == "__main__":
-    with Simulator(port=8090) as camera:
+    with contextlib.suppress(KeyboardInterrupt), Simulator(port=8090) as camera:
         sys.stdout.write(f"a camera at {camera.url}; Ctrl+C ends it\n")
         sys.stdout.flush()
         threading.Event().wait()

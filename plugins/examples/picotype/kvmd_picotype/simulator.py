@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import struct
@@ -101,7 +102,7 @@ class Simulator:
 
 
 if __name__ == "__main__":
-    with Simulator() as simulator:
+    with contextlib.suppress(KeyboardInterrupt), Simulator() as simulator:
         sys.stdout.write(f'a picotype: hid.options = {{ device = "{simulator.path}" }}; Ctrl+C ends it\n')
         sys.stdout.flush()
         simulator.wait()
