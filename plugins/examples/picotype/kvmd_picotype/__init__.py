@@ -111,6 +111,10 @@ class Picotype(HidDriver):
         return link
 
 
+KVMD_CONTRACT = 1
+"""The contract that this was made for; a kvmd that has an older one says so, and does not load it."""
+
+
 @hookimpl
 def kvmd_drivers() -> Iterable[type[HidDriver]]:
     """Offer the driver."""

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from kvmd import Board, hookimpl, load_boards
 
+KVMD_CONTRACT = 1
+"""The contract that this was made for; a kvmd that has an older one says so, and does not load it."""
+
 
 @hookimpl
 def kvmd_boards() -> list[Board]:

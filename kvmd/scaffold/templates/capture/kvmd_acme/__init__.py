@@ -80,6 +80,10 @@ class AcmeCapture(CaptureDriver):
             acme.close()
 
 
+KVMD_CONTRACT = 1
+"""The contract that this was made for; a kvmd that has an older one says so, and does not load it."""
+
+
 @hookimpl
 def kvmd_drivers() -> Iterable[type[CaptureDriver]]:
     """Offer the driver."""

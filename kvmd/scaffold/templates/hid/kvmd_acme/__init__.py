@@ -104,6 +104,10 @@ class AcmeHid(HidDriver):
         raise DeviceLost(f"{self._label} is not open: the driver is closed")
 
 
+KVMD_CONTRACT = 1
+"""The contract that this was made for; a kvmd that has an older one says so, and does not load it."""
+
+
 @hookimpl
 def kvmd_drivers() -> Iterable[type[HidDriver]]:
     """Offer the driver."""

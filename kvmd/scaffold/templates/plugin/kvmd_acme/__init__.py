@@ -33,6 +33,10 @@ class AcmeReport(msgspec.Struct, frozen=True):
 _states: dict[str, Counter[str]] = {"capture": Counter(), "hid": Counter(), "power": Counter()}
 
 
+KVMD_CONTRACT = 1
+"""The contract that this was made for; a kvmd that has an older one says so, and does not load it."""
+
+
 @hookimpl
 def kvmd_event(event: Event) -> None:
     """Count; kvmd calls this in a thread of the plug-in's own."""

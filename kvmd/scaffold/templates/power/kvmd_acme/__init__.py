@@ -90,6 +90,10 @@ class AcmePower(PowerDriver):
         return DeviceLost(f"{self._label} is gone: {error.strerror}")
 
 
+KVMD_CONTRACT = 1
+"""The contract that this was made for; a kvmd that has an older one says so, and does not load it."""
+
+
 @hookimpl
 def kvmd_drivers() -> Iterable[type[PowerDriver]]:
     """Offer the driver."""
