@@ -104,15 +104,6 @@ def test_metadata_node_that_is_named_is_refused_in_the_status(camera: Camera, da
     assert in_state(daemon, "retrying")["reason"].startswith(f"{metadata} cannot capture: it is a metadata node")
 
 
-def test_plugging_the_dongle_in_starts_the_daemon(camera: Camera, daemon: Daemon, watch: Watch) -> None:
-    daemon.run_with(AUTO)
-    daemon.stop()
-    camera.plug()
-    eventually(daemon.active, "kvmd to be started by udev")
-    daemon.wait()
-    watch().wait_for(shows(camera), "a picture of the camera")
-
-
 @pytest.mark.parametrize("config", [AUTO, BY_IDENTITY, BY_LINK], ids=["auto", "by-identity", "by-link"])
 def test_dongle_that_moves_to_another_port_goes_on_for_the_same_viewer(
     camera: Camera, daemon: Daemon, watch: Watch, config: str
