@@ -36,6 +36,12 @@ MIN_PASSWORD = 8
 LONGEST_NAME = 64
 _NAME = re.compile(rf"[\w.@-][\w.@ -]{{0,{LONGEST_NAME - 1}}}")
 
+_ISSUE = """\
+kvmd: https://\\4, user {user}, first password {password}; change it with: sudo kvmd passwd
+
+"""
+"""What the console shows above its login until the password is changed; \\4 is the machine's address (agetty(8))."""
+
 _DECOY = "$argon2id$v=19$m=65536,t=3,p=4$wY7uuMJ9MJHRhKYQBSOVAA$+4YvEPvQOyEY2bFRyahl5PoOCon/TLi+vsaHNxSaD0E"
 """The hash of a random password that nobody kept: it is checked where there is no such user, to take the same time.
 
@@ -64,6 +70,11 @@ class Credentials:
         return self.path.with_name("first-password")
 
     @property
+    def issue_path(self) -> Path:
+        """The same in words for the console: /etc/issue.d has a link to it, which agetty reads as root."""
+        return self.path.with_name("first-password.issue")
+
+    @property
     def stamp(self) -> tuple[int, int] | None:
         """Something that changes whenever the file does; None while there is none.
 
@@ -78,21 +89,25 @@ class Credentials:
         return status.st_mtime_ns, status.st_ino
 
     def make_first_password(self) -> None:
-        """Where there is no file yet, make one with a random password, and put that beside it.
+        """Where there is no file yet, make one with a random password, and put that beside it; log where it stands.
 
         :raises ConfigError: the folder cannot be written
         """
-        if self.stamp:
-            return
+        if not self.stamp:
+            self._make_first_password()
+        if self.first_password_path.exists():
+            logger.warning("%s has its first password still: sudo cat %s", USER, self.first_password_path)
+
+    def _make_first_password(self) -> None:
         password = secrets.token_urlsafe(9)
         hashed = self._hasher.hash(password)
         with self._changing() as now:
             if now.users or now.keys:
                 return  # another process was quicker
             # In this order: what is lost in between is a file that the next start writes anew.
+            _write_secret(self.issue_path, _ISSUE.format(user=USER, password=password).encode())
             _write_secret(self.first_password_path, f"{password}\n".encode())
             self._write(Accounts(users={USER: User(hashed)}, device=now.device))
-        logger.warning("made a password for %s; it stands in %s", USER, self.first_password_path)
 
     def set_password(self, user: str, password: str) -> None:
         """Set a user's password; the first one, which stands in a file, ends with it. There always can be an ``admin``.
@@ -103,8 +118,7 @@ class Credentials:
         with self._changing() as now:
             known = User(hashed) if user == USER and user not in now.users else _known(now, user)
             self._put_user(now, user, msgspec.structs.replace(known, password=hashed))
-        if user == USER:
-            remove(self.first_password_path)
+        self._end_first_password(user)
 
     def add_user(self, user: str, password: str, role: UserRole) -> None:
         """Make a user.
@@ -128,6 +142,7 @@ class Credentials:
             _known(now, user)
             users = {name: each for name, each in now.users.items() if name != user}
             self._write_checked(msgspec.structs.replace(now, users=users))
+        self._end_first_password(user)
 
     def set_role(self, user: str, role: UserRole) -> None:
         """Change what a user may do, from now on.
@@ -263,6 +278,12 @@ class Credentials:
 
     def _unreadable(self, error: Exception) -> ConfigError:
         return ConfigError(f"{self.path}: cannot be read: {error}; auth.file says where it is")
+
+    def _end_first_password(self, user: str) -> None:
+        """Show it no more, once it is not this user's any more."""
+        if user == USER:
+            remove(self.issue_path)
+            remove(self.first_password_path)
 
     def _put_user(self, now: Accounts, name: str, user: User) -> None:
         self._write_checked(msgspec.structs.replace(now, users={**now.users, name: user}))

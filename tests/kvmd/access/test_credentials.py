@@ -33,6 +33,11 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+def shown(credentials: Credentials) -> list[Path]:
+    """Where the first password stands."""
+    return [path for path in (credentials.first_password_path, credentials.issue_path) if path.exists()]
+
+
 def test_the_first_password_is_made_and_announced(credentials: Credentials, caplog: pytest.LogCaptureFixture) -> None:
     credentials.path = credentials.path.parent / "new" / "auth.json"
     with caplog.at_level(logging.WARNING):
@@ -42,15 +47,17 @@ def test_the_first_password_is_made_and_announced(credentials: Credentials, capl
     assert credentials.verify(USER, password)
     assert str(credentials.first_password_path) in caplog.text
     assert password not in caplog.text
-    assert (mode(credentials.path), mode(credentials.first_password_path)) == (0o600, 0o600)
+    files = (credentials.path, credentials.first_password_path, credentials.issue_path)
+    assert [mode(path) for path in files] == [0o600] * 3
+    assert f"first password {password};" in credentials.issue_path.read_text()
     assert mode(credentials.path.parent) == 0o700
 
 
-@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize("lost", [0, 1, 2])
 def test_a_first_password_is_never_one_that_nobody_knows(
     credentials: Credentials, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
-    """No room, or a power cut, at either of the two writes."""
+    """No room, or a power cut, at any of the three writes."""
     written = 0
 
     def write(path: Path, data: bytes) -> None:
@@ -66,7 +73,9 @@ def test_a_first_password_is_never_one_that_nobody_knows(
             credentials.make_first_password()
     again = Credentials(credentials.path)
     again.make_first_password()
-    assert again.verify(USER, again.first_password_path.read_text().strip())
+    password = again.first_password_path.read_text().strip()
+    assert again.verify(USER, password)
+    assert password in again.issue_path.read_text()
 
 
 def test_a_password_that_is_set_at_the_first_start_stays(
@@ -104,9 +113,31 @@ def test_the_first_password_ends_with_the_next(credentials: Credentials) -> None
     credentials.make_first_password()
     first = credentials.first_password_path.read_text().strip()
     credentials.set_password(USER, PASSWORD)
-    assert not credentials.first_password_path.exists()
+    assert shown(credentials) == []
     assert not credentials.verify(USER, first)
     assert credentials.verify(USER, PASSWORD)
+
+
+def test_the_first_password_ends_with_its_user_and_with_no_other(credentials: Credentials) -> None:
+    credentials.make_first_password()
+    credentials.add_user("second", PASSWORD, UserRole.ADMIN)
+    credentials.set_password("second", PASSWORD[1:])
+    assert len(shown(credentials)) == 2
+    credentials.remove_user(USER)
+    assert shown(credentials) == []
+
+
+def test_the_log_says_where_the_first_password_stands_until_it_is_changed(
+    credentials: Credentials, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        caplog.clear()
+        credentials.make_first_password()
+        assert f"sudo cat {credentials.first_password_path}" in caplog.text
+    credentials.set_password(USER, PASSWORD)
+    caplog.clear()
+    credentials.make_first_password()
+    assert caplog.text == ""
 
 
 def test_passwords_are_kept_as_argon2_in_a_file_for_its_owner_alone(credentials: Credentials) -> None:
