@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kvmd.access.credentials import Credentials
+
 ROOT = Path(__file__).parents[1]
 ETC = ROOT / "etc"
 
@@ -54,6 +56,13 @@ def test_everything_is_installed() -> None:
     for path in ETC.rglob("*"):
         if path.is_file():
             assert f"etc/{path.relative_to(ETC)}" in recipe.split()
+
+
+def test_the_console_shows_what_the_daemon_writes() -> None:
+    """Wherever it is installed from: agetty looks into /etc/issue.d."""
+    written = str(Credentials(Path("/var/lib/kvmd/auth.json")).issue_path)
+    for name in ("etc/kvmd.service", "Makefile", "packaging/debian/build.py"):
+        assert written in (ROOT / name).read_text()
 
 
 def test_kvmd_is_in_no_group_that_reads_or_types_on_this_machine_by_itself() -> None:
