@@ -1,4 +1,4 @@
-# make demo · make test · make lint · make docs · make bench · make kernel-test · make lock · make audit; each does its own set-up.
+# make demo · test · lint · docs · bench · kernel-test · deb · lock · audit; each does its own set-up.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,7 +18,7 @@ endif
 PREFIX := /opt/kvmd
 PACKAGE ?= .
 
-.PHONY: demo test kernel-test lint format bench docs layouts wheel lock audit install clean
+.PHONY: demo test kernel-test lint format bench docs layouts wheel deb lock audit install clean
 
 demo: $(BIN)/.demo
 	$(BIN)/kvmd demo
@@ -57,6 +57,13 @@ layouts: $(BIN)/.test
 wheel: $(BIN)/.demo
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
+# The Debian package of any architecture for which there are wheels: docs/install.md.
+ARCHITECTURE ?= $(shell dpkg --print-architecture)
+deb: $(BIN)/.release
+	rm -f dist/*.whl
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/python packaging/debian/build.py $(ARCHITECTURE) dist/*.whl dist
+
 # The newest versions of all dependencies, with their hashes; after a change of those in setup.cfg, too.
 lock: $(BIN)/.release
 	tools/lock $(BIN)/uv
@@ -86,28 +93,31 @@ $(BIN)/.lint: setup.cfg pyproject.toml locks/dev.txt | $(BIN)/python
 	@touch $@
 
 $(BIN)/.release: locks/release.txt | $(BIN)/python
-	tools/install-locked $(BIN)/pip locks/release.txt pip-audit uv
+	tools/install-locked $(BIN)/pip locks/release.txt packaging pip-audit setuptools uv
 	@touch $@
 
-# Into /opt/kvmd and the system's folders, as root; without gpiod where PyPI has no wheel of it (armhf) and no compiler is
-# there; the units start with the next boot or device, or by hand. Debian's
-# python3-evdev and python3-picamera2 are seen from there; its python3-simplejpeg, too, which may be made for an older
-# numpy than the one that pip brings.
-INSTALL := tools/install-locked $(PREFIX)/bin/pip locks/run.txt
+# Into /opt/kvmd and the system's folders, as root, whatever an earlier try has left there; the units start with the next
+# boot or device, or by hand.
+ENVIRONMENT := $(PYTHON) tools/environment.py $(PREFIX) locks/run.txt $(PACKAGE)
 install:
-	test -x $(PREFIX)/bin/pip || $(PYTHON) -m venv --system-site-packages $(PREFIX)
-	$(INSTALL) '$(PACKAGE)[gpio]' || $(INSTALL) $(PACKAGE)
-	$(PREFIX)/bin/python -c 'import simplejpeg' 2> /dev/null || PIP_IGNORE_INSTALLED=1 $(INSTALL) $(PACKAGE)
-	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
+	@! dpkg-query -W -f '$${Status}' kvmd-hal 2> /dev/null | grep -q ' installed' \
+		|| { echo 'the package kvmd-hal is installed: upgrade that, or apt-get remove kvmd-hal first' >&2; exit 1; }
+	@tools/need python3-venv
 	install -D -m 644 -t /usr/lib/sysusers.d etc/sysusers.d/kvmd.conf
 	install -D -m 644 -t /usr/lib/systemd/system etc/kvmd.service etc/kvmd.socket etc/kvmd-gadget.service \
 		etc/kvmd-device@.target etc/kvmd-controller@.target
 	install -D -m 644 -t /usr/lib/udev/rules.d etc/70-kvmd.rules etc/71-kvmd-gadget.rules etc/72-kvmd-uinput.rules \
 		etc/73-kvmd-gpio.rules
+	install -D -m 644 -t /usr/lib/tmpfiles.d etc/tmpfiles.d/kvmd.conf
 	systemd-sysusers
+	systemd-tmpfiles --create kvmd.conf
 	test -e /etc/kvmd/kvmd.toml || install -D etc/kvmd.toml /etc/kvmd/kvmd.toml
 	chgrp kvmd /etc/kvmd/kvmd.toml
 	chmod 640 /etc/kvmd/kvmd.toml
+	mkdir -p /etc/issue.d
+	ln -sf /run/kvmd-console/issue /etc/issue.d/kvmd.issue
+	$(ENVIRONMENT)
+	ln -sf $(PREFIX)/bin/kvmd /usr/local/bin/kvmd
 	systemctl daemon-reload
 	! systemctl --quiet is-enabled kvmd 2> /dev/null || systemctl --quiet enable kvmd
 	udevadm control --reload

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kvmd.access import console
 from kvmd.contract.settings import WebSettings
 from kvmd.front.binding import BACKLOG
 
@@ -65,6 +66,12 @@ def test_everything_is_installed() -> None:
     for path in ETC.rglob("*"):
         if path.is_file():
             assert f"etc/{path.relative_to(ETC)}" in recipe.split()
+
+
+def test_the_console_shows_what_the_daemon_writes() -> None:
+    """Wherever it is installed from: agetty looks into /etc/issue.d."""
+    for name in ("etc/kvmd.service", "etc/tmpfiles.d/kvmd.conf", "Makefile", "packaging/debian/build.py"):
+        assert str(console.ISSUE) in (ROOT / name).read_text()
 
 
 def test_kvmd_is_in_no_group_that_reads_or_types_on_this_machine_by_itself() -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 import argon2
 import msgspec
 
-from kvmd.access import accounts
+from kvmd.access import accounts, console
 from kvmd.access.accounts import Accounts, ApiKey, User
 from kvmd.access.grant import UserRole
 from kvmd.errors import ConfigError, RequestError
@@ -78,12 +78,17 @@ class Credentials:
         return status.st_mtime_ns, status.st_ino
 
     def make_first_password(self) -> None:
-        """Where there is no file yet, make one with a random password, and put that beside it.
+        """Where there is no file yet, make one with a random password, and put that beside it; tell where it stands.
 
         :raises ConfigError: the folder cannot be written
         """
-        if self.stamp:
-            return
+        if not self.stamp:
+            self._make_first_password()
+        if self.first_password_path.exists():
+            logger.warning("%s has its first password still: sudo cat %s", USER, self.first_password_path)
+            console.show(USER, self.first_password_path.read_text().strip())
+
+    def _make_first_password(self) -> None:
         password = secrets.token_urlsafe(9)
         hashed = self._hasher.hash(password)
         with self._changing() as now:
@@ -92,7 +97,6 @@ class Credentials:
             # In this order: what is lost in between is a file that the next start writes anew.
             _write_secret(self.first_password_path, f"{password}\n".encode())
             self._write(Accounts(users={USER: User(hashed)}, device=now.device))
-        logger.warning("made a password for %s; it stands in %s", USER, self.first_password_path)
 
     def set_password(self, user: str, password: str) -> None:
         """Set a user's password; the first one, which stands in a file, ends with it. There always can be an ``admin``.
@@ -103,8 +107,7 @@ class Credentials:
         with self._changing() as now:
             known = User(hashed) if user == USER and user not in now.users else _known(now, user)
             self._put_user(now, user, msgspec.structs.replace(known, password=hashed))
-        if user == USER:
-            remove(self.first_password_path)
+        self._end_first_password(user)
 
     def add_user(self, user: str, password: str, role: UserRole) -> None:
         """Make a user.
@@ -128,6 +131,7 @@ class Credentials:
             _known(now, user)
             users = {name: each for name, each in now.users.items() if name != user}
             self._write_checked(msgspec.structs.replace(now, users=users))
+        self._end_first_password(user)
 
     def set_role(self, user: str, role: UserRole) -> None:
         """Change what a user may do, from now on.
@@ -263,6 +267,12 @@ class Credentials:
 
     def _unreadable(self, error: Exception) -> ConfigError:
         return ConfigError(f"{self.path}: cannot be read: {error}; auth.file says where it is")
+
+    def _end_first_password(self, user: str) -> None:
+        """Show it no more, once it is not this user's any more."""
+        if user == USER and self.first_password_path.exists():
+            remove(self.first_password_path)
+            console.clear()
 
     def _put_user(self, now: Accounts, name: str, user: User) -> None:
         self._write_checked(msgspec.structs.replace(now, users={**now.users, name: user}))

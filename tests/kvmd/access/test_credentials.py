@@ -13,6 +13,7 @@ import argon2
 import pytest
 from argon2 import PasswordHasher
 
+from kvmd.access import console
 from kvmd.access import credentials as credentials_module
 from kvmd.access.credentials import USER, Credentials, check_password
 from kvmd.access.grant import UserRole
@@ -107,6 +108,53 @@ def test_the_first_password_ends_with_the_next(credentials: Credentials) -> None
     assert not credentials.first_password_path.exists()
     assert not credentials.verify(USER, first)
     assert credentials.verify(USER, PASSWORD)
+
+
+def test_the_first_password_ends_with_its_user_and_with_no_other(credentials: Credentials) -> None:
+    credentials.make_first_password()
+    credentials.add_user("second", PASSWORD, UserRole.ADMIN)
+    credentials.set_password("second", PASSWORD[1:])
+    assert credentials.first_password_path.exists()
+    credentials.remove_user(USER)
+    assert not credentials.first_password_path.exists()
+
+
+def test_the_consoles_show_the_first_password_at_each_start_until_it_is_changed(
+    credentials: Credentials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "ISSUE", tmp_path / "issue")
+    credentials.make_first_password()
+    assert not console.ISSUE.exists(), "where it was not made for that, there is none"
+    console.ISSUE.touch()
+    credentials.make_first_password()
+    password = credentials.first_password_path.read_text().strip()
+    assert f"user {USER}, first password {password}; change it" in console.ISSUE.read_text()
+    credentials.set_password(USER, PASSWORD)
+    assert console.ISSUE.read_text() == ""
+
+
+def test_a_link_in_the_place_of_the_consoles_file_is_not_followed(
+    credentials: Credentials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "other").write_text("precious")
+    (tmp_path / "issue").symlink_to(tmp_path / "other")
+    monkeypatch.setattr(console, "ISSUE", tmp_path / "issue")
+    credentials.make_first_password()
+    assert (tmp_path / "other").read_text() == "precious"
+    assert "which the consoles show, cannot be written" in caplog.text
+
+
+def test_the_log_says_where_the_first_password_stands_until_it_is_changed(
+    credentials: Credentials, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        caplog.clear()
+        credentials.make_first_password()
+        assert f"sudo cat {credentials.first_password_path}" in caplog.text
+    credentials.set_password(USER, PASSWORD)
+    caplog.clear()
+    credentials.make_first_password()
+    assert caplog.text == ""
 
 
 def test_passwords_are_kept_as_argon2_in_a_file_for_its_owner_alone(credentials: Credentials) -> None:

@@ -7,10 +7,11 @@ export HOME=/root LANG=C.UTF-8 PATH=/opt/kvmd/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export KVMD_LAB=guest PIP_NO_INDEX=1 PIP_ROOT_USER_ACTION=ignore
 checkout=/lab/checkout
 
-# the dependencies are in the image, so pip needs no index; a missing one is an error here
+# the environment with the dependencies is in the image, so that only the package is installed into it, and pip needs no
+# index; a missing one is an error here
 install_package() {
     wheel=$(ls /lab/*.whl)
-    make -C "$checkout" install PACKAGE="$wheel"
+    make -C "$checkout" install ENVIRONMENT="tools/install-locked /opt/kvmd/bin/pip locks/run.txt $wheel"
     # from now on plugging something in starts them
     systemctl --quiet enable kvmd.service
 }
