@@ -220,8 +220,10 @@ class DriverConformance:
     def test_open_without_the_device(self, driver: BaseDriver) -> None:
         """A driver whose device is gone can be closed; open() raises DeviceAbsent until it is back."""
         within(PATIENCE, driver.open)
-        self.remove(driver)
-        within(PATIENCE, driver.close)
+        try:
+            self.remove(driver)
+        finally:
+            within(PATIENCE, driver.close)
         refuses(PATIENCE, DeviceAbsent, "while the device is not there", driver.open)
         within(PATIENCE, driver.close)
         self.insert(driver)

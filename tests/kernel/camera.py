@@ -46,6 +46,11 @@ class Camera:
         """Pull a camera out; does not wait. Nothing happens without one."""
         self._ports.unplug(port)
 
+    def remove(self, port: int = 1) -> None:
+        """Pull a camera out, and wait until it is gone."""
+        self.unplug(port)
+        eventually(lambda: not self.nodes(port), f"the camera in port {port} to be gone")
+
     def fault(self, fault: Fault, port: int = 1, every: int = 1) -> None:
         """Make something wrong with it from now on, or all well again with ``Fault.NONE``.
 

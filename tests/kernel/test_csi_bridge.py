@@ -137,6 +137,13 @@ class TestConformance(CaptureConformance):
     def plug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the card is the same
         send(self.card, "640x480")
 
+    def remove(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the card is the same
+        self.card.unbind()
+
+    def insert(self, driver: CaptureDriver) -> None:
+        self.card.bind()
+        self.plug(driver)
+
 
 # -- what the source sends
 

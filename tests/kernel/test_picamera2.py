@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from kvmd import DeviceAbsent, DeviceLost, DriverError, Frame, PixelFormat
+from kvmd import CaptureDriver, DeviceAbsent, DeviceLost, DriverError, Frame, PixelFormat
 from kvmd.testing import CaptureConformance
 from kvmd_drivers.picamera2 import Picamera2Capture, Picamera2Options, choices
 
@@ -86,6 +86,9 @@ class _Conformance(CaptureConformance):
 class TestVirtual(_Conformance):
     """What the daemon relies on, with raw pictures."""
 
+    # this camera is a part of libcamera, and is always there
+    test_open_without_the_device = test_device_lost_and_back = None  # type: ignore[assignment]
+
     @pytest.fixture
     def driver(self) -> Picamera2Capture:
         return Picamera2Capture(Picamera2Options(**VIRTUAL, timeout=10), None)
@@ -96,8 +99,15 @@ class TestUsb(_Conformance):
 
     @pytest.fixture
     def driver(self, camera: Camera) -> Picamera2Capture:
+        self.camera = camera
         camera.plug()
         return Picamera2Capture(Picamera2Options(**USB, timeout=10), None)
+
+    def remove(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the camera is the same
+        self.camera.remove()
+
+    def insert(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the camera is the same
+        self.camera.plug()
 
 
 def take(driver: Picamera2Capture, count: int) -> list[Frame]:

@@ -45,8 +45,9 @@ def new() -> Uinput:
 
 class TestUinput(HidConformance):
     lock_key = 0x39  # the guest's own console answers it
-    # the host is the machine that the driver runs on; None is how pytest is told of no test
-    test_host_lost_and_back = None  # type: ignore[assignment]
+    # host and device are the machine that the driver runs on; None is how pytest is told of no test
+    test_host_lost_and_back = test_host_is_waited_for = None  # type: ignore[assignment]
+    test_open_without_the_device = test_device_lost_and_back = None  # type: ignore[assignment]
 
     @pytest.fixture
     def driver(self) -> Uinput:

@@ -703,6 +703,15 @@ class TestConformance(HidConformance):
         self.hcd.plug()
         plugged(self.host_keyboard)
 
+    def remove(self, driver: HidDriver) -> None:  # noqa: ARG002
+        self.hcd.remove()
+        forgotten()
+
+    def insert(self, driver: HidDriver) -> None:  # noqa: ARG002
+        self.hcd.restore()
+        assert kvmd("up").exit_code == 0
+        accepted()
+
 
 @pytest.fixture
 def units() -> Iterator[None]:

@@ -62,6 +62,12 @@ class TestConformance(CaptureConformance):
     def plug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the card is the same
         self.card.control("percentage_of_dropped_buffers", 0)
 
+    def remove(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the card is the same
+        self.card.unbind()
+
+    def insert(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the card is the same
+        self.card.bind()
+
 
 def take(driver: V4l2Capture, count: int) -> list[Frame]:
     """Frames without their data, which does not last."""

@@ -32,6 +32,12 @@ class TestConformance(CaptureConformance):
     def plug(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the camera is the same
         self.camera.fault(Fault.NONE)
 
+    def remove(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the camera is the same
+        self.camera.remove()
+
+    def insert(self, driver: CaptureDriver) -> None:  # noqa: ARG002  # the camera is the same
+        self.camera.plug()
+
 
 def test_metadata_node_is_refused(camera: Camera, capture: Capture) -> None:
     camera.plug()

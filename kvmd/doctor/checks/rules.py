@@ -15,14 +15,14 @@ NO_RULES = Kind(
     Severity.FAULT,
     "kvmd's udev rules are not installed",
     "plugging in a device does not start the daemon, which may not open all of them either",
-    "sudo kvmd udev-rules --install",
+    "install the package again, or in a checkout: sudo make install",
 )
 OLD_RULES = Kind(
     "old-rules",
     Severity.WARNING,
     "{count} of the rules for the installed drivers are in no file of udev's, such as: {rule}",
     "a device of theirs does not start the daemon, or may not be opened by it",
-    "sudo kvmd udev-rules --install",
+    "for drivers of other packages: sudo kvmd udev-rules --install; for kvmd's own: install it again",
 )
 
 FOLDERS = ("usr/lib/udev/rules.d", "lib/udev/rules.d", "run/udev/rules.d", "etc/udev/rules.d")
