@@ -48,6 +48,7 @@ from .commands import chip_commands
 from .payloads import Info
 from .port import ADAPTERS, KVM_GO, Port, Refused
 from .protocol import BAUDS
+from .trouble import Trouble
 
 if TYPE_CHECKING:
     import click
@@ -91,6 +92,7 @@ class Ch9329(HidDriver):
         self._options = options
         self._device = device
         self._chip: Chip | None = None
+        self._trouble = Trouble(str(device or options.device))
         self._remarks: tuple[str, ...] = ()
         self._info = self._told = NOTHING_KNOWN
         self._asked_at = self._sent_at = 0.0
@@ -149,7 +151,8 @@ class Ch9329(HidDriver):
         if chip is None:
             return HidStatus(f"CH9329 on {name}")
         leds = info.leds if info.enumerated else None
-        return HidStatus(f"CH9329 on {name} at {chip.port.baud} baud", info.enumerated, leds, self._remarks)
+        remarks = (*self._remarks, *self._trouble.remarks)
+        return HidStatus(f"CH9329 on {name} at {chip.port.baud} baud", info.enumerated, leds, remarks)
 
     def close(self) -> None:
         """Close the port."""
@@ -170,8 +173,9 @@ class Ch9329(HidDriver):
         if self._until_poll() <= 0:
             try:
                 self._info = chip.info()
+                self._trouble.rest()
             except Refused as error:  # a bad line is no news of the target
-                logger.warning("%s", error)
+                self._trouble.add(error)
             self._asked_at = time.monotonic()
         return self._info
 

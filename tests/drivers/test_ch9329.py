@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import threading
 import tty
 from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ from kvmd.kvm import Kvm
 from kvmd.plugins.registry import Registry
 from kvmd.testing import HidConformance
 from kvmd_drivers import ch9329
-from kvmd_drivers.ch9329 import NO_TARGET, Ch9329, chip, port
+from kvmd_drivers.ch9329 import NO_TARGET, Ch9329, chip, port, trouble
 from kvmd_drivers.ch9329.chip import Chip, NotTaken
 from kvmd_drivers.ch9329.payloads import Config, Info, encode, without_steps
 from kvmd_drivers.ch9329.port import Port, Refused, Silent
@@ -369,6 +370,28 @@ class TestFaults:
         simulator.fail(Fault.E4, Fault.E4)
         assert driver.watch(0.6) is False
         assert driver.status().host_connected
+
+    def test_a_bad_line_is_told_when_it_begins_and_when_it_has_ended(
+        self, driver: Ch9329, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        simulator.rates[Fault.E5] = 1.0
+        asked = len(simulator.handled)
+        assert eventually(lambda: not driver.watch(0.1) and len(simulator.handled) > asked + 4, "bad answers")
+        [remark] = driver.status().remarks
+        assert "is bad, keys may be late or lost" in remark
+        [begin] = caplog.messages
+        assert "is bad: to command 01 the chip answered E5" in begin
+
+        simulator.rates.clear()
+        driver.watch(0.6)
+        assert driver.status().remarks, "it may be bad again at any moment"
+        monkeypatch.setattr(trouble, "CALM", 0)
+        driver.watch(0.6)
+        assert driver.status().remarks == ()
+        [_, end] = caplog.messages
+        found = re.search(r"is good again, after (\d+) bad answers", end)
+        assert found
+        assert int(found[1]) > 4
 
     def test_what_comes_unasked_is_handed_on(self, simulator: Simulator) -> None:
         heard: list[bytes] = []
