@@ -49,11 +49,20 @@ class Choice(Generic[D]):
     :param role: the role's name
     :param drivers: each driver with the options it is to have
     :param named: whether the settings name the one driver there is
+    :param failed: told of a driver that failed to choose a device
     """
 
-    def __init__(self, role: str, drivers: Sequence[tuple[type[D], DriverOptions]], *, named: bool) -> None:
+    def __init__(
+        self,
+        role: str,
+        drivers: Sequence[tuple[type[D], DriverOptions]],
+        *,
+        named: bool,
+        failed: Callable[[type[BaseDriver], Exception], None],
+    ) -> None:
         self._role = role
         self._named = named
+        self._failed = failed
         self._drivers: Sequence[tuple[type[D], DriverOptions]] = drivers
         self._present: list[Device] = []
         self._listed_at = -math.inf
@@ -80,7 +89,7 @@ class Choice(Generic[D]):
         :raises DeviceAbsent: nothing is plugged in for any of them
         """
         present = self._devices()
-        offers = [offer for driver, options in self._drivers for offer in _offers(driver, options, present)]
+        offers = [offer for driver, options in self._drivers for offer in self._ask(driver, options, present)]
         if not offers:
             raise DeviceAbsent(self._absent())
         return max(offers, key=lambda offer: offer.score)
@@ -92,6 +101,17 @@ class Choice(Generic[D]):
         except DeviceAbsent as error:
             return RoleReport(None, None, str(error))
         return RoleReport(offer.driver.name, str(offer.device) if offer.device else None, None)
+
+    def _ask(self, driver: type[D], options: DriverOptions, present: Iterable[Device]) -> list[Offer[D]]:
+        """Ask a driver for its offers; one that fails at that keeps no other from the role, and is asked no more."""
+        try:
+            return list(_offers(driver, options, present))
+        except Exception as error:
+            if self._named:
+                raise
+            self._failed(driver, error)
+            self._drivers = [each for each in self._drivers if each[0] is not driver]
+            return []
 
     def _devices(self) -> list[Device]:
         """Return what is plugged in; listing it is expensive, as every console is a tty, too."""
@@ -117,22 +137,19 @@ def choose(
     offered: Mapping[str, type[D]],
     settings: RoleSettings,
     source: str,
-    problem_of: Callable[[type[BaseDriver]], str | None],
+    failed: Callable[[type[BaseDriver], Exception], None],
 ) -> Choice[D]:
     """Check the settings of a role and find the drivers that may fill it.
 
-    :param offered: the role's drivers, by name
+    :param offered: the role's drivers, by name; where none is named, those that may be found
     :param source: where the settings come from, for the message
-    :param problem_of: says why a driver cannot be used on this machine
+    :param failed: told of a driver that failed to choose a device
     :raises ConfigError: there is no such driver, or no driver has these options
     """
     if settings.driver != "auto" and settings.driver not in offered:
         names = ", ".join(f'"{name}"' for name in ("auto", *offered))
         raise ConfigError(f'{source}: {role.name}.driver = "{settings.driver}" cannot be used; accepted: {names}')
-    if settings.driver == "auto":
-        wanted = [driver for driver in offered.values() if is_recognised(driver) and not problem_of(driver)]
-    else:
-        wanted = [offered[settings.driver]]
+    wanted = offered.values() if settings.driver == "auto" else [offered[settings.driver]]
     usable: list[tuple[type[D], DriverOptions]] = []
     problem: ConfigError | None = None
     for driver in wanted:
@@ -142,7 +159,7 @@ def choose(
             problem = error
     if problem and not usable:
         raise problem
-    return Choice(role.name, usable, named=settings.driver != "auto")
+    return Choice(role.name, usable, named=settings.driver != "auto", failed=failed)
 
 
 def is_recognised(driver: type[BaseDriver]) -> bool:

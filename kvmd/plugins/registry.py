@@ -16,7 +16,7 @@ from kvmd.contract.roles import ROLES, Role, role_of
 from kvmd.contract.settings import RoleSettings
 from kvmd.errors import ConfigError, Unavailable
 from kvmd.plugins.checks import driver_problem, kind_problem
-from kvmd.plugins.choice import Choice, choose
+from kvmd.plugins.choice import Choice, choose, is_recognised
 from kvmd.plugins.courier import Courier
 from kvmd.plugins.hookspecs import Event, KvmApi, Service
 from kvmd.plugins.loading import Plugins, installed
@@ -103,7 +103,14 @@ class Registry:
 
     def choose(self, role: Role[D, Any], settings: RoleSettings, source: str) -> Choice[D]:
         """Check the settings of a role and find the drivers that may fill it; see ``kvmd.plugins.choice.choose``."""
-        return choose(role, self.drivers_of(role), settings, source, self.problem)
+        offered = self.drivers_of(role)
+        if settings.driver == "auto":
+            able = (driver for driver in offered.values() if is_recognised(driver) and not self.problem(driver))
+            offered = {driver.name: driver for driver in able}
+        return choose(role, offered, settings, source, self._choosing_failed)
+
+    def _choosing_failed(self, driver: type[BaseDriver], error: Exception) -> None:
+        self.report(self._owners[driver], f"the driver {driver.name} cannot choose a device", error)
 
     def problem(self, driver: type[BaseDriver]) -> str | None:
         """Return why a driver cannot be used on this machine; None if it can."""

@@ -14,7 +14,7 @@ from flask import Blueprint
 
 from kvmd.contract.board import Board, KnownBy
 from kvmd.contract.capture import CaptureDriver
-from kvmd.contract.device import Device, DriverOptions
+from kvmd.contract.device import Device, DeviceOptions, DriverOptions
 from kvmd.contract.driver import BaseDriver
 from kvmd.contract.number import CONTRACT
 from kvmd.contract.reports import Broken
@@ -243,6 +243,23 @@ class TestLoading:
         what = "problem() of the driver dongle"
         assert found.broken == [Broken("a", f"{what}: ZeroDivisionError: division by zero")]
         assert found.problem(faulty) == f"{what} failed: division by zero"
+
+    def test_a_driver_that_cannot_choose_a_device_keeps_no_other_from_it(
+        self, plugin: Callable[..., EntryPoint], plugged_in: list[Device]
+    ) -> None:
+        class Options(DeviceOptions, frozen=True):
+            def selects(self, device: Device) -> bool:
+                raise LookupError(f"no such {device.subsystem}")
+
+        faulty = type("Faulty", (Dongle,), {"Options": Options})
+        found = Registry([plugin("a", kvmd_drivers=lambda: [faulty]), plugin("b", kvmd_drivers=lambda: [Webcam])])
+        plugged_in.append(DONGLE)
+        auto = found.choose(CAPTURE, RoleSettings(), "kvmd.toml")
+        assert [auto.pick().driver for _ in range(2)] == [Webcam] * 2
+        reason = "LookupError: no such video4linux"
+        assert found.broken == [Broken("a", f"the driver dongle cannot choose a device: {reason}")]
+        with pytest.raises(LookupError):
+            found.choose(CAPTURE, RoleSettings("dongle"), "kvmd.toml").pick()
 
     def test_a_hook_that_fails_is_reported_and_the_rest_work(self, plugin: Callable[..., EntryPoint]) -> None:
         def fail() -> None:
