@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from hashlib import md5
 from pathlib import Path
 
 from packaging.markers import Marker
@@ -32,6 +33,8 @@ FILES = {
     "tools/environment.py": LIB,
     "tools/install-locked": LIB,
     "packaging/debian/copyright": "usr/share/doc/kvmd-hal",
+    "CHANGELOG.md": "usr/share/doc/kvmd-hal",
+    "packaging/debian/lintian/*": "usr/share/lintian/overrides",
 }
 LINKS = {
     "usr/bin/kvmd": "/opt/kvmd/bin/kvmd",
@@ -108,7 +111,10 @@ def control(tree: Path, version: str, architecture: str) -> None:
     """Write what dpkg reads: DEBIAN/."""
     for name in ("postinst", "prerm", "postrm", "triggers", "conffiles"):
         put(HERE / name, tree / "DEBIAN")
-    size = sum(path.lstat().st_size for path in tree.rglob("*") if path.is_file()) >> 10
+    files = [path for path in sorted(tree.glob("usr/**/*")) if path.is_file() and not path.is_symlink()]
+    sums = {path.relative_to(tree): md5(path.read_bytes(), usedforsecurity=False).hexdigest() for path in files}
+    (tree / "DEBIAN/md5sums").write_text("".join(f"{digest}  {path}\n" for path, digest in sums.items()))
+    size = sum(path.stat().st_size for path in files) >> 10
     text = (HERE / "control").read_text()
     fields = {"VERSION": version, "ARCHITECTURE": architecture, "SIZE": str(size)}
     (tree / "DEBIAN/control").write_text(re.sub(r"@(\w+)@", lambda found: fields[found[1]], text))

@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import re
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -22,6 +21,8 @@ ENVIRONMENT = {
     "SYSTEMD_IN_CHROOT": "1",
 }
 KEPT = ("etc/kvmd", "var/lib/kvmd")
+NOT_OURS = ("root/", "var/cache/apt/", "var/lib/apt/", "var/lib/dpkg/", "var/log/")
+"""What a test brings, and what dpkg and apt keep for themselves."""
 SERVE = ("sh", "-c", "setpriv --reuid=kvmd --regid=kvmd --init-groups kvmd serve; exit")
 """As a child of the shell: a process that changes its user does not end any more with who has started it."""
 
@@ -87,11 +88,15 @@ class Machine:
             for path, owner in zip(paths, owners, strict=True)
         }
 
-    def left(self) -> list[str]:
-        """Return what of kvmd is left, also among users and groups."""
-        found = self.run("find", "/", "-xdev", "-name", "*kvmd*", "-not", "-path", "/root/*")
-        accounts = "".join((self.root / "etc" / name).read_text() for name in ("passwd", "group", "shadow", "gshadow"))
-        return found.splitlines() + re.findall(r"^(?:kvmd|gpio).*", accounts, re.MULTILINE)
+    def files(self) -> set[str]:
+        """List all files that are not a test's, dpkg's or apt's; and users and groups."""
+        listed = subprocess.check_output(["find", self.root, "-printf", "%P\n"], text=True).splitlines()
+        accounts = [
+            f"{name}: {line.partition(':')[0]}"
+            for name in ("passwd", "group", "shadow", "gshadow")
+            for line in (self.root / "etc" / name).read_text().splitlines()
+        ]
+        return {path for path in (*listed, *accounts) if not path.startswith(NOT_OURS)}
 
     def serves(self, password: str = "") -> None:
         """Let the daemon serve as the user kvmd, and log in; with the first password unless another is given."""

@@ -26,6 +26,14 @@ def test_everything_of_etc_is_in_it(build: ModuleType) -> None:
     assert {path for path in ETC.rglob("*") if path.is_file()} <= packed
 
 
+def test_the_purge_takes_away_every_unit() -> None:
+    found = re.search(r"for unit in (.*); do", (ROOT / "packaging/debian/postrm").read_text())
+    assert found
+    assert set(found[1].split()) == {
+        path.name for path in ETC.iterdir() if path.is_file() and "[Unit]" in path.read_text()
+    }
+
+
 @pytest.mark.parametrize("python", ["3.11", "3.13"])
 def test_each_python_gets_one_version_of_everything_with_its_hashes(build: ModuleType, python: str) -> None:
     pins = re.findall(r"^([a-z0-9-]+)==\S+ \\\n    --hash=sha256:", build.locked(python), re.MULTILINE)

@@ -18,14 +18,20 @@ FILES = {
 }
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Iterator[None]:
-    """The package, in kvmd's own environment; gone in the end."""
-    wheel = tmp_path / f"{PACKAGE}-1.0-py3-none-any.whl"
+def pack(folder: Path) -> Path:
+    """Make its wheel."""
+    wheel = folder / f"{PACKAGE}-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for name, content in FILES.items():
             archive.writestr(name, content)
         archive.writestr(f"{INFO}/RECORD", "".join(f"{name},,\n" for name in (*FILES, f"{INFO}/RECORD")))
+    return wheel
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Iterator[None]:
+    """The package, in kvmd's own environment; gone in the end."""
+    wheel = pack(tmp_path)
     run("/opt/kvmd/bin/pip", "install", "--quiet", "--no-compile", str(wheel))
     yield
     run("/opt/kvmd/bin/pip", "uninstall", "--quiet", "--yes", PACKAGE)
