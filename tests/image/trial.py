@@ -140,7 +140,7 @@ def ask(path: str, **body: str) -> str:
 def takes(password: str) -> bool:
     """Tell whether the page takes a password."""
     try:
-        return json.loads(ask("/login_api", username="admin", password=password))["status"] == 1
+        return bool(json.loads(ask("/login_api", username="admin", password=password))["status"] == 1)
     except urllib.error.HTTPError as error:
         if error.code == 401:
             return False
