@@ -1,4 +1,4 @@
-# make demo · test · lint · docs · bench · kernel-test · deb · lock · audit; each does its own set-up.
+# make demo · test · lint · docs · bench · kernel-test · deb · image · image-test · lock · audit; each does its own set-up.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +9,7 @@ LAB_PACKAGES := qemu-system-x86 mmdebstrap genext2fs e2fsprogs debian-archive-ke
 TEST_PACKAGES := $(DEMO_PACKAGES) $(LAB_PACKAGES) gcc libc6-dev python3-dev edid-decode iproute2 faketime openssl \
 	chromium firefox-esr webkit2gtk-driver xvfb \
 	testssl.sh nginx-light caddy haproxy wget \
-	tesseract-ocr tesseract-ocr-eng oathtool
+	tesseract-ocr tesseract-ocr-eng oathtool fakeroot fdisk dosfstools mtools
 ifeq ($(shell dpkg --print-architecture 2>/dev/null),amd64)
 TEST_PACKAGES += gcc-multilib
 endif
@@ -18,7 +18,7 @@ endif
 PREFIX := /opt/kvmd
 PACKAGE ?= .
 
-.PHONY: demo test kernel-test lint format bench docs layouts wheel deb lock audit install clean
+.PHONY: demo test kernel-test lint format bench docs layouts wheel deb image image-test lock audit install clean
 
 demo: $(BIN)/.demo
 	$(BIN)/kvmd demo
@@ -63,6 +63,24 @@ deb: $(BIN)/.release
 	rm -f dist/*.whl
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	$(BIN)/python packaging/debian/build.py $(ARCHITECTURE) dist/*.whl dist
+
+# An image of a disk for BOARD=pc, arm64 or rpi, with READ_ONLY=1 one whose root is only read: docs/image.md.
+BOARD ?= pc
+IMAGE ?= dist/kvmd-$(BOARD)$(if $(READ_ONLY),-read-only).img
+IMAGE_PACKAGES := mmdebstrap debian-archive-keyring uidmap fakeroot fdisk e2fsprogs dosfstools mtools \
+	$(if $(filter pc,$(BOARD)),syslinux syslinux-common)
+image: ARCHITECTURE := $(if $(filter pc,$(BOARD)),amd64,arm64)
+image: EMULATOR = $(if $(filter $(ARCHITECTURE),$(shell dpkg --print-architecture)),,arch-test qemu-user-static)
+image: $(if $(DEB),,deb)
+	@tools/need $(IMAGE_PACKAGES) $(EMULATOR)
+	$(PYTHON) image/build.py $(BOARD) $(or $(DEB),$$(ls -t dist/kvmd-hal_*_$(ARCHITECTURE).deb | head -n 1)) $(IMAGE) \
+		$(if $(READ_ONLY),--read-only)
+
+# Boots a PC's image in QEMU.
+image-test:
+	@tools/need qemu-system-x86 ovmf openssh-client mtools
+	@test -e $(IMAGE) || $(MAKE) image
+	$(PYTHON) -m tests.image.trial $(IMAGE)
 
 # The newest versions of all dependencies, with their hashes; after a change of those in setup.cfg, too.
 lock: $(BIN)/.release
