@@ -1,6 +1,5 @@
 """image/build.py: the files that go into an image, and its disk; the whole of it is tried by make image-test."""
 
-import importlib.util
 import io
 import json
 import os
@@ -9,10 +8,10 @@ import shutil
 import subprocess
 import tarfile
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from image import build
 from kvmd.access.credentials import Credentials
 from kvmd.contract import settings
 from kvmd.doctor.checks.firmware import in_force
@@ -25,27 +24,16 @@ BOTH = pytest.mark.parametrize("is_read_only", [False, True], ids=["written", "r
 GADGET, BRIDGE = "dtoverlay=dwc2,dr_mode=peripheral", "dtoverlay=tc358743"
 
 
-@pytest.fixture(scope="module")
-def build() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("image_build", IMAGE / "build.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def small(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """With file systems that are made in a moment."""
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """File systems that are made in a moment."""
     for name, size in {"BOOT": 40, "ROOT": 16, "DATA": 8}.items():
         monkeypatch.setattr(build, name, size)
-    return build
 
 
 @BOTH
 @pytest.mark.parametrize("name", ["pc", "arm64", "rpi"])
-def test_the_files_of_every_board_fit_each_other(build: ModuleType, name: str, is_read_only: bool) -> None:
+def test_the_files_of_every_board_fit_each_other(name: str, is_read_only: bool) -> None:
     board = build.BOARDS[name]
     files = {path: (mode, content.decode()) for path, mode, content in build.files(board, DISK, is_read_only)}
     scripts = {path for path, (_, text) in files.items() if text.startswith("#!")}
@@ -95,15 +83,16 @@ def test_the_console_takes_the_password_of_the_page_for_admin_alone(
 
 
 @BOTH
+@pytest.mark.usefixtures("small")
 def test_the_disk_has_everything_in_its_place(
-    small: ModuleType, is_read_only: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    is_read_only: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if absent := [program for program in PROGRAMS if shutil.which(program) is None]:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{', '.join(absent)} missing: run make test")
-    board = small.BOARDS["rpi"]
+    board = build.BOARDS["rpi"]
     _write_tar(tmp_path / "root.tar", uid=123)
     monkeypatch.chdir(tmp_path.parent)  # make gives it a path that begins where it is
-    small.make_disk(board, Path(tmp_path.name), DISK, is_read_only)
+    build.make_disk(board, Path(tmp_path.name), DISK, is_read_only)
 
     disk = tmp_path / "disk"
     table = json.loads(_output("sfdisk", "--json", disk))["partitiontable"]

@@ -86,7 +86,7 @@ class Console:
         else:
             raise SystemExit("the console does not take the password")
         self.send("PS1= TERM=dumb; bind 'set enable-bracketed-paste off'; stty -echo")
-        self.run("true")
+        self.run("sudo systemctl start kvmd")  # the console shows the password a moment before kvmd answers
 
     def run(self, command: str) -> str:
         """Run a command, which has to end well; return what it prints."""
@@ -184,7 +184,6 @@ def facts(console: Console, is_read_only: bool) -> dict[str, str]:
 def second(console: Console, before: dict[str, str], is_read_only: bool) -> None:
     """See that what the owner did is still so."""
     console.log_in(SECOND)
-    console.run("sudo systemctl start kvmd")  # the login may be there before it
     check(console.run("sudo cat /run/kvmd-console/issue") == "", "the console takes the new password, and shows none")
     check(takes(SECOND), "so does the page")
     after = facts(console, is_read_only)
