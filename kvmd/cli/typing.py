@@ -60,11 +60,17 @@ class _Typing:
             threading.Thread(target=self._ask, name="kvmd-type", daemon=True).start()
             self._follow()
         except KeyboardInterrupt:
-            ask(self._settings, "DELETE", "/api/text")
-            self._ended.wait(PATIENCE)
+            self._cancel()
         if self._error:
             raise self._error
         return self._said or "it was cancelled"
+
+    def _cancel(self) -> None:
+        """Have it cancelled: again and again, as what is still on its way to the daemon is not typed yet."""
+        for _ in range(round(PATIENCE / PACE)):
+            ask(self._settings, "DELETE", "/api/text")
+            if self._ended.wait(PACE):
+                break
 
     def _ask(self) -> None:
         try:

@@ -6,12 +6,16 @@ import os
 import pty
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kvmd.cli import daemon, typing
+from kvmd.contract.settings import Settings
+from kvmd.errors import KvmdError
 from tests.conftest import Daemon
 from tests.kvmd.cli.test_main import KVMD
 from tests.waiting import eventually, patience
@@ -81,6 +85,24 @@ def test_ctrl_c_cancels(served: Daemon, config: Path) -> None:
     assert (running.returncode, out) == (1, "")
     assert said.strip().endswith("of 5000 characters were typed: root cancelled it")
     assert report(served)["state"] == "cancelled"
+
+
+def test_ctrl_c_cancels_what_is_still_on_its_way(served: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancelled = threading.Event()
+
+    def ask(settings: Settings, method: str, *args: Any, **options: Any) -> Any:
+        if method == "GET":
+            raise KeyboardInterrupt
+        if method == "POST":
+            assert cancelled.wait(patience())
+        try:
+            return daemon.ask(settings, method, *args, **options)
+        finally:
+            cancelled.set()
+
+    monkeypatch.setattr(typing, "ask", ask)
+    with pytest.raises(KvmdError, match=r"of 5000 characters were typed: root cancelled it"):
+        typing._Typing(served.kvm.settings, {"text": LONG, "delay": 20}).wait()
 
 
 def test_a_command_that_is_killed_types_no_more(served: Daemon, config: Path) -> None:

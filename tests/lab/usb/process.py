@@ -36,7 +36,15 @@ class Devices:
         """
         command = [sys.executable, "-m", "tests.lab.usb", str(self._folder)]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, cwd=CHECKOUT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self._process = subprocess.Popen(
+            command,
+            cwd=CHECKOUT,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=True,  # Ctrl+C is for pytest, which then ends this one
+        )
         assert self._process.stdout is not None
         if not self._process.stdout.readline():
             raise GuestLost(f"the guest's USB devices do not start: {self._process.communicate()[1]}")
