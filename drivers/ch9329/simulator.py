@@ -13,7 +13,6 @@ import fcntl
 import os
 import random
 import select
-import termios
 import threading
 import tty
 from collections import deque
@@ -185,7 +184,6 @@ class Simulator:
     def _reset(self) -> None:
         """Be away for a moment, and lose what is said meanwhile."""
         self._pass(self.chip.reset_time, paced=False)
-        termios.tcflush(self._slave, termios.TCIFLUSH)
         while select.select([self._master], [], [], 0)[0]:
             os.read(self._master, 4096)
         self._buffer = b""
