@@ -26,6 +26,7 @@ class Relay:
         self._listener = socket.create_server((HOST, 0))
         self.port: int = self._listener.getsockname()[1]
         self._socks: list[socket.socket] = []
+        """Closed in the end alone: the other thread of a connection might read from whatever has its number by then."""
         self._flows = threading.Event()
         self._flows.set()
         self._drips = False
@@ -43,6 +44,8 @@ class Relay:
         self._flows.set()
         for thread in self._threads[1:]:
             thread.join(patience())
+        for sock in self._socks:
+            sock.close()
 
     def stall(self) -> None:
         """Keep what comes, and pass nothing on, either way."""
@@ -88,4 +91,3 @@ class Relay:
         for sock in (source, sink):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        sink.close()
