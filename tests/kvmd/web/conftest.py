@@ -29,8 +29,9 @@ ARGUMENTS = [
 ]
 TEXT = (slice(0, 660), slice(0, 1280))
 """The console, without the bar below, on which a clock runs."""
-REFUSALS = ("status of 401", "status of 409")
-"""What a browser says of an answer that the page shows itself: wrong password, a button that is pressed."""
+REFUSALS = ("status of 401", "status of 409", "WebSocket is closed before the connection is established")
+"""What a browser says of an answer that the page shows itself: wrong password, a button that is pressed; and of a page
+that is left while its socket is on its way."""
 
 
 @pytest.fixture(scope="module")
